@@ -125,3 +125,47 @@ def test_policy_test_writes_junit_for_who_collects_it(access: Access, tmp_path: 
         "a case that differs",
         "expected denied: rule-denies; got automatic",
     )
+
+
+def loosened(access: Access) -> None:
+    text = (access.top / "policies/rules/access.yaml").read_text(encoding="utf-8")
+    access.write("policies/rules/access.yaml", text.replace('duration("4h")', 'duration("6h")'))
+
+
+def test_a_difference_is_shown_with_the_first_request_that_shows_it(access: Access) -> None:
+    loosened(access)
+    said = access.run("policy", "diff", "main", "--detailed-exitcode", *DAY, expect=13).out
+    assert said.startswith("LOOSER  no longer asks for an approval that was asked for (searched: ")
+    assert "  before: 1 approval from owners\n  after:  at once\n  for example, asked for by " in said
+    assert "    resource: staging\n    role: deploy\n" in said
+    assert "      duration: 4h1s\n" in said
+    assert "judged by both, " in said.splitlines()[-1]
+    assert access.run("policy", "diff", "main", *DAY).code == 0
+    data = json.loads(access.run("policy", "diff", "main", "--format", "json", *DAY).out)
+    assert [one["looser"] for one in data["looked"]] == [True]
+
+
+def test_nothing_is_said_to_differ_where_nothing_was_changed(access: Access) -> None:
+    said = access.run("policy", "diff", "main", "main", "--detailed-exitcode", *DAY).out
+    assert said.endswith(" judged by both, none of them differently\n")
+
+
+@pytest.mark.on_disk
+def test_the_requests_of_the_past_are_replayed_by_the_policies_of_today(access: Access) -> None:
+    access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:01:00Z")
+    access.run("apply", "--at", "2026-11-20T10:02:00Z")
+    access.write("policies/rules/shut.yaml", "version: 1\nrules:\n  - {id: shut, when: 'true', deny: true}\n")
+    later = ("--at", "2026-11-20T10:30:00Z")
+    said = access.run("policy", "replay", "main", *later).out
+    assert said.count("tighter  denies what was let through") == 2
+    told = said.splitlines()
+    assert "history: 1 request judged by both, 1 of them differently" in told
+    assert "live: 1 request judged by both, 1 of them differently" in told
+    over = json.loads(access.run("policy", "replay", "main", "--format", "json", "--at", "2026-11-20T22:00:00Z").out)
+    assert [(one["where"], one["tried"]) for one in over["looked"]] == [("history", 1), ("live", 0)]
+
+
+def test_policies_with_faults_are_not_compared(access: Access) -> None:
+    access.write("policies/rules/bad.yaml", "version: 1\nrules: [{id: a, when: nothing, deny: true}]\n")
+    said = access.run("policy", "diff", "main", expect=10).err
+    assert "the policies of the work tree do not read, so there is nothing to compare" in said

@@ -158,13 +158,37 @@ Check = output(
 )
 _CASE = shape("Case", {**of(str, "name", "place"), "passed": bool, **of(Texts, "expected", "got")})
 _UNSEEN = shape("Unseen", of(str, "rule", "side"))
+_APPROVAL_ASKED = shape("ApprovalAsked", {"at_least": int, "from": str, "except": Texts})
+_DECIDED = shape("Decided", {"automatic": bool, "denials": many(Denial), "approvals": many(_APPROVAL_ASKED)})
+_LOOKED_AT = shape(
+    "LookedAt",
+    {
+        "where": str,
+        **of(int, "tried", "possible"),
+        "looser": bool,
+        "differences": many(
+            shape(
+                "PolicyDifference",
+                {
+                    "looser": bool,
+                    "shifts": Texts,
+                    "count": int,
+                    "requester": str,
+                    "opened_at": Instant,
+                    "grant": dict[str, Any],
+                    **of(_DECIDED, "before", "after"),
+                },
+            )
+        ),
+    },
+)
 _WAY = shape(
     "Way",
     {
         **of(Texts, "purposes", "brings"),
         **of(Duration, "over", "upto"),
         "automatic": bool,
-        "approvals": many(shape("WayApproval", {"at_least": int, "from": str, "except": Texts})),
+        "approvals": many(_APPROVAL_ASKED),
         "denials": many(Denial),
     },
 )
@@ -329,6 +353,7 @@ OUTPUTS: dict[str, type[BaseModel]] = {
         "policy-test", {"passed": bool, "untried": Texts, "unseen": many(_UNSEEN), "cases": many(_CASE)}
     ),
     "catalogue": output("catalogue", {"subject": str, "roles": many(shape("AskedRole", _ASKED_ROLE))}),
+    **{name: output(name, {"looked": many(_LOOKED_AT), "unread": int}) for name in ("policy-diff", "policy-replay")},
     "policy-who-can": output(
         "policy-who-can",
         {**of(str, "resource", "role"), "subjects": many(shape("Asking", {"subject": str, "ways": many(_WAY)}))},

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Named, show, verb
+from daypass.cli.verb import Codes, Named, progress, show, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
 from daypass.core.finding import near
 from daypass.core.policy.policies import Policy
@@ -94,6 +94,76 @@ def why_not(
     found = options(main, subject, resource, role, at=at, requester=requester)
     show((why_not_json if output == "json" else why_not_text)(subject, resource, role, found), output)
     return ExitCode.DENIED if all(way.decision.denials for way in found) else ExitCode.OK
+
+
+_before = click.argument("before", metavar="BASE")
+_after = click.argument("after", metavar="[HEAD]", required=False, default="")
+_detailed = click.option("--detailed-exitcode", is_flag=True, help="Exit 13 when anything is let through more easily.")
+
+
+@verb(group=policy, follow=False)
+@_before
+@_after
+@_detailed
+def diff(repo: AccessRepository, before: str, after: str, detailed_exitcode: bool, at: datetime, output: str) -> Codes:
+    """Say whether the policies of HEAD (the work tree by default) let through what those of BASE did not.
+
+    Requests that may be asked by either are tried in both: every subject, role and purpose, and the lengths and instants
+    around which a rule may change its mind. Each way in which they moved is shown with the first request that shows it, as
+    a grant file. It is a search, and says how far it went: nothing found is no proof.
+
+    \b
+    daypass policy diff main              # what the work tree would change
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.core.policy.compare import search
+    from daypass.views.compared import compared_json, compared_text
+
+    one, other = _both(repo, before, after)
+    found = {"searched": search(one, other, at)}
+    show((compared_json if output == "json" else compared_text)(found), output)
+    return ExitCode.CHANGES if detailed_exitcode and found["searched"].looser else ExitCode.OK
+
+
+@verb(group=policy, follow=False)
+@_before
+@_after
+@_detailed
+def replay(
+    repo: AccessRepository, before: str, after: str, detailed_exitcode: bool, at: datetime, output: str
+) -> Codes:
+    """Judge every request of the past, and those whose access still runs, by the policies of BASE and of HEAD.
+
+    HEAD is the work tree by default. The ledger tells what was asked for, admitted and denied, and when; what it does not
+    know of is not replayed. Each way in which requests moved is shown with the first that did, as a grant file.
+
+    \b
+    daypass policy replay main            # what the work tree would have changed
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.verbs.audit import index_of
+    from daypass.pipeline.audit.replay import replay as replayed
+    from daypass.views.compared import compared_json, compared_text
+    from daypass.views.findings import count
+
+    one, other = _both(repo, before, after)
+    told = replayed(index_of(repo), one, other, at=at, progress=progress)
+    found = {"history": told.history, "live": told.live}
+    gone = (
+        (f"{count(told.unread, 'file')} that was asked for is not in this clone, and not judged",)
+        if told.unread
+        else ()
+    )
+    show(compared_json(found, told.unread) if output == "json" else compared_text(found, gone), output)
+    return ExitCode.CHANGES if detailed_exitcode and told.history.looser else ExitCode.OK
+
+
+def _both(repo: AccessRepository, before: str, after: str) -> tuple[Policy, Policy]:
+    """Read two policies. Raises InvalidError for one with faults: it denies everything, whatever it means to say."""
+    one = repo.policy_at(repo.history.resolve(before))
+    other = repo.policy_at(repo.history.resolve(after)) if after else repo.worktree_policy()
+    for found, name in ((one, before), (other, after or "the work tree")):
+        if found.broken:
+            raise InvalidError(f"the policies of {name} do not read, so there is nothing to compare", found.broken)
+    return one, other
 
 
 @verb()

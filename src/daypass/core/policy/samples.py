@@ -269,6 +269,13 @@ def _instants(pieces: Sequence[Sequence[Token]], catalogue: Catalogue) -> list[d
     return sorted(found) or [_MONDAYS[0] + timedelta(hours=hour) for hour in range(len(DAYS) * 24)]
 
 
+def instants_in(rule: Rule, catalogue: Catalogue) -> tuple[datetime, ...]:
+    """Return the instants around which a rule that reads the time may change its mind; nothing where it reads none."""
+    if not set(_TIMES) & set(rule.names):
+        return ()
+    return tuple(_instants([tokens(condition.text) for condition in rule.conditions], catalogue))
+
+
 def _edges(calendar: Calendar) -> Iterator[datetime]:
     """Return instants just in and just out of a calendar, in the first year that it speaks of."""
     year = min(calendar.spoken, default=_MONDAYS[0].year)

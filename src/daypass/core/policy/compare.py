@@ -1,0 +1,212 @@
+"""Two policies side by side: whether one permits what the other did not, or asks for fewer approvals.
+
+Requests are compared one by one, by the very function that decides in production. Those of the past are known; those that
+may come are searched (`requests`): every subject, role and purpose of either, and the lengths and instants around which
+a rule of either may change its mind. A search finds what it finds: nothing found is no proof that there is nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+from itertools import count, islice, product
+from math import gcd
+
+from msgspec import Struct
+
+from daypass.core.grant import IMPORT, Grant
+from daypass.core.ids import GrantId
+from daypass.core.policy.decision import Decision, Request, decide
+from daypass.core.policy.policies import Policy
+from daypass.core.policy.samples import durations_in, instants_in
+from daypass.core.window import Span
+
+MOST = 5_000
+"""Requests that a search tries at most."""
+
+_REASON = "tried by a comparison of policies"
+_SECOND = timedelta(seconds=1)
+_TICKETS = ("", "EXAMPLE-1")
+
+
+class Shift(Enum):
+    """How a decision moved. The first two loosen what was asked, the others tighten it."""
+
+    PERMITS = "permits"
+    FEWER = "asks fewer"
+    DENIES = "denies"
+    MORE = "asks more"
+
+
+LOOSER = frozenset({Shift.PERMITS, Shift.FEWER})
+"""The shifts that somebody may take advantage of."""
+
+
+class Difference(Struct, frozen=True):
+    """What two policies say of one request, and how the second moved. ``count`` requests moved in the same way."""
+
+    request: Request
+    before: Decision
+    after: Decision
+    shifts: frozenset[Shift]
+    count: int = 1
+
+    @property
+    def looser(self) -> bool:
+        """Whether the second lets through what the first did not, or on fewer approvals."""
+        return bool(self.shifts & LOOSER)
+
+
+class Compared(Struct, frozen=True):
+    """What came of a comparison: each way in which requests moved, the loosest first; of how many that there are."""
+
+    differences: tuple[Difference, ...]
+    tried: int
+    possible: int
+
+    @property
+    def looser(self) -> bool:
+        """Whether anything was found that is let through more easily."""
+        return any(difference.looser for difference in self.differences)
+
+
+def shifts(before: Decision, after: Decision) -> frozenset[Shift]:
+    """Say how a decision moved; nothing where it did not."""
+    if before.denials or after.denials:
+        if before.denials and after.denials:
+            return frozenset()
+        return frozenset({Shift.PERMITS if before.denials else Shift.DENIES})
+    fewer, more = _lacks(after, before), _lacks(before, after)
+    return frozenset(shift for shift, so in ((Shift.FEWER, fewer), (Shift.MORE, more)) if so)
+
+
+def _lacks(one: Decision, other: Decision) -> bool:
+    """Whether an approval that the other asks for is not asked for here, or of fewer people, or of more to choose from."""
+    asked = {(need.source, need.without): need for need in one.requirements}
+    for need in other.requirements:
+        here = asked.get((need.source, need.without))
+        if (
+            here is None
+            or here.at_least < need.at_least
+            or (here.escalate_to and here != need and not need.escalate_to)
+        ):
+            return True
+    return False
+
+
+def compare(before: Policy, after: Policy, requests: Iterable[Request], possible: int = 0) -> Compared:
+    """Decide on requests by both and gather what moved: those that moved alike, and for the same reasons, are one."""
+    found: dict[tuple[object, ...], Difference] = {}
+    tried = 0
+    for request in requests:
+        tried += 1
+        old, new = decide(before, request), decide(after, request)
+        moved = shifts(old, new)
+        if not moved:
+            continue
+        key = (moved, _said(old), _said(new))
+        known = found.get(key)
+        found[key] = Difference(request, old, new, moved) if known is None else _again(known)
+    order = list(Shift)
+    ranked = sorted(found.values(), key=lambda one: min(order.index(shift) for shift in one.shifts))
+    return Compared(tuple(ranked), tried, max(possible, tried))
+
+
+def _again(difference: Difference) -> Difference:
+    return Difference(difference.request, difference.before, difference.after, difference.shifts, difference.count + 1)
+
+
+def _said(decision: Decision) -> tuple[object, ...]:
+    return tuple((d.code, d.rule) for d in decision.denials), tuple(
+        (r.at_least, r.asked) for r in decision.requirements
+    )
+
+
+def search(before: Policy, after: Policy, at: datetime) -> Compared:
+    """Compare two policies over the requests that may be asked by either, spread evenly where there are too many."""
+    field = _Field(before, after, at)
+    step = field.step(-(-field.size // MOST))
+    return compare(before, after, islice(field.requests(), 0, None, step), field.size)
+
+
+class _Field:
+    """The requests that are searched: what differs between two of them is something that either policy can see."""
+
+    def __init__(self, before: Policy, after: Policy, at: datetime) -> None:
+        self._both = (before, after)
+        names = {name for policy in self._both for rule in policy.rules.rules for name in rule.names}
+        self._subjects = _unlike(self._both)
+        self._purposes = ("", *sorted({name for policy in self._both for name in policy.catalogue.purposes} - {IMPORT}))
+        self._instants = (at, *(when for when in _instants(self._both) if when != at))
+        asked = {"request.requester", "requester.groups"} & names
+        self._requesters = ("", *(self._subjects if asked else self._subjects[:1]))
+        self._reads_ticket = "grant.ticket" in names
+        self._parts = tuple(self._part(role, purpose) for role in _roles(self._both) for purpose in self._purposes)
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        each = len(self._subjects) * len(self._instants) * len(self._requesters)
+        return sum(each * len(lengths) * len(tickets) for _, _, lengths, tickets in self._parts)
+
+    def step(self, least: int) -> int:
+        """Return a step, of that many or more, that passes over no subject, length or instant each time it comes around."""
+        sizes = {len(self._subjects), len(self._instants), len(self._requesters), len(_TICKETS)}
+        sizes |= {len(lengths) for _, _, lengths, _ in self._parts}
+        return next(step for step in count(max(least, 1)) if all(gcd(step, size) == 1 for size in sizes))
+
+    def requests(self) -> Iterator[Request]:
+        """Go through all of them, what is near to each other last."""
+        for role, purpose, lengths, tickets in self._parts:
+            ways = product(self._requesters, tickets, self._instants, lengths, self._subjects)
+            for requester, ticket, at, length, subject in ways:
+                grant = Grant(
+                    GrantId(f"{role[0]}/example"), subject, *role, _REASON, Span(duration=length), ticket, purpose
+                )
+                yield Request(grant, requester or subject, at)
+
+    def _part(self, role: tuple[str, str], purpose: str) -> _Part:
+        """Return a role under a purpose with the lengths and tickets that may matter there."""
+        limits = [min(bound.limit for bound in policy.catalogue.lengths(*role, purpose)) for policy in self._both]
+        named = [length for policy in self._both for rule in policy.rules.rules for length in durations_in(rule)]
+        lengths = {length + step for length in (*limits, *named) for step in (timedelta(0), _SECOND)}
+        demands = any(
+            purpose in policy.catalogue.purposes and policy.catalogue.purposes[purpose].ticket_required
+            for policy in self._both
+        )
+        tickets = _TICKETS if demands or self._reads_ticket else _TICKETS[:1]
+        return role, purpose, tuple(sorted(one for one in lengths if one <= max(limits))), tickets
+
+
+_Part = tuple[tuple[str, str], str, tuple[timedelta, ...], tuple[str, ...]]
+
+
+def _roles(both: Sequence[Policy]) -> list[tuple[str, str]]:
+    return sorted(
+        {(name, role) for policy in both for name, one in policy.catalogue.resources.items() for role in one.roles}
+    )
+
+
+def _unlike(both: Sequence[Policy]) -> tuple[str, ...]:
+    """Return subjects of which either policy sees a difference: one of those that are alike, and whom a rule names."""
+    texts = [condition.text for policy in both for rule in policy.rules.rules for condition in rule.conditions]
+    found: dict[object, str] = {}
+    for handle in sorted({handle for policy in both for handle in policy.catalogue.directory.subjects}):
+        seen = tuple(_seen(policy, handle) for policy in both)
+        named = handle if any(f'"{handle}"' in text or f"'{handle}'" in text for text in texts) else ""
+        found.setdefault((seen, named), handle)
+    return tuple(found.values())
+
+
+def _seen(policy: Policy, handle: str) -> object:
+    one = policy.catalogue.directory.subjects.get(handle)
+    if one is None:
+        return None
+    groups = tuple(policy.facts.groups_of(handle))
+    return one.kind, one.employment, one.vendor, one.manager, one.until, groups, tuple(sorted(one.identities))
+
+
+def _instants(both: Sequence[Policy]) -> tuple[datetime, ...]:
+    found = {when for policy in both for rule in policy.rules.rules for when in instants_in(rule, policy.catalogue)}
+    return tuple(sorted(found))

@@ -1,0 +1,96 @@
+"""Replaying what was asked for: every request that the ledger knows of, judged by two policies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from msgspec import Struct
+
+from daypass.core.files.grants import read_grant
+from daypass.core.grant import Grant
+from daypass.core.ids import GrantId, Oid, grant_path
+from daypass.core.ledger.receipt import Admission, Decided, Receipt, Resolution
+from daypass.core.policy.compare import Compared, compare
+from daypass.core.policy.decision import Request
+from daypass.core.policy.policies import Policy
+from daypass.pipeline.audit.questions import Index
+
+_BATCH = 500
+
+
+class Replayed(Struct, frozen=True):
+    """What moved of requests of the past, and of those whose access is still to run; ``unread`` files are gone from git."""
+
+    history: Compared
+    live: Compared
+    unread: int
+
+
+class _Asked(Struct, frozen=True):
+    """A file that somebody asked for. ``until`` is when its access ends, None where it was given none."""
+
+    grant: GrantId
+    blob: Oid
+    requester: str
+    opened_at: datetime
+    merged_at: datetime
+    until: datetime | None
+
+
+def replay(
+    index: Index,
+    before: Policy,
+    after: Policy,
+    *,
+    at: datetime,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Replayed:
+    """Judge by both policies what was admitted, and what policy denied, each at its own instant.
+
+    Raises LedgerError where the ledger does not verify.
+    """
+    sources = index.follow(at)
+    live: list[Request] = []
+    unread: list[GrantId] = []
+
+    def requests() -> Iterator[Request]:
+        waiting: list[_Asked] = []
+        for receipt in index.all_receipts():
+            waiting += _asked(receipt)
+            if len(waiting) >= _BATCH:
+                yield from _read(index, waiting, at, live, unread)
+                waiting.clear()
+            if progress is not None and receipt.sequence % _BATCH == 0:
+                progress(receipt.sequence, sources.receipts, "receipts")
+        yield from _read(index, waiting, at, live, unread)
+
+    history = compare(before, after, requests())
+    return Replayed(history, compare(before, after, live), len(unread))
+
+
+def _asked(receipt: Receipt) -> Iterator[_Asked]:
+    body = receipt.body
+    if receipt.void:
+        return
+    if isinstance(body, Admission) and not body.narrowed_from:
+        until = body.window.end
+        yield _Asked(body.grant, body.blob, body.requester, body.requested_at, body.merged_at, until)
+    elif isinstance(body, Decided) and body.what is Resolution.DENIED:
+        for file in body.asked:
+            yield _Asked(file.grant, file.blob, body.requester, body.requested_at, receipt.run_at, None)
+
+
+def _read(
+    index: Index, waiting: list[_Asked], at: datetime, live: list[Request], unread: list[GrantId]
+) -> Iterator[Request]:
+    contents = index.contents({one.blob for one in waiting})
+    for one in waiting:
+        grant = read_grant(grant_path(one.grant), contents[one.blob]) if one.blob in contents else None
+        if not isinstance(grant, Grant):
+            unread.append(one.grant)
+            continue
+        request = Request(grant, one.requester, one.opened_at, window=grant.span.starting(one.merged_at))
+        if one.until is not None and one.until > at:
+            live.append(request)
+        yield request

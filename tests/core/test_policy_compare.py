@@ -1,0 +1,144 @@
+"""Two policies side by side: what one lets through that the other did not."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from policy_samples import AT, DIRECTORY, PURPOSE, RESOURCE, RULES, grant, policy, rules
+
+from daypass.core.policy.compare import MOST, Shift, compare, search, shifts
+from daypass.core.policy.decision import Request, decide
+from daypass.core.window import Span
+from examples import examples
+
+TWO = "  - {id: two, when: 'true', require: [{approvals: {at_least: 2, from: owners}}]}\n"
+ONE = TWO.replace("2", "1")
+
+
+def moved(before, after):
+    """Write what a search finds: how it moved, and who shows it with which role for how long."""
+    return [
+        (
+            " and ".join(shift.value for shift in Shift if shift in one.shifts),
+            one.request.grant.subject,
+            f"{one.request.grant.resource}/{one.request.grant.role}",
+            one.request.grant.span.length,
+        )
+        for one in search(before, after, AT).differences
+    ]
+
+
+def test_the_same_policies_say_the_same():
+    found = search(policy(), policy(), AT)
+    assert (found.differences, found.looser) == ((), False)
+    assert 0 < found.tried <= found.possible
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected", "looser"),
+    [
+        (TWO, ONE, {"asks fewer", "permits"}, True),
+        (ONE, TWO, {"asks more", "denies"}, False),
+        ("  - {id: no, when: 'true', deny: true}\n", ONE, {"permits"}, True),
+        (ONE, "  - {id: no, when: 'true', deny: true}\n", {"denies"}, False),
+        (ONE, ONE.replace("owners", "group:security"), {"asks fewer and asks more", "denies"}, True),
+        (ONE, "  - {id: yes, when: 'true', approve: automatically}\n", {"asks fewer"}, True),
+        (ONE, ONE.replace("}}]", "}, escalate: {after: 4h, to: group:security}}]"), {"asks fewer"}, True),
+        (ONE.replace("}}]", "}, escalate: {after: 4h, to: group:security}}]"), ONE, {"asks more"}, False),
+    ],
+)
+def test_each_way_in_which_a_decision_may_move(before, after, expected, looser):
+    found = search(rules(before), rules(after), AT)
+    assert {" and ".join(s.value for s in Shift if s in one.shifts) for one in found.differences} == expected
+    assert found.looser is looser
+
+
+def test_the_loosest_comes_first_and_what_moved_alike_is_one():
+    after = RULES.replace('duration("4h")', 'duration("6h")').replace("Mon-Fri 08:00-19:00", "Mon-Fri 09:00-19:00")
+    found = search(policy(), policy(rules_base=after), AT)
+    assert [one.looser for one in found.differences] == sorted((one.looser for one in found.differences), reverse=True)
+    first = found.differences[0]
+    assert first.request.grant.span.length == timedelta(hours=4, seconds=1)
+    assert first.count > 1
+
+
+def test_who_came_and_what_was_widened_is_found_with_its_first_request():
+    joined = DIRECTORY.replace("groups:", "  erin: {name: Erin Vogt}\ngroups:", 1)
+    assert {(how, who) for how, who, *_ in moved(policy(), policy(directory_people=joined))} == {("permits", "erin")}
+    longer = RESOURCE.replace("max_duration: 8h", "max_duration: 9h")
+    assert ("permits", "orders-db/readonly", timedelta(hours=8, seconds=1)) in {
+        (how, role, length) for how, _, role, length in moved(policy(), policy(resources_orders_db=longer))
+    }
+
+
+def test_a_ticket_that_is_no_longer_demanded_is_found():
+    free = PURPOSE.replace("required: true", "required: false")
+    assert {how for how, *_ in moved(policy(), policy(purposes_incident=free))} == {"permits"}
+
+
+def test_a_rule_about_one_person_is_tried_with_that_person():
+    shut = RULES + "  - {id: dan, when: 'grant.subject == \"dan\"', deny: true}\n"
+    assert {(how, who) for how, who, *_ in moved(policy(), policy(rules_base=shut))} == {("denies", "dan")}
+
+
+def test_a_rule_about_who_asks_is_tried_with_everybody():
+    shut = RULES + '  - {id: dan, when: \'request.requester == "dan" && grant.subject != "dan"\', deny: true}\n'
+    found = search(policy(), policy(rules_base=shut), AT)
+    assert {one.request.requester for one in found.differences} == {"dan"}
+
+
+def test_a_search_that_is_too_large_tries_some_and_says_so():
+    named = "".join(
+        f"  - {{id: r{n}, when: 'grant.duration > duration(\"{n}m\")', deny: true}}\n" for n in range(1, 400)
+    )
+    found = search(rules(named), rules(named), AT)
+    assert found.tried <= MOST < found.possible
+
+
+def test_requests_of_the_past_are_judged_as_they_were_asked():
+    asked = [Request(grant(hours=hours), "alice", AT) for hours in (1, 3)]
+    short = rules("  - {id: short, when: 'grant.duration > duration(\"2h\")', deny: true}\n")
+    found = compare(rules(ONE), short, asked)
+    assert [(one.request, one.shifts) for one in found.differences] == [(asked[1], frozenset({Shift.DENIES}))]
+    assert (found.tried, found.possible) == (2, 2)
+
+
+CONDITIONS = (
+    "true",
+    'grant.role == "admin"',
+    'grant.duration > duration("3h")',
+    'grant.duration <= duration("90m")',
+    '"engineering" in subject.groups',
+    "grant.emergency",
+    'within_hours(access.from, "Mon-Fri 08:00-19:00", "Europe/Berlin")',
+)
+EFFECTS = ("deny: true", "approve: automatically", "require: [{approvals: {at_least: 1, from: group:security}}]")
+MADE = st.lists(st.tuples(st.sampled_from(CONDITIONS), st.sampled_from(EFFECTS)), max_size=3)
+
+
+def made(parts):
+    return (
+        rules("".join(f"  - {{id: r{n}, when: '{when}', {what}}}\n" for n, (when, what) in enumerate(parts)))
+        if parts
+        else policy(rules_base=None)
+    )
+
+
+@settings(max_examples=examples(60))
+@given(MADE, MADE)
+def test_what_trying_everything_finds_a_search_finds_too(one, other):
+    before, after = made(one), made(other)
+    brute = False
+    for who in ("alice", "bob", "dan"):
+        for minutes in (30, 90, 91, 180, 181, 240, 480):
+            for resource, role in (("orders-db", "readonly"), ("orders-db", "admin"), ("wiki", "editor")):
+                for purpose, ticket in (("", ""), ("incident", "INC-1")):
+                    for at in (AT, AT + timedelta(hours=12)):
+                        asked = grant(subject=who, resource=resource, role=role, purpose=purpose, ticket=ticket)
+                        request = Request(replace(asked, span=Span(duration=timedelta(minutes=minutes))), who, at)
+                        brute = brute or bool(
+                            shifts(decide(before, request), decide(after, request)) & {Shift.PERMITS, Shift.FEWER}
+                        )
+    assert search(before, after, AT).looser or not brute
