@@ -15,7 +15,7 @@ from math import gcd
 
 from msgspec import Struct
 
-from daypass.core.grant import IMPORT, Grant
+from daypass.core.grant import IMPORT, Bounded, Grant
 from daypass.core.ids import GrantId
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.policies import Policy
@@ -168,7 +168,7 @@ class _Field:
 
     def _part(self, role: tuple[str, str], purpose: str) -> _Part:
         """Return a role under a purpose with the lengths and tickets that may matter there."""
-        limits = [min(bound.limit for bound in policy.catalogue.lengths(*role, purpose)) for policy in self._both]
+        limits = [policy.catalogue.bounds(Bounded("", *role, purpose)).longest for policy in self._both]
         named = [length for policy in self._both for rule in policy.rules.rules for length in durations_in(rule)]
         lengths = {length + step for length in (*limits, *named) for step in (timedelta(0), _SECOND)}
         demands = any(
