@@ -26,12 +26,12 @@ def moved(before, after):
             f"{one.request.grant.resource}/{one.request.grant.role}",
             one.request.grant.span.length,
         )
-        for one in search(before, after, AT).differences
+        for one in search(before, after, AT, 1_500).differences
     ]
 
 
 def test_the_same_policies_say_the_same():
-    found = search(policy(), policy(), AT)
+    found = search(policy(), policy(), AT, 500)
     assert (found.differences, found.looser) == ((), False)
     assert 0 < found.tried <= found.possible
 
@@ -50,17 +50,17 @@ def test_the_same_policies_say_the_same():
     ],
 )
 def test_each_way_in_which_a_decision_may_move(before, after, expected, looser):
-    found = search(rules(before), rules(after), AT)
+    found = search(rules(before), rules(after), AT, 500)
     assert {" and ".join(s.value for s in Shift if s in one.shifts) for one in found.differences} == expected
     assert found.looser is looser
 
 
 def test_the_loosest_comes_first_and_what_moved_alike_is_one():
     after = RULES.replace('duration("4h")', 'duration("6h")').replace("Mon-Fri 08:00-19:00", "Mon-Fri 09:00-19:00")
-    found = search(policy(), policy(rules_base=after), AT)
+    found = search(policy(), policy(rules_base=after), AT, 1_500)
     assert [one.looser for one in found.differences] == sorted((one.looser for one in found.differences), reverse=True)
     first = found.differences[0]
-    assert first.request.grant.span.length == timedelta(hours=4, seconds=1)
+    assert timedelta(hours=4) < first.request.grant.span.length <= timedelta(hours=6)
     assert first.count > 1
 
 
@@ -78,6 +78,16 @@ def test_a_ticket_that_is_no_longer_demanded_is_found():
     assert {how for how, *_ in moved(policy(), policy(purposes_incident=free))} == {"permits"}
 
 
+def test_what_both_demand_of_a_request_hides_nothing_else():
+    longer = PURPOSE.replace("4h", "5h")
+    assert ("permits", timedelta(hours=4, seconds=1)) in {
+        (how, length) for how, *_, length in moved(policy(), policy(purposes_incident=longer))
+    }
+    more = PURPOSE + "fields: {due: {kind: moment, required: true}}\n"
+    assert {how for how, *_ in moved(policy(), policy(purposes_incident=more))} == {"denies"}
+    assert {how for how, *_ in moved(policy(purposes_incident=more), policy())} == {"permits"}
+
+
 def test_a_rule_about_one_person_is_tried_with_that_person():
     shut = RULES + "  - {id: dan, when: 'grant.subject == \"dan\"', deny: true}\n"
     assert {(how, who) for how, who, *_ in moved(policy(), policy(rules_base=shut))} == {("denies", "dan")}
@@ -85,16 +95,16 @@ def test_a_rule_about_one_person_is_tried_with_that_person():
 
 def test_a_rule_about_who_asks_is_tried_with_everybody():
     shut = RULES + '  - {id: dan, when: \'request.requester == "dan" && grant.subject != "dan"\', deny: true}\n'
-    found = search(policy(), policy(rules_base=shut), AT)
+    found = search(policy(), policy(rules_base=shut), AT, 1_500)
     assert {one.request.requester for one in found.differences} == {"dan"}
 
 
 def test_a_search_that_is_too_large_tries_some_and_says_so():
     named = "".join(
-        f"  - {{id: r{n}, when: 'grant.duration > duration(\"{n}m\")', deny: true}}\n" for n in range(1, 400)
+        f"  - {{id: r{n}, when: 'grant.duration > duration(\"{n}m\")', deny: true}}\n" for n in range(1, 100)
     )
-    found = search(rules(named), rules(named), AT)
-    assert found.tried <= MOST < found.possible
+    found = search(rules(named), rules(named), AT, 300)
+    assert 100 < found.tried <= 300 < MOST < found.possible
 
 
 def test_requests_of_the_past_are_judged_as_they_were_asked():
@@ -126,7 +136,7 @@ def made(parts):
     )
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(40))
 @given(MADE, MADE)
 def test_what_trying_everything_finds_a_search_finds_too(one, other):
     before, after = made(one), made(other)
@@ -141,4 +151,4 @@ def test_what_trying_everything_finds_a_search_finds_too(one, other):
                         brute = brute or bool(
                             shifts(decide(before, request), decide(after, request)) & {Shift.PERMITS, Shift.FEWER}
                         )
-    assert search(before, after, AT).looser or not brute
+    assert search(before, after, AT, 800).looser or not brute

@@ -18,6 +18,7 @@ from msgspec import Struct
 from daypass.core.grant import IMPORT, Bounded, Grant
 from daypass.core.ids import GrantId
 from daypass.core.policy.decision import Decision, Request, decide
+from daypass.core.policy.options import as_brought
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.samples import durations_in, instants_in
 from daypass.core.window import Span
@@ -72,10 +73,21 @@ class Compared(Struct, frozen=True):
 
 
 def shifts(before: Decision, after: Decision) -> frozenset[Shift]:
-    """Say how a decision moved; nothing where it did not."""
-    if before.denials or after.denials:
-        if before.denials and after.denials:
+    """Say how a decision moved; nothing where it did not.
+
+    What a request lacks and can bring (a ticket, details) keeps nobody from comparing the rest, where both demand it.
+    """
+    if before.denials and after.denials:
+        (old, lacked), (new, lacks) = as_brought(before), as_brought(after)
+        if old.denials and new.denials:
             return frozenset()
+        demands = {Shift.PERMITS: set(lacked) - set(lacks), Shift.DENIES: set(lacks) - set(lacked)}
+        return _moved(old, new) | {shift for shift, some in demands.items() if some}
+    return _moved(before, after)
+
+
+def _moved(before: Decision, after: Decision) -> frozenset[Shift]:
+    if before.denials or after.denials:
         return frozenset({Shift.PERMITS if before.denials else Shift.DENIES})
     fewer, more = _lacks(after, before), _lacks(before, after)
     return frozenset(shift for shift, so in ((Shift.FEWER, fewer), (Shift.MORE, more)) if so)
@@ -123,10 +135,10 @@ def _said(decision: Decision) -> tuple[object, ...]:
     )
 
 
-def search(before: Policy, after: Policy, at: datetime) -> Compared:
-    """Compare two policies over the requests that may be asked by either, spread evenly where there are too many."""
+def search(before: Policy, after: Policy, at: datetime, most: int = MOST) -> Compared:
+    """Compare two policies over the requests that may be asked by either: ``most``, spread evenly, where there are more."""
     field = _Field(before, after, at)
-    step = field.step(-(-field.size // MOST))
+    step = field.step(-(-field.size // most))
     return compare(before, after, islice(field.requests(), 0, None, step), field.size)
 
 
@@ -171,11 +183,7 @@ class _Field:
         limits = [policy.catalogue.bounds(Bounded("", *role, purpose)).longest for policy in self._both]
         named = [length for policy in self._both for rule in policy.rules.rules for length in durations_in(rule)]
         lengths = {length + step for length in (*limits, *named) for step in (timedelta(0), _SECOND)}
-        demands = any(
-            purpose in policy.catalogue.purposes and policy.catalogue.purposes[purpose].ticket_required
-            for policy in self._both
-        )
-        tickets = _TICKETS if demands or self._reads_ticket else _TICKETS[:1]
+        tickets = _TICKETS if self._reads_ticket else _TICKETS[:1]
         return role, purpose, tuple(sorted(one for one in lengths if one <= max(limits))), tickets
 
 

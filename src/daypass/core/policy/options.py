@@ -16,6 +16,7 @@ from daypass.core.ids import GrantId
 from daypass.core.policy.decision import Decision, Denial, Request, decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.samples import durations_in
+from daypass.core.record import replace
 from daypass.core.window import Span
 
 BROUGHT = {"ticket-missing": "a ticket", "detail-missing": "its details"}
@@ -75,20 +76,17 @@ class _Asked(Struct, frozen=True):
     purpose: str
 
 
-def _by_length(policy: Policy, asked: _Asked, at: datetime) -> Iterator[Option]:
+def _by_length(policy: Policy, asked: _Asked, at: datetime) -> list[Option]:
     """Return what is decided of each length, shortest first; neighbours with one answer are one."""
     longest = policy.catalogue.bounds(Bounded(asked.subject, asked.resource, asked.role, asked.purpose)).longest
-    last: Option | None = None
+    found: list[Option] = []
     for over, upto in _lengths(policy, longest):
         decision, brings = _decided(policy, asked, upto, at)
         option = Option((asked.purpose,), over, upto, brings, decision)
-        if last is not None and option.answer[2:] == last.answer[2:]:
-            option = Option(option.purposes, last.over, upto, brings, decision)
-        elif last is not None:
-            yield last
-        last = option
-    if last is not None:
-        yield last
+        if found and option.answer[2:] == found[-1].answer[2:]:
+            option = replace(option, over=found.pop().over)
+        found.append(option)
+    return found
 
 
 def _lengths(policy: Policy, longest: timedelta) -> Iterator[tuple[timedelta, timedelta]]:
@@ -114,15 +112,17 @@ def _decided(policy: Policy, asked: _Asked, length: timedelta, at: datetime) -> 
         Span(duration=length),
         purpose=asked.purpose,
     )
-    decision = decide(policy, Request(grant, asked.requester, at), trace=False)
+    return as_brought(decide(policy, Request(grant, asked.requester, at)))
+
+
+def as_brought(decision: Decision) -> tuple[Decision, tuple[str, ...]]:
+    """Return what is decided once a request brings what it lacks, and what that is."""
     lacking = tuple(denial for denial in decision.denials if denial.code in BROUGHT)
     if not lacking:
         return decision, ()
     rest = tuple(denial for denial in decision.denials if denial.code not in BROUGHT)
     passes = not decision.requirements and not rest
-    brought = Decision(
-        rest, decision.requirements, passes, decision.policy, decision.rules, decision.applied, decision.traces
-    )
+    brought = replace(decision, denials=rest, automatic=passes)
     return brought, tuple(dict.fromkeys(BROUGHT[denial.code] for denial in lacking))
 
 
