@@ -78,13 +78,17 @@ def _begin() -> None:
 
 
 def play_task(task: Task) -> Played:
-    """Play one task to its end, or to the first of its stories that ends badly."""
+    """Play one task to its end, or to the first of its stories that ends badly. What breaks off says which it was."""
     seen: Seen = Counter()
     for after in count():
         before = seen[(*task.call, task.kind)]
         aimed = any(task.call)
         story = aim(".".join(task.call), task.kind, task.seed, after) if aimed else tell(task.seed, task.steps)
-        fault = play(story, seen)
+        try:
+            fault = play(story, seen)
+        except Exception as error:
+            error.add_note(f"{task}, which `python -m simulation` plays again")
+            raise
         if fault is not None:
             return Played(task, after, seen, story, fault)
         if not task.every or seen[(*task.call, task.kind)] == before:

@@ -165,6 +165,13 @@ def test_a_planted_fault_is_found(what: str, monkeypatch: pytest.MonkeyPatch) ->
     assert fault.invariant in planted.invariants
 
 
+def test_what_breaks_off_says_which_life_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "_taken", None)
+    with pytest.raises(TypeError) as caught:
+        play_task(Task(55))
+    assert caught.value.__notes__ == ["seed 55, which `python -m simulation` plays again"]
+
+
 def test_a_failing_story_is_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judgement, "_outlived", lambda *_: "")
     seed, _ = first_fault(PLANTED["a stale review counts"].seed)
