@@ -138,7 +138,7 @@ def test_a_group_without_anybody_is_said_to_have_no_people():
         empty, directory=replace(empty.directory, groups={**empty.directory.groups, "security": frozenset()})
     )
     asked = Ending("orders-db", "alice", "alice")
-    (found,) = shortage(nobody, asked, resolve(nobody, asked, (Requirement(1, "group:security"),), AT))
+    (found,) = shortage(nobody, asked, resolve(nobody, asked, (Requirement(1, "group:security"),), AT), AT)
     assert found[1] == "nobody can give the approval from group:security: security has no people"
 
 

@@ -233,7 +233,7 @@ def test_a_file_that_nobody_reads_denies_everything(path):
     assert found.broken[0].message == "nothing reads this file"
     assert found.broken[0].hint == (
         "policies are policies/daypass.yaml and the .yaml files directly in calendars, directory, purposes, resources, "
-        "rules, tests"
+        "rotas, rules, tests"
     )
 
 

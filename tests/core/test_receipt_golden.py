@@ -193,6 +193,8 @@ DUE: list[Body] = [
     replace(BARE, purpose="incident"),
 ]
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-11", body) for n, body in enumerate(DUE, len(RECEIPTS))]
+ACTING = ApprovalRecord("dan", "owners", HEAD, AT - timedelta(minutes=2), "85", acts_for="bob")
+RECEIPTS.append(Receipt(len(RECEIPTS), DIGEST, AT, BASE, "run-12", replace(BARE, approvals=(ACTING,), judged=2)))
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

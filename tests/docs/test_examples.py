@@ -33,6 +33,7 @@ EXITS |= {"daypass doctor --fix --yes": {0, 13, 14}, "daypass ledger rekey --fin
 EXITS |= {"daypass ledger restore --from ../other-clone": {1}, "daypass ledger revoke-key ledger.pub --from 4200": {1}}
 EXITS |= {"daypass ledger outbox --set-aside ~/outbox-of-the-old-machine.sqlite": {1}}  # there is none
 EXITS |= {"daypass calendar show office": {2}}  # nor a calendar of that name
+EXITS |= {f"daypass rota show payments{at}": {2} for at in ("", " --at 2026-12-24T18:00:00Z")}  # nor a rota
 """How an example ends where that is not 0 alone."""
 AT_GITHUB = ("report", "doctor", "form", "answer", "refresh")
 NEVER_END = ("watch",)

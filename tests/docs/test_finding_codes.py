@@ -47,7 +47,7 @@ _NO_CODES = frozenset(
         *("policy-who-can", "policy-why-not", "policy-diff", "policy-replay", "calendar-show"),
         *("ledger-outbox", "ledger-rekey", "ledger-restore", "ledger-revoke-key", "ledger-settle"),
         # encodings, names of schemas and branches, an example in a schema
-        *("utf-8", "utf-8-sig", "policy-test", "daypass-ledger", "orders-db"),
+        *("utf-8", "utf-8-sig", "policy-test", "daypass-ledger", "orders-db", "on-call", "rota-show"),
         # the trailers of a merge message, in lower case
         *(
             "daypass-approved-by",

@@ -25,6 +25,7 @@ SECTIONS = {
     "rules": "Rule files",
     "purpose": "Purposes",
     "calendar": "Calendars",
+    "rota": "Rotas",
     "policy-test": "Policy tests",
 }
 

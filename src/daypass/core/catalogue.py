@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from msgspec import Struct, field
 
 from daypass.core.calendar.calendars import Calendar
+from daypass.core.calendar.rota import Deputy, Rota
 from daypass.core.forge import FORGES, ForgeKind
 from daypass.core.grant import Bounded, Grant, Moments
 from daypass.core.ids import canonical, digest
@@ -104,12 +105,14 @@ class Directory(Struct, frozen=True, dict=True):
     """People, workloads, groups and vendors.
 
     ``groups`` maps a group's name to the handles in it, includes followed. ``vendors`` are the sub-processors whose
-    people may receive access, each with the instant at which the contract with it ends.
+    people may receive access, each with the instant at which the contract with it ends. ``deputies`` are by the
+    handle of whose place they act in.
     """
 
     subjects: Mapping[str, Subject]
     groups: Mapping[str, frozenset[str]]
     vendors: Mapping[str, datetime | None] = field(default_factory=lambda: MappingProxyType({}))
+    deputies: Mapping[str, Deputy] = field(default_factory=lambda: MappingProxyType({}))
 
     # Made once: a request may name people a hundred thousand times. Of two with the same name the first is meant.
     @cached_property
@@ -283,6 +286,7 @@ class Catalogue(Struct, frozen=True, dict=True):
     directory: Directory
     purposes: Mapping[str, Purpose]
     calendars: Mapping[str, Calendar] = field(default_factory=lambda: MappingProxyType({}))
+    rotas: Mapping[str, Rota] = field(default_factory=lambda: MappingProxyType({}))
 
     # Worked out once: an audit asks for them with each grant that was ever approved.
     @cached_property

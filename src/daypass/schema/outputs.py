@@ -55,7 +55,7 @@ Missing = shape(
     "Missing",
     {"from": str, "approvals": int, **of(Texts, "people", "joining"), "joining_at": Instant | None},
 )
-Approval = shape("Approval", {**of(str, "by", "for", "commit"), "at": Instant})
+Approval = shape("Approval", {**of(str, "by", "acts_for", "for", "commit"), "at": Instant})
 Grant = shape(
     "Grant",
     {
@@ -227,6 +227,13 @@ _CERTIFICATE: Keys = {
     "critical": dict[str, str],
     **of(Instant, "from", "until"),
 }
+_ROTA = shape(
+    "Rota",
+    {
+        **of(str, "name", "title", "zone", "on_call"),
+        "shifts": many(shape("Shift", {"person": str, **of(Instant, "from", "until"), "override": bool})),
+    },
+)
 _CALENDAR = shape(
     "Calendar",
     {
@@ -375,6 +382,7 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     "targets": output("targets", {"targets": many(shape("Target", _TARGET))}),
     "doctor": output("doctor", {"calls": int, "complaints": many(shape("Complaint", _COMPLAINT))}),
     "codeowners": output("codeowners", {"file": str, "what": (_WRITTEN,), "paths": (many(shape("Owned", _OWNED)),)}),
+    "rota-show": output("rota-show", {"at": Instant, "rotas": many(_ROTA)}),
     "calendar-show": output("calendar-show", {"calendars": many(_CALENDAR)}),
     "form": output("form", {"file": str, "what": _WRITTEN}),
     "init": output("init", {**of(str, "directory", "key"), **of(Texts, "written", "changed", "kept"), "ledger": bool}),

@@ -22,9 +22,9 @@ RuleId = Annotated[
     str, text("[a-z][a-z0-9]*(?:-[a-z0-9]+)*", "kebab-case, for example production-needs-two", longest=64)
 ]
 Moment = Annotated[str, text(f"{_DATE}|{INSTANT}", "a date, or an instant with its time zone", longest=25)]
-_SOURCE = rf"owners|manager(?:\+[1-9])?|group:{_NAME}|person:{_NAME}"
+_SOURCE = rf"owners|manager(?:\+[1-9])?|group:{_NAME}|person:{_NAME}|on-call:{_NAME}"
 _OUT = rf"{_SOURCE}|holders:{_NAME}|approvers:{_NAME}"
-_SOURCES = "owners, manager, manager+1, group:<name> or person:<handle>"
+_SOURCES = "owners, manager, manager+1, group:<name>, on-call:<rota> or person:<handle>"
 Source = Annotated[str, text(_SOURCE, _SOURCES, longest=70)]
 Taken = Annotated[str, text(_OUT, "a source, holders:<resource> or approvers:<resource>", longest=80)]
 AnySource = Annotated[
@@ -252,6 +252,10 @@ class GroupForm(TypedDict):
     include: NotRequired[list[Name]]
 
 
+DeputyForm = TypedDict("DeputyForm", {"by": Name, "from": Moment, "until": Moment})
+DeputyForm.__doc__ = "Who acts in somebody's place, and for how long."
+
+
 @with_config(ConfigDict(title="daypass directory"))
 class DirectoryForm(TypedDict):
     """policies/directory/*.yaml: people, groups, vendors and workloads; several files are read as one."""
@@ -261,6 +265,9 @@ class DirectoryForm(TypedDict):
     groups: NotRequired[dict[Name, GroupForm]]
     vendors: NotRequired[dict[Name, VendorForm]]
     workloads: NotRequired[dict[Name, WorkloadForm]]
+    deputies: NotRequired[
+        Annotated[dict[Name, DeputyForm], Field(description="who acts in the place of a person, by handle")]
+    ]
 
 
 CalendarForm = TypedDict(
@@ -280,6 +287,35 @@ CalendarForm = TypedDict(
     },
 )
 CalendarForm.__doc__ = "policies/calendars/<name>.yaml: a named set of instants, by the clock on the wall of one zone."
+
+
+OverrideForm = TypedDict("OverrideForm", {"person": Name, "from": Moment, "until": Moment})
+OverrideForm.__doc__ = "Somebody who is on call in place of whose turn it is."
+
+
+@with_config(ConfigDict(title="daypass rota"))
+class RotaForm(TypedDict):
+    """policies/rotas/<rota>.yaml: who is on call, and when."""
+
+    version: Version
+    title: NotRequired[Line]
+    zone: Line
+    handover: NotRequired[
+        Annotated[
+            str,
+            text(
+                "(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:[01][0-9]|2[0-3]):[0-5][0-9]",
+                "a day and a time, as Mon 09:00, or a time of every day",
+                longest=9,
+            ),
+        ]
+    ]
+    turns: NotRequired[Annotated[list[Name], Field(min_length=1, description="who takes turns, in this order")]]
+    since: NotRequired[Annotated[str, text(_DATE, "the day of the first turn", longest=10)]]
+    overrides: NotRequired[list[OverrideForm]]
+    owners: NotRequired[
+        Annotated[list[Name], Field(min_length=1, description="groups that review changes of this file")]
+    ]
 
 
 class TicketForm(TypedDict):

@@ -252,7 +252,9 @@ def _approval_row(catalogue: Catalogue, status: Status, requirement: Requirement
     return (
         f"{code(requirement.asked if requirement is not None else status.source)}{rules}",
         str(len(status.approved_by) + status.missing),
-        _people(catalogue, status.approved_by) if status.approved_by else "none",
+        "; ".join([_people(catalogue, status.approved_by), *(f"{code(by)} for {code(of)}" for by, of in status.acting)])
+        if status.approved_by
+        else "none",
         f"**{status.missing}**" if status.missing else "0",
         who if status.missing else "none",
     )

@@ -99,7 +99,9 @@ def grant_data(grant: GrantState, at: datetime | None = None) -> dict[str, Any]:
         "denials": plain(grant.denials),
         "blocks": list(grant.blocks),
         "missing": [_missing(status) for status in grant.missing],
-        "approved_by": [{"by": c.handle, "for": c.source, **_review(c.review)} for c in grant.approved_by],
+        "approved_by": [
+            {"by": c.handle, "acts_for": c.acts_for, "for": c.source, **_review(c.review)} for c in grant.approved_by
+        ],
         "rejected_by": [{"by": r.by.handle, "reason": r.reason, **_review(r)} for r in grant.rejected_by],
         "ignored": [
             {"by": one.review.by.handle or one.review.by.name, "state": one.review.state, "why": one.why}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+from daypass.core.approval.judgement import acting_words
 from daypass.core.catalogue import Catalogue, Purpose
 from daypass.core.grant import Detail, Grant
 from daypass.core.plan import Action
@@ -166,10 +167,11 @@ def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: s
         return joined(lines)
     out = frozenset({requester, grant.subject})
     for requirement in decision.needs:
-        who = people(policy.catalogue, requirement.eligible, out)
+        who = people(policy.catalogue, requirement.eligible - frozenset(dict(requirement.acting)), out)
         rules = f"  ({', '.join(requirement.rules)})" if requirement.rules else ""
         asked = count(requirement.at_least, "approval")
         lines.append(f"  needs  {asked} from {requirement.asked}: {who}{rules}")
+        lines += [f"         {acting_words(by, of)} as well" for by, of in requirement.acting]
         lines += [f"         without {person(policy.catalogue, one)}, who {why}" for one, why in requirement.out]
         if requirement.escalate_to and requirement.escalate_after is not None:
             more = people(policy.catalogue, requirement.escalated, out)

@@ -79,7 +79,7 @@ def _verdict_lines(verdict: ItemVerdict) -> list[str]:
         return lines
     lines += [f"  rejected by {r.by.handle}: {r.reason}" for r in verdict.judgement.rejections if r.reason]
     lines += [
-        f"  approved by {c.handle} for {c.source} at {c.review.commit[:12]}{'' if c.review.by.signed else _UNSIGNED}"
+        f"  approved by {c.who} for {c.source} at {c.review.commit[:12]}{'' if c.review.by.signed else _UNSIGNED}"
         for c in verdict.judgement.counted
     ]
     counted = {c.handle for c in verdict.judgement.counted}

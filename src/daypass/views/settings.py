@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from daypass.core.calendar.calendars import RUNS_OUT, Calendar, PublicHolidays
+from daypass.core.calendar.rota import Rota, Shift
 from daypass.core.files.codeowners import Codeowners, Ownership
 from daypass.core.forge import Complaint, Remedy
 from daypass.core.window import format_instant
@@ -171,3 +173,53 @@ def holidays_text(found: PublicHolidays) -> str:
         "days:",
     ]
     return joined([*lines, *(f"  - {day}  # {name}" for day, name in found.days)])
+
+
+_HANDOVERS = 4
+"""So many shifts are told, that of now among them."""
+
+_LOOK_AHEAD = timedelta(days=92)
+"""So far ahead shifts are looked for."""
+
+
+def rotas_text(rotas: Sequence[Rota], at: datetime) -> str:
+    """Write who is on call by each rota at an instant, and who is next."""
+    if not rotas:
+        return joined(["There are no rotas: they are the files of policies/rotas."])
+    lines = []
+    for rota in rotas:
+        lines.append(f"{rota.name}  {rota.title}".rstrip())
+        lines.append(f"  {rota.on_call(at) or 'nobody'} is on call at {format_instant(at)}")
+        lines += [
+            f"  {shift.person}  from {format_instant(shift.window.start)} until {format_instant(shift.window.end)}"
+            + ("  in place of whose turn it is" if shift.override else "")
+            for shift in _shifts(rota, at)
+        ]
+    return joined(lines)
+
+
+def rotas_json(rotas: Sequence[Rota], at: datetime) -> str:
+    """Write the same as JSON, version 1."""
+    return as_output({"at": format_instant(at), "rotas": [_rota(rota, at) for rota in rotas]})
+
+
+def _rota(rota: Rota, at: datetime) -> dict[str, Any]:
+    return {
+        "name": rota.name,
+        "title": rota.title,
+        "zone": rota.zone,
+        "on_call": rota.on_call(at),
+        "shifts": [
+            {
+                "person": shift.person,
+                "from": format_instant(shift.window.start),
+                "until": format_instant(shift.window.end),
+                "override": shift.override,
+            }
+            for shift in _shifts(rota, at)
+        ],
+    }
+
+
+def _shifts(rota: Rota, at: datetime) -> list[Shift]:
+    return list(islice(rota.shifts(at, at + _LOOK_AHEAD), _HANDOVERS))

@@ -187,3 +187,27 @@ def holidays(place: str, years: str, zone: str) -> None:
     if not wanted or len(wanted) != len(years.split(",")):
         raise UsageError(f"{years!r} are no years", hint="write --years 2027, or --years 2027,2028")
     show(holidays_text(public_holidays(place, wanted, zone)))
+
+
+@click.group()
+def rota() -> None:
+    """Look at the rotas that say who is on call."""
+
+
+@verb("show", group=rota, follow=False)
+@click.argument("name", required=False, default="")
+def show_rota(repo: AccessRepository, name: str, at: datetime, output: str) -> None:
+    """Say who is on call by the rotas of the working tree, or by NAME, and when that changes.
+
+    \b
+    daypass rota show payments
+    daypass rota show payments --at 2026-12-24T18:00:00Z
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.views.settings import rotas_json, rotas_text
+
+    rotas = repo.worktree_policy().catalogue.rotas
+    if name and name not in rotas:
+        hint = near(name, rotas, "`daypass rota show` lists them")
+        raise UsageError(f"there is no rota {name!r} in policies/rotas", hint=hint)
+    chosen = [rotas[name]] if name else list(rotas.values())
+    show((rotas_json if output == "json" else rotas_text)(chosen, at), output)

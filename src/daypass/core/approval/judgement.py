@@ -52,11 +52,22 @@ class Excluded(Struct, frozen=True):
 
 
 class Counted(Struct, frozen=True):
-    """An approval that counts, and the requirement it counts for."""
+    """An approval that counts, and the requirement it counts for; ``acts_for`` is in whose place, "" for their own."""
 
     handle: str
     source: str
     review: Review
+    acts_for: str = ""
+
+    @property
+    def who(self) -> str:
+        """Who approved, and for whom where it was in somebody's place."""
+        return acting_words(self.handle, self.acts_for)
+
+
+def acting_words(handle: str, acts_for: str) -> str:
+    """Name somebody, and in whose place they act: ``carol for bob``."""
+    return f"{handle} for {acts_for}" if acts_for else handle
 
 
 class Ignored(Struct, frozen=True):
@@ -68,7 +79,10 @@ class Ignored(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """How one requirement stands: who approved, how many are missing, who could approve now, who joins them when."""
+    """How one requirement stands: who approved, how many are missing, who could approve now, who joins them when.
+
+    ``acting`` are those who approved in another's place, each with whose.
+    """
 
     source: str
     approved_by: tuple[str, ...]
@@ -76,6 +90,7 @@ class Status(Struct, frozen=True):
     could: tuple[str, ...]
     joining: tuple[str, ...] = ()
     joining_at: datetime | None = None
+    acting: tuple[tuple[str, str], ...] = ()
 
 
 class Judgement(Struct, frozen=True):
@@ -159,12 +174,13 @@ def judge(
             ignored.append(Ignored(review, why, again=True))
         else:
             approvals[handle] = _serves(review, needs, then.get(review.id, ()), opened_at)
+    approvals = {handle: _in_place(one, needs, approvals, excluded) for handle, one in approvals.items()}
     taken = assign([need.at_least for need in needs], {handle: one.serves for handle, one in approvals.items()})
     busy = {handle for people in taken for handle in people} | set(excluded.people)
     spare = (one for handle, one in approvals.items() if handle not in busy and one.why)
     ignored += (Ignored(one.review, one.why, again=True) for one in spare)
     counted = tuple(
-        Counted(handle, need.source, approvals[handle].review)
+        Counted(handle, need.source, approvals[handle].review, need.acts_for(handle))
         for need, people in zip(needs, taken, strict=True)
         for handle in sorted(people)
     )
@@ -204,7 +220,7 @@ def _unascribed(account: Account) -> str:
 
 def _taken_out(handle: str, needs: Sequence[Requirement]) -> str:
     """Say why somebody whom requirements name can meet none of them, "" where they may meet one."""
-    if any(handle in need.eligible or handle in need.escalated for need in needs):
+    if any(need.includes(handle) for need in needs):
         return ""
     return next(why for need in needs for one, why in need.out if one == handle)
 
@@ -232,7 +248,7 @@ class _Approval(NamedTuple):
 def _serves(review: Review, needs: Sequence[Requirement], then: Sequence[Then], opened_at: datetime) -> _Approval:
     """Find what an approval can count for: what is asked for now, and was when it was given."""
     able = {n: need.source for n, need in enumerate(needs) if need.allows(review.by.handle, review.at, opened_at)}
-    whys = [] if able else [f"{review.by.handle} may approve only after the escalation, and approved before"]
+    whys = [] if able else [_untimely(review, needs)]
     for was in then:
         lacks = {n: why for n, source in able.items() if (why := was.lacks(review, source, opened_at))}
         whys += lacks.values()
@@ -240,10 +256,37 @@ def _serves(review: Review, needs: Sequence[Requirement], then: Sequence[Then], 
     return _Approval(review, frozenset(able), next(iter(whys), ""))
 
 
+def _untimely(review: Review, needs: Sequence[Requirement]) -> str:
+    """Say why an approval came at the wrong time for all that it could count for."""
+    handle, when = review.by.handle, format_instant(review.at)
+    if any(one == handle for need in needs for one, *_ in need.turns):
+        return f"{handle} was not on call at {when}, when it was given"
+    return f"{handle} may approve only after the escalation, and approved before"
+
+
+def _in_place(
+    one: _Approval, needs: Sequence[Requirement], approvals: Mapping[str, _Approval], excluded: Excluded
+) -> _Approval:
+    """Leave out what somebody cannot approve in another's place: what that one could not, and what they approved already."""
+    handle, why, serves = one.review.by.handle, one.why, set(one.serves)
+    for place in one.serves:
+        other = needs[place].acts_for(handle)
+        if not other:
+            continue
+        if other in excluded.people:
+            why = f"{handle} acts for {other}, who {excluded.people[other]}"
+            serves.discard(place)
+        elif other in approvals and place in approvals[other].serves:
+            why = f"{handle} acts for {other}, who approved it too"
+            serves.discard(place)
+    return _Approval(one.review, frozenset(serves), why)
+
+
 def _status(need: Requirement, people: set[str], busy: set[str], opened_at: datetime, at: datetime) -> Status:
     missing = need.at_least - len(people)
+    acting = tuple((by, of) for by, of in need.acting if by in people)
     if not missing:
-        return Status(need.source, tuple(sorted(people)), 0, ())
+        return Status(need.source, tuple(sorted(people)), 0, (), acting=acting)
     since = need.escalates_at(opened_at)
     could = {handle for handle in need.eligible | need.escalated if need.allows(handle, at, opened_at)} - busy
     joining = need.escalated - could - busy if since is not None and since > at else frozenset()
@@ -254,4 +297,5 @@ def _status(need: Requirement, people: set[str], busy: set[str], opened_at: date
         could=tuple(sorted(could)),
         joining=tuple(sorted(joining)),
         joining_at=since if joining else None,
+        acting=acting,
     )

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct, field
 
+from daypass.core.approval.judgement import acting_words
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.receipt import (
     Admission,
@@ -147,7 +148,9 @@ UNWRITTEN = Words()
 
 def approvers(admission: Admission) -> tuple[str, ...]:
     """Return who approved, as the trailers write it: ``bob (owners)``."""
-    return tuple(dict.fromkeys(f"{record.by} ({record.source})" for record in admission.approvals))
+    return tuple(
+        dict.fromkeys(f"{acting_words(record.by, record.acts_for)} ({record.source})" for record in admission.approvals)
+    )
 
 
 def lateness(receipt: Receipt, change: Intended, until: datetime | None) -> int | None:

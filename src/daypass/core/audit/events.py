@@ -12,6 +12,7 @@ from enum import Enum
 
 from msgspec import Struct, field
 
+from daypass.core.approval.judgement import acting_words
 from daypass.core.audit.access import (
     NO_TRAILERS,
     UNWRITTEN,
@@ -246,7 +247,7 @@ def _events(receipt: Receipt, proofs: _Proofs, material: Material) -> list[Histo
                 body,
                 at=record.at,
                 commit=record.commit,
-                by=f"{record.by} ({record.source})",
+                by=f"{acting_words(record.by, record.acts_for)} ({record.source})",
                 receipt=sequence,
             )
             for record in body.approvals

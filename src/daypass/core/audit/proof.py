@@ -17,7 +17,7 @@ from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Admission, Decided, Receipt
 from daypass.core.plan import Entitlement
 from daypass.core.policy.decision import Request, decide
-from daypass.core.policy.held import Held
+from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
 
 PolicyFacts = tuple[str, tuple[str, Entitlement] | None]
@@ -149,7 +149,13 @@ def _people(admission: Admission) -> Iterator[_Pair]:
                 "approval-commit",
                 f"{record.by} approved {record.commit[:12]}, what was merged is {admission.head[:12]}",
             )
-        if record.by in (admission.requester, admission.subject, *(act.by for act in admission.acts)):
+        mine = (admission.requester, admission.subject, *(act.by for act in admission.acts))
+        if record.acts_for in mine and record.acts_for:
+            yield (
+                "approved-own",
+                f"{record.by} approved for {record.acts_for}, whose own it is, or who asked for it or pushed it",
+            )
+        if record.by in mine:
             yield "approved-own", f"{record.by} approved access that is their own, or that they asked for or pushed"
 
 
@@ -180,7 +186,7 @@ JUDGED_KINDS = ("new", "widen")
 
 
 def check_denial(
-    receipt: Receipt, body: Decided, grants: Mapping[GrantId, Grant], policy: Policy, held: Held
+    receipt: Receipt, body: Decided, grants: Mapping[GrantId, Grant], policy: Policy, held: Held = UNREAD
 ) -> tuple[Difference, ...]:
     """Judge again what policy is said to have denied; ``grants`` are its files that read, ``held`` the ledger of then."""
     at = receipt.run_at

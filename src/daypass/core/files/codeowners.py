@@ -201,12 +201,13 @@ def wanted_lines(catalogue: Catalogue) -> tuple[Line, ...]:
     """Return the lines that a catalogue asks for: the strictest first, which catches all, since the last match wins.
 
     Everything belongs to the group ``security``, or without one to the owners of all resources together; each
-    resource's folder to its own owners. Where nobody can be named for a folder its line is left out, so that it stays
-    with the strictest: a pattern without owners would make its files everybody's.
+    resource's folder, and each rota's file, to its own owners. Where nobody can be named for one its line is left out, so
+    that it stays with the strictest: a pattern without owners would make its files everybody's.
     """
     strict = strictest(catalogue)
     rows = [("*", strict), ("/.github/", strict), ("/policies/", strict)]
     rows += [(folder_pattern(f"grants/{r.name}"), r.owners) for r in catalogue.resources.values()]
+    rows += [(f"/policies/rotas/{rota.name}.yaml", rota.owners) for rota in catalogue.rotas.values()]
     named = [(pattern, _names(catalogue, groups)) for pattern, groups in rows]
     return tuple(Line(0, pattern, owners) for pattern, owners in named if owners)
 

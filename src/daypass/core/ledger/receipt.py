@@ -5,14 +5,12 @@ names the SHA-256 of the envelope before it, so that none can be changed, droppe
 in version 1 goes on in version 2, and never back. The kinds, those from ``ended`` on being new in version 2:
 
 ``genesis``   the ledger begins; no other receipt may be first, and this one may not come again
-``admitted``  a grant file (path, blob) that landed with a commit of main was proved: who asked, who approved which
-              commit, under which policy, when it was merged, which window and entitlement follow
+``admitted``  a grant file that landed on main was proved: who asked and approved, by which policy, and what follows
 ``refused``   a landed grant file could not be proved, and why; it gives nothing
 ``retired``   an admitted grant file is no longer in main
 ``intent``    changes about to be made at the targets
 ``outcome``   what came of one change; a removal is ``ok`` only after reading back that the access is gone
-``settled``   a person ended a doubt about access that a target cannot tell of: it is as the target names it today, or it
-              is written off and nothing gives it any more
+``settled``   a person ended a doubt about access: it is as the target names it today, or nothing gives it any more
 ``pulse``     a run came to its end and had nothing else to say
 ``ended``     something other than its own window ended a grant whose file is still on main: for good
 ``snapshot``  what all receipts before add up to, and the Merkle tree over them; a run that knows nothing begins there
@@ -59,7 +57,7 @@ class ApprovalRecord(Struct, frozen=True):
     """One approval that counted: ``source`` is the requirement's (``owners``, ``group:security``).
 
     ``main`` is where main stood when it was given, "" where the policies there were those of the merge's base. ``number``
-    is that of the account at the forge, 0 where it has none.
+    is that of the account at the forge, 0 where it has none; ``acts_for`` in whose place it was given, "" for their own.
     """
 
     by: str
@@ -69,6 +67,7 @@ class ApprovalRecord(Struct, frozen=True):
     review: str
     main: str = ""
     number: int = 0
+    acts_for: str = ""
 
 
 class ActRecord(Struct, frozen=True):

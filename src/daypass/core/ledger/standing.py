@@ -100,9 +100,8 @@ class Standing:
     ``voided`` are the additions that only receipts tell of which count for nothing (`daypass.core.planning.voided`).
     ``revoked`` are the grants that an emergency stop ended and that have not been proved again: no brake holds back what
     takes their access away. ``seen`` are the commits of main that receipts named, in their order, each with when the first
-    one did. ``approved`` is, by resource and handle, when somebody last approved something there. ``decided`` are the
-    decisions on requests that were not merged, each with when it was recorded. Answers never change; mappings but
-    ``holdings`` are ordered by key.
+    one did. ``approved`` is, by resource and handle, when somebody last approved there. ``decided`` are the decisions on
+    requests that were not merged, and when each was recorded. Answers never change; mappings but ``holdings`` are in order.
 
     Written out, and no dataclass: to compile one would slow the start of every verb that reads the ledger.
     """

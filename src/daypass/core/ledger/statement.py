@@ -90,6 +90,7 @@ _APPROVAL = Record(
     commit=_OBJECT,
     main=OBJECT.optional("", "an approval under the policies of the base names no main"),
     number=_NUMBER,
+    acts_for=TEXT.optional("", "an approval of one's own right does not say so"),
 )
 _ACT = Record(
     "an act",

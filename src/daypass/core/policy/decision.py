@@ -150,7 +150,7 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     if not requirements and not lifting:
         requirements = (Requirement(1, OWNERS, (DEFAULT,)),)
     needs = resolve(policy.catalogue, request.access, requirements, request.opened_at, request.held)
-    denials += [Denial(*said) for said in shortage(policy.catalogue, request.access, needs)]
+    denials += [Denial(*said) for said in shortage(policy.catalogue, request.access, needs, request.opened_at)]
     return Decision(
         denials=tuple(dict.fromkeys(denials)),
         requirements=requirements,

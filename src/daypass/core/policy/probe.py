@@ -24,7 +24,7 @@ from daypass.core.policy.requirement import Requirement, ever, may_approve, outs
 from daypass.core.policy.rules import Rule
 from daypass.core.policy.samples import samples_of
 from daypass.core.policy.shortage import shortage
-from daypass.core.policy.sources import OF_THE_ACCESS, OWNERS, Ending, parted, parts
+from daypass.core.policy.sources import OF_THE_ACCESS, ON_CALL, OWNERS, Ending, parted, parts
 from daypass.core.record import replace
 
 _NAMED = 8
@@ -115,8 +115,10 @@ def _short(policy: Policy, resource: str, requirements: Sequence[Requirement]) -
     for need in resolve(catalogue, Ending(resource, ""), requirements, _ALWAYS):
         above = [part for part in parts(need.source) if parted(part)[0] in OF_THE_ACCESS]
         there = {part for part in above if any(may_approve(catalogue, one) for one in ever(catalogue, part))}
-        found.append(replace(need, eligible=need.eligible | there))
-    return shortage(catalogue, Ending(resource, ""), found)
+        rotas = [part for part in parts(need.source) if parted(part)[0] == ON_CALL]
+        turns = {one.handle for part in rotas for one in ever(catalogue, part) if may_approve(catalogue, one)}
+        found.append(replace(need, eligible=need.eligible | there | turns))
+    return shortage(catalogue, Ending(resource, ""), found, _ALWAYS)
 
 
 def _applies_to(rule: Rule, policy: Policy, resource: str) -> bool:

@@ -13,8 +13,21 @@ from msgspec import Struct
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.grant import Bounded
 from daypass.core.policy.held import LATELY, UNREAD, Held
-from daypass.core.policy.sources import OF_THE_ACCESS, OWNERS, TAKEN_OUT, Ending, line_above, parted, parts, persons
+from daypass.core.policy.sources import (
+    OF_THE_ACCESS,
+    ON_CALL,
+    OWNERS,
+    TAKEN_OUT,
+    Ending,
+    line_above,
+    parted,
+    parts,
+    persons,
+)
 from daypass.core.record import replace
+
+Turn = tuple[str, datetime, datetime]
+"""Who was on call, from when, and until when."""
 
 
 class Requirement(Struct, frozen=True):
@@ -22,7 +35,8 @@ class Requirement(Struct, frozen=True):
 
     After ``escalate_after`` without an answer the people of ``escalate_to`` (a source) may approve as well; "" = never.
     ``without`` are sources whose people are taken out, in the one order that they are written in. Once `resolve` has found
-    them, ``eligible`` and ``escalated`` are the people who can meet it, and ``out`` who is taken out, each with why.
+    them, ``eligible`` and ``escalated`` are the people who can meet it, and ``out`` who is taken out, each with why. Who
+    counts only while they are on call is in ``turns`` with when that is; ``acting`` are who acts for somebody, with for whom.
     """
 
     at_least: int
@@ -34,6 +48,8 @@ class Requirement(Struct, frozen=True):
     eligible: frozenset[str] = frozenset()
     escalated: frozenset[str] = frozenset()
     out: tuple[tuple[str, str], ...] = ()
+    turns: tuple[Turn, ...] = ()
+    acting: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.at_least < 1:
@@ -49,9 +65,13 @@ class Requirement(Struct, frozen=True):
         """The resources of which it asks the ledger who holds, or approved, something there."""
         return frozenset(name for kind, name in map(parted, self.without) if kind in TAKEN_OUT)
 
+    def includes(self, handle: str) -> bool:
+        """Say whether somebody can give an approval that it asks for, at some time."""
+        return handle in self.eligible or handle in self.escalated or any(handle == one for one, *_ in self.turns)
+
     def names(self, handle: str) -> bool:
-        """Say whether somebody is among those whom it names, able to approve this or not: their no is heard."""
-        return handle in self.eligible or handle in self.escalated or any(handle == one for one, _ in self.out)
+        """Say whether somebody is among those whom it names, taken out or not: their no is heard."""
+        return self.includes(handle) or any(handle == one for one, _ in self.out)
 
     def escalates_at(self, opened_at: datetime) -> datetime | None:
         """Return when the escalation's people may approve too; None where nobody comes in."""
@@ -60,21 +80,29 @@ class Requirement(Struct, frozen=True):
     def allows(self, handle: str, given_at: datetime, opened_at: datetime) -> bool:
         """Say whether an approval by this person, given then, is of the kind that is asked for."""
         since = self.escalates_at(opened_at)
-        return handle in self.eligible or (since is not None and given_at >= since and handle in self.escalated)
+        if since is not None and given_at >= since and handle in self.escalated:
+            return True
+        turns = [(start, end) for one, start, end in self.turns if one == handle]
+        return any(start <= given_at < end for start, end in turns) if turns else handle in self.eligible
+
+    def acts_for(self, handle: str) -> str:
+        """Return in whose place somebody would approve, "" for their own."""
+        return dict(self.acting).get(handle, "")
 
 
 def approvers(catalogue: Catalogue, access: Ending, source: str, at: datetime | None = None) -> tuple[str, ...]:
     """Return the handles of the people who can give a source's approval, sorted; nobody for an unknown source.
 
     Workloads never count, nor does whose kind of employment the settings leave out, or who has no key where they ask
-    for signatures; with ``at``, only whose engagement is not over by then. Subject and requester are still among them:
-    the caller excludes whoever may not approve *this*.
+    for signatures; with ``at``, only whose engagement is not over by then and who is on call then. Subject and requester
+    are still among them: the caller excludes whoever may not approve *this*.
     """
     return tuple(sorted({handle for part in parts(source) for handle in _behind(catalogue, access, part, at)}))
 
 
 def _behind(catalogue: Catalogue, access: Ending, part: str, at: datetime | None) -> Iterator[str]:
-    if parted(part)[0] in OF_THE_ACCESS:
+    kind, name = parted(part)
+    if kind in OF_THE_ACCESS:
 
         def able(one: Subject) -> bool:
             return may_approve(catalogue, one) and not (at is not None and catalogue.absence(one.handle, at))
@@ -86,7 +114,10 @@ def _behind(catalogue: Catalogue, access: Ending, part: str, at: datetime | None
     if known is None:
         there = [one for one in persons(catalogue, access, part) if may_approve(catalogue, one)]
         known = catalogue.remembered[key] = tuple((one.handle, _gone_at(catalogue, one)) for one in there)
-    yield from (handle for handle, gone_at in known if at is None or gone_at is None or at < gone_at)
+    on_call = catalogue.rotas[name].on_call(at) if kind == ON_CALL and at is not None and known else None
+    for handle, gone_at in known:
+        if (at is None or gone_at is None or at < gone_at) and on_call in (None, handle):
+            yield handle
 
 
 def _gone_at(catalogue: Catalogue, person: Subject) -> datetime | None:
@@ -95,20 +126,72 @@ def _gone_at(catalogue: Catalogue, person: Subject) -> datetime | None:
 
 
 def resolve(
-    catalogue: Catalogue, access: Ending, requirements: Iterable[Requirement], at: datetime, held: Held = UNREAD
+    catalogue: Catalogue,
+    access: Ending,
+    requirements: Iterable[Requirement],
+    at: datetime,
+    held: Held = UNREAD,
+    since: datetime | None = None,
 ) -> tuple[Requirement, ...]:
-    """Return requirements with the people who could meet them at an instant, by what is known of the ledger."""
-    return tuple(_resolved(catalogue, access, one, at, held) for one in requirements)
+    """Return requirements with the people who could meet them at an instant, by what is known of the ledger.
+
+    With ``since``, when the request was opened, who was on call from then on counts for as long as they were.
+    """
+    return tuple(_resolved(catalogue, access, one, at, held, since or at) for one in requirements)
 
 
-def _resolved(catalogue: Catalogue, access: Ending, one: Requirement, at: datetime, held: Held) -> Requirement:
+def _resolved(
+    catalogue: Catalogue, access: Ending, one: Requirement, at: datetime, held: Held, since: datetime
+) -> Requirement:
     every, more = (frozenset(approvers(catalogue, access, source, at)) for source in (one.source, one.escalate_to))
-    out: dict[str, str] = {}
-    for part in one.without:
-        out |= dict.fromkeys((every | more) & _taken_out(catalogue, access, part, held), _why_out(part))
+    turns = [turn for part in parts(one.source) for turn in _turns(catalogue, part, since, at)]
+    named = every | more | {handle for handle, _, _ in turns}
+    barred = {part: _taken_out(catalogue, access, part, held) for part in one.without}
+    out = {handle: _why_out(part) for part, people in barred.items() for handle in named & people}
+    acting = _acting(catalogue, access, (every | more) - frozenset(out), frozenset[str]().union(*barred.values()), at)
+    rest = [part for part in parts(one.source) if parted(part)[0] != ON_CALL] if turns else []
+    fixed = {handle for part in rest for handle in _behind(catalogue, access, part, at)}
     return replace(
-        one, eligible=every - frozenset(out), escalated=more - frozenset(out), out=tuple(sorted(out.items()))
+        one,
+        eligible=every - frozenset(out) | {by for by, of in acting.items() if of in every},
+        escalated=more - frozenset(out) | {by for by, of in acting.items() if of in more},
+        out=tuple(sorted(out.items())),
+        turns=tuple(sorted(turn for turn in turns if turn[0] not in {*out, *fixed})),
+        acting=tuple(sorted(acting.items())),
     )
+
+
+def _turns(catalogue: Catalogue, part: str, since: datetime, at: datetime) -> Iterator[Turn]:
+    """Yield who was on call from an instant until another, and may approve at the later one; the others for no time."""
+    kind, name = parted(part)
+    if kind != ON_CALL or name not in catalogue.rotas:
+        return
+    able = {handle for handle, gone_at in _able_ever(catalogue, part) if gone_at is None or at < gone_at}
+    shifts = [s for s in catalogue.rotas[name].shifts(since, at + timedelta(seconds=1)) if s.person in able]
+    yield from ((shift.person, shift.window.start, shift.window.end) for shift in shifts)
+    yield from ((handle, at, at) for handle in sorted(able - {shift.person for shift in shifts}))
+
+
+def _able_ever(catalogue: Catalogue, part: str) -> Iterator[tuple[str, datetime | None]]:
+    there = persons(catalogue, Ending("", ""), part)
+    return ((one.handle, _gone_at(catalogue, one)) for one in there if may_approve(catalogue, one))
+
+
+def _acting(
+    catalogue: Catalogue, access: Ending, people: frozenset[str], out: frozenset[str], at: datetime
+) -> dict[str, str]:
+    """Return who acts in the place of one of some people at an instant, by their own handle.
+
+    Nobody acts for who could not approve this themselves, nor does who receives the access, asks for it, or is taken out;
+    who can approve of their own right does that.
+    """
+    subjects, barred = catalogue.directory.subjects, {access.subject, access.requester, *out}
+    found: dict[str, str] = {}
+    for handle, (by, window) in catalogue.directory.deputies.items():
+        if handle in people - barred and by not in {*people, *barred, *found} and window.holds(at):
+            able = may_approve(catalogue, subjects[by]) and not catalogue.absence(by, at)
+            found |= {by: handle} if able else {}
+    return found
 
 
 def _taken_out(catalogue: Catalogue, access: Ending, part: str, held: Held) -> frozenset[str]:
@@ -178,6 +261,12 @@ def possible(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tuple
     for part in named - {OWNERS}:
         found |= {one.handle: one for one in ever(catalogue, part)}
     return tuple(found[handle] for handle in sorted(found))
+
+
+def varies(catalogue: Catalogue, requirements: Iterable[Requirement]) -> bool:
+    """Say whether who can meet requirements changes as time passes, in other ways than that people leave."""
+    asked = {parted(part)[0] for one in requirements for part in parts(one.source)}
+    return bool(catalogue.directory.deputies) or not asked.isdisjoint(("manager", ON_CALL))
 
 
 def ever(catalogue: Catalogue, part: str) -> list[Subject]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.policy.requirement import Requirement, assign, may_approve
-from daypass.core.policy.sources import GROUP, OWNERS, Ending, line_above, owning, parted, parts, persons
+from daypass.core.policy.sources import GROUP, ON_CALL, OWNERS, Ending, line_above, owning, parted, parts, persons
+from daypass.core.window import format_instant
 
 Said = tuple[str, str, str]
 """A code, a message and a hint."""
@@ -14,7 +16,7 @@ Said = tuple[str, str, str]
 _IN = "in policies/directory"
 
 
-def shortage(catalogue: Catalogue, access: Ending, needs: Sequence[Requirement]) -> list[Said]:
+def shortage(catalogue: Catalogue, access: Ending, needs: Sequence[Requirement], at: datetime) -> list[Said]:
     """Say why requirements, with the people who could meet them, can never be met; nothing where they can.
 
     Subject and requester are left out. People whom an escalation adds count, but they are no excuse for an empty source.
@@ -24,13 +26,14 @@ def shortage(catalogue: Catalogue, access: Ending, needs: Sequence[Requirement])
     able: dict[str, set[int]] = {}
     for place, need in enumerate(needs):
         if not need.eligible:
-            found.append(_nobody(catalogue, access, need))
+            found.append(_nobody(catalogue, access, need, at))
             continue
         every = need.eligible | need.escalated
         out = every & {access.subject, access.requester}
-        if len(every - out) < need.at_least:
-            found.append(_too_few(need, every - out, out, _mute(catalogue, access, need.source)))
-        for handle in every - out:
+        alone = every - out - frozenset(dict(need.acting))
+        if len(alone) < need.at_least:
+            found.append(_too_few(need, alone, out, _mute(catalogue, access, need.source)))
+        for handle in every - out - frozenset(dict(need.acting)):  # who acts for somebody counts as that one
             able.setdefault(handle, set()).add(place)
     shared = None if found else _unshared(needs, able)
     return [*found, shared] if shared is not None else found
@@ -46,25 +49,27 @@ def _unshared(needs: Sequence[Requirement], able: dict[str, set[int]]) -> Said |
     return "too-few-approvers", message, "add people to the groups in policies/directory"
 
 
-def _nobody(catalogue: Catalogue, access: Ending, need: Requirement) -> Said:
+def _nobody(catalogue: Catalogue, access: Ending, need: Requirement, at: datetime) -> Said:
     """Say why nobody can give a source's approval: it has no people, or none of them may approve, or all are taken out."""
     source = need.source
     if need.out:
         out = "; ".join(f"{handle} {why}" for handle, why in need.out)
         hint = "add people who are not taken out, or wait until those who are may approve again"
         return "no-approvers", f"nobody can give the approval from {need.asked}: {out}", hint
-    whys = [_why_nobody(catalogue, access, part) for part in parts(source)] or [
+    whys = [_why_nobody(catalogue, access, part, at) for part in parts(source)] or [
         (f"{source} has no people", f"add people to {source} {_IN}")
     ]
     why = "; ".join(why for why, _ in whys)
     return "no-approvers", f"nobody can give the approval from {source}: {why}", whys[0][1]
 
 
-def _why_nobody(catalogue: Catalogue, access: Ending, part: str) -> tuple[str, str]:
+def _why_nobody(catalogue: Catalogue, access: Ending, part: str, at: datetime) -> tuple[str, str]:
     """Say why nobody behind a part of a source can approve, with what would help."""
     kind, name = parted(part)
     if kind == "manager":
         return _nobody_above(catalogue, access.subject)
+    if kind == ON_CALL:
+        return _nobody_on_call(catalogue, name, at)
     groups = ", ".join(owning(catalogue, access.resource) if part == OWNERS else (name,)) or part
     several = part == OWNERS or part.startswith(GROUP)
     all_, none, every = (
@@ -88,6 +93,20 @@ def _why_nobody(catalogue: Catalogue, access: Ending, part: str) -> tuple[str, s
             f"add such people to {groups}, or widen limits.approvers",
         )
     return f"{every} has left", add
+
+
+def _nobody_on_call(catalogue: Catalogue, name: str, at: datetime) -> tuple[str, str]:
+    rota = catalogue.rotas.get(name)
+    handle = rota.on_call(at) if rota is not None else ""
+    who = (
+        f"{handle}, who is on call by rota {name}, may not approve or has left"
+        if handle
+        else f"by rota {name} nobody is on call"
+    )
+    return (
+        f"{who} at {format_instant(at)}",
+        f"put somebody on call in policies/rotas/{name}.yaml, or name a further source",
+    )
 
 
 def _nobody_above(catalogue: Catalogue, handle: str) -> tuple[str, str]:

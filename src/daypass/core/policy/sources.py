@@ -20,6 +20,9 @@ OWNERS = "owners"
 GROUP = "group:"
 """How a source that names one group begins."""
 
+ON_CALL = "on-call"
+"""The kind of source behind which is who is on call by a rota at an instant; at any instant, all who ever are."""
+
 MANAGER = "manager"
 """The source that means: whoever is next above the subject; ``manager+1`` is who is next above them, and so on."""
 
@@ -50,6 +53,7 @@ SOURCES: Mapping[str, Callable[[Catalogue, Ending, str, Able], Collection[str]]]
         "person": lambda _, __, name, ___: (name,),
         "subject": lambda _, access, __, ___: (access.subject,),
         "requester": lambda _, access, __, ___: (access.requester,),
+        "on-call": lambda catalogue, _, name, __: catalogue.rotas[name].people if name in catalogue.rotas else (),
         "manager": lambda catalogue, access, steps, able: _above(catalogue, access, int(steps or 0), able),
     }
 )
@@ -132,8 +136,8 @@ def may_end(catalogue: Catalogue, ending: Ending, at: datetime) -> tuple[str, ..
 
 
 def owners(catalogue: Catalogue, ending: Ending, at: datetime) -> tuple[str, ...]:
-    """Return the owners of the resource: they approve what others want ended."""
-    return entitled(catalogue, ending, (OWNERS,), at)
+    """Return the owners of the resource: they, and no deputies of theirs, approve what others want ended."""
+    return entitled(catalogue, ending, (OWNERS,), at, deputies=False)
 
 
 def may_ask_for(catalogue: Catalogue, access: Ending, at: datetime) -> bool:
@@ -149,11 +153,25 @@ def may_ask_for(catalogue: Catalogue, access: Ending, at: datetime) -> bool:
     return access.requester in entitled(catalogue, Ending(access.resource, access.subject), mine, at)
 
 
-def entitled(catalogue: Catalogue, access: Ending, sources: Sequence[str], at: datetime) -> tuple[str, ...]:
-    """Return the people behind sources who are engaged at that instant, in the order of the sources."""
+def entitled(
+    catalogue: Catalogue, access: Ending, sources: Sequence[str], at: datetime, *, deputies: bool = True
+) -> tuple[str, ...]:
+    """Return the people behind sources who are engaged at that instant, in the order of the sources, then their deputies."""
 
     def able(one: Subject) -> bool:
         return not catalogue.unheard(one) and not catalogue.absence(one.handle, at)
 
-    found = (one for source in sources for one in persons(catalogue, access, source, able))
-    return tuple(dict.fromkeys(one.handle for one in found if able(one)))
+    found = [one for source in sources for one in _there(catalogue, access, source, able, at) if able(one)]
+    subjects, known = catalogue.directory.subjects, catalogue.directory.deputies
+    named = [known[one.handle] for one in found if deputies and one.handle in known]
+    acting = [deputy.by for deputy in named if deputy.window.holds(at)]
+    return tuple(dict.fromkeys((*(one.handle for one in found), *(by for by in acting if able(subjects[by])))))
+
+
+def _there(catalogue: Catalogue, access: Ending, source: str, able: Able, at: datetime) -> list[Subject]:
+    """Return the persons behind a source at an instant."""
+    kind, name = parted(source)
+    there = persons(catalogue, access, source, able)
+    if kind != ON_CALL:
+        return there
+    return [one for one in there if one.handle == catalogue.rotas[name].on_call(at)]

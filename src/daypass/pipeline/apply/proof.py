@@ -221,6 +221,7 @@ class Prover:
                     c.review.id,
                     _main(evidence.then.get(c.review.id, ())),
                     c.review.by.number,
+                    c.acts_for,
                 )
                 for c in counted
             ),

@@ -28,7 +28,7 @@ from daypass.core.planning.compute import given
 from daypass.core.policy.decision import JUDGING
 from daypass.core.policy.held import UNREAD, Held
 from daypass.pipeline.context import Context
-from daypass.pipeline.judge.evidence import judge_again
+from daypass.pipeline.judge.again import judge_again
 from daypass.ports import History
 
 if TYPE_CHECKING:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from daypass.core.approval.exclusion import excluded_people
-from daypass.core.approval.judgement import NOTHING, Excluded, Judgement, Then, judge
+from daypass.core.approval.judgement import Excluded, Judgement, Then, judge
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError
 from daypass.core.finding import Finding, Place
-from daypass.core.forge import OPENED, Account, Act, Pull, Review, last_push
-from daypass.core.grant import Grant, Moments
+from daypass.core.forge import OPENED, Account, Act, Pull, Review
+from daypass.core.grant import Grant
 from daypass.core.ids import Oid
-from daypass.core.ledger.receipt import Admission, Retirement
+from daypass.core.ledger.receipt import Retirement
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.details import NOT_ASKED_BY, may_ask
-from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.requirement import Requirement, resolve
-from daypass.core.policy.sources import OWNERS, REVOCATION, Ending, may_end, may_revoke, owners
+from daypass.core.policy.requirement import Requirement, resolve, varies
+from daypass.core.policy.sources import OWNERS, REVOCATION, Ending, may_ask_for, may_end, may_revoke, owners
 from daypass.core.record import replace
 from daypass.core.request import Evidence, Gated, Item, ItemVerdict, Proposal
 from daypass.core.window import format_instant
@@ -96,12 +95,12 @@ def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime
     pull, held = evidence.pull, proposal.held
     asked = Request(item.grant, pull.opened_by.handle, pull.asked_at, item.kind, held=held)
     judgement = _judge(
-        resolve(proposal.policy.catalogue, asked.access, item.decision.requirements, at, held),
+        resolve(proposal.policy.catalogue, asked.access, item.decision.requirements, at, held, pull.asked_at),
         proposal,
         evidence,
         item.grant.subject,
         at,
-        lambda then, review: _then(then, proposal.policy, asked, review.at),
+        lambda then, review: said_then(then, proposal.policy, asked, review.at),
     )
     return ItemVerdict(item, judgement, problems)
 
@@ -128,11 +127,21 @@ def _judge(
         at=at,
         moved_at=pull.pushed_at,
         then={
-            review.id: [_UNTOLD if policy is None else then(policy, review) for _, policy in evidence.then[review.id]]
+            review.id: [_UNTOLD if policy is None else then(policy, review) for policy in policies]
             for review in reviews
-            if review.id in evidence.then
+            if (policies := _policies_of(review, evidence, proposal.policy, asked))
         },
     )
+
+
+def _policies_of(
+    review: Review, evidence: Evidence, now: Policy, asked: Sequence[Requirement]
+) -> Sequence[Policy | None]:
+    """Return what a review is to be held against beside what stands now: other policies, or these at another time."""
+    then = evidence.then.get(review.id)
+    if then is not None:
+        return [policy for _, policy in then]
+    return [now] if varies(now.catalogue, asked) else []
 
 
 def _without(excluded: Excluded, catalogue: Catalogue, reviews: Iterable[Review], at: datetime) -> Excluded:
@@ -144,7 +153,7 @@ def _without(excluded: Excluded, catalogue: Catalogue, reviews: Iterable[Review]
     return replace(excluded, people={**excluded.people, **gone})
 
 
-def _then(then: Policy, now: Policy, asked: Request, at: datetime) -> Then:
+def said_then(then: Policy, now: Policy, asked: Request, at: datetime) -> Then:
     """Return what other policies than today's said of a request at an instant."""
     grant = asked.grant
     if meaning_of(then, grant) != meaning_of(now, grant):
@@ -252,7 +261,7 @@ def _absent_problems(item: Item, catalogue: Catalogue, evidence: Evidence, at: d
     place, pull = Place(item.grant.path if item.grant else ""), evidence.pull
     grant = item.grant
     for act, mains in evidence.acts:
-        why = _absent_then(act, tuple(policy for _, policy in mains), grant)
+        why = absent_then(act, tuple(policy for _, policy in mains), grant)
         if why:
             hint = f"close #{pull.number}, and ask anew from a new branch"
             yield Finding("engaged-later", place, f"{why}: pull request {pull.number}", hint)
@@ -264,6 +273,9 @@ def _absent_problems(item: Item, catalogue: Catalogue, evidence: Evidence, at: d
         )
         hint = "whom the purpose's asked_by names then opens the request anew"
         yield Finding(NOT_ASKED_BY, place, message, hint)
+    if grant is not None and not may_ask_for(catalogue, _asked(grant, pull.opened_by.handle), at):
+        message = f"{pull.opened_by.handle} may not ask for {grant.subject} when pull request {pull.number} merges"
+        yield Finding("not-asked-for-them", place, message, f"let {grant.subject} ask, or one whom main names")
     for who in dict.fromkeys((pull.opened_by, *pull.pushers)):
         gone = catalogue.absence(who.handle, at) if who.handle in catalogue.directory.subjects else ""
         if gone:
@@ -273,7 +285,11 @@ def _absent_problems(item: Item, catalogue: Catalogue, evidence: Evidence, at: d
             yield Finding("engagement-over", place, message, hint)
 
 
-def _absent_then(act: Act, policies: Sequence[Policy | None], grant: Grant | None) -> str:
+def _asked(grant: Grant, requester: str) -> Ending:
+    return Ending(grant.resource, grant.subject, requester)
+
+
+def absent_then(act: Act, policies: Sequence[Policy | None], grant: Grant | None) -> str:
     """Say why somebody was not entitled to what they did by what main can have said then, "" where they were."""
     what = f"{act.by.handle} {act.did} it at {format_instant(act.at)}"
     for policy in policies:
@@ -283,6 +299,9 @@ def _absent_then(act: Act, policies: Sequence[Policy | None], grant: Grant | Non
         asks = grant if act.did == OPENED else None
         if policy is not None and asks is not None and not may_ask(policy.catalogue, asks, act.by.handle, act.at):
             return f"{what}, and by main's policies of then they could not ask for purpose {asks.purpose}"
+        whose = _asked(asks, act.by.handle) if asks is not None else None
+        if policy is not None and whose is not None and not may_ask_for(policy.catalogue, whose, act.at):
+            return f"{what}, and by main's policies of then they could not ask for {whose.subject}"
         if policy is None:
             return f"{what}, and {_NOT_TOLD} done; they have changed since"
     return ""
@@ -329,63 +348,3 @@ def _answer(decision: Decision) -> tuple[frozenset[str], frozenset[Requirement]]
     """Return what rules say; that an approver is lacking where they ask for themselves is no matter of rules."""
     said = frozenset(d.rule or d.code for d in decision.denials if d.rule or d.code == NOT_ASKED_BY)
     return said, frozenset(decision.requirements)
-
-
-def _instants(due: Moments) -> str:
-    return ", ".join(f"{format_instant(at)} ({name})" for name, at in due) or "no instant"
-
-
-def judge_again(
-    policy: Policy,
-    admission: Admission,
-    grant: Grant,
-    *,
-    widened: bool,
-    then: Mapping[str, Policy] = NOTHING,
-    held: Held = UNREAD,
-) -> str:
-    """Judge an admission's recorded approvals by the policies of its base; return what they lack, "" for nothing.
-
-    This is what an auditor can still do when the forge is gone: whoever wrote the receipt, the approvals in it must be
-    ones that policy accepts. ``then`` are the policies of the mains that the receipt names beside the base; ``held`` is what
-    was known of the ledger at its place.
-    """
-    asked = Request(
-        grant,
-        admission.requester,
-        admission.requested_at,
-        "widen" if widened else "new",
-        grant.span.starting(admission.merged_at),
-        admission.judged,
-        held,
-    )
-    decision = decide(policy, asked)
-    if decision.denials:
-        return f"the policies of the base deny it: {decision.denials[0].message}"
-    due = policy.catalogue.bounded(grant).due
-    if due != admission.due:
-        return f"its details end it at {_instants(due)} by the policies of the base, and at {_instants(admission.due)} here"
-    people = list(dict.fromkeys((admission.requester, *(act.by for act in admission.acts))))
-    gone = next(((who, why) for who in people if (why := policy.catalogue.absence(who, admission.merged_at))), None)
-    if gone:
-        return f"{gone[0]}, who asked for it or pushed it, {gone[1]}"
-    for record in admission.acts:
-        then_was = (then[record.main],) if record.main else ()
-        why = _absent_then(Act(Account(record.by, record.by), record.did, record.at), then_was, grant)
-        if why:
-            return why
-    if decision.automatic and not decision.requirements:
-        return f"{people[1]} pushed to it, and nobody approved it" if people[1:] else ""
-    own = dict.fromkeys((*people, admission.subject), "it is their own")
-    reviews = [Review(Account(r.by, r.by), "approved", r.commit, r.at, r.review) for r in admission.approvals]
-    judgement = judge(
-        resolve(policy.catalogue, asked.access, decision.requirements, admission.merged_at, held),
-        reviews,
-        head=admission.head,
-        excluded=Excluded(own),
-        opened_at=admission.requested_at,
-        at=admission.merged_at,
-        moved_at=last_push(admission.acts),  # earlier releases tell of none: nothing from before the asking counts
-        then={r.review: [_then(then[r.main], policy, asked, r.at)] for r in admission.approvals if r.main},
-    )
-    return "" if judgement.met else "the recorded approvals lack " + "; ".join(judgement.missing())

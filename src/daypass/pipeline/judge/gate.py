@@ -125,9 +125,9 @@ def merge_message(found: Gated, standing: Standing) -> str:
     trailers += [f"Daypass-Pull: {found.pull.number}", f"Daypass-Head: {found.pull.head}"]
     trailers += [f"Daypass-Requester: {found.pull.opened_by.handle}"] if found.pull.opened_by.handle else []
     approvals = sorted(
-        {(c.handle, c.source) for verdict in found.verdicts if verdict.judgement for c in verdict.judgement.counted}
+        {(c.who, c.source) for verdict in found.verdicts if verdict.judgement for c in verdict.judgement.counted}
     )
-    trailers += [f"Daypass-Approved-By: {handle} ({source})" for handle, source in approvals]
+    trailers += [f"Daypass-Approved-By: {who} ({source})" for who, source in approvals]
     rules = sorted({rule for item in items if item.decision is not None for rule in item.decision.rules})
     trailers += [f"Daypass-Policy: {found.proposal.policy.digest}"]
     trailers += [f"Daypass-Rules: {', '.join(rules)}"] if rules else []

@@ -17,6 +17,7 @@ from msgspec import Struct, field
 
 from daypass import schema
 from daypass.core.calendar.calendars import Calendar
+from daypass.core.calendar.rota import Rota
 from daypass.core.catalogue import Catalogue, Directory, Purpose, Settings, TargetKinds, frozen
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.ids import digest
@@ -27,6 +28,7 @@ from daypass.core.policy.policies.catalogue import check_enders, read_purpose, r
 from daypass.core.policy.policies.directory import read_directory
 from daypass.core.policy.policies.file import PolicyFile, read_file
 from daypass.core.policy.policies.named import Known
+from daypass.core.policy.policies.rotas import read_rota
 from daypass.core.policy.policies.rules import PolicyCase, read_cases, read_rules
 from daypass.core.policy.rules import Rules
 from daypass.schema import Schema
@@ -41,7 +43,7 @@ SETTINGS = "policies/daypass.yaml"
 TESTS = "policies/tests/"
 _SUFFIX = ".yaml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_FOLDERS = ("calendars", "directory", "purposes", "resources", "rules", "tests")
+_FOLDERS = ("calendars", "directory", "purposes", "resources", "rotas", "rules", "tests")
 """The folders below policies/ whose files are read."""
 _F = TypeVar("_F")
 
@@ -107,6 +109,7 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
     directory = reading.directory(settings)
     purposes = reading.purposes(settings, directory)
     calendars = reading.calendars()
+    rotas = reading.rotas(directory)
     rules = reading.rules(directory, tuple(calendars.values()), purposes)
     resources = {}
     faulty = {}
@@ -128,6 +131,7 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
         directory or Directory(frozen({}), frozen({})),
         frozen(purposes),
         frozen(calendars),
+        frozen(rotas),
     )
     return Policy(
         catalogue=catalogue,
@@ -205,7 +209,7 @@ class _Reading:
             return None
         found = read_directory(whole, targets)
         if self._settings is not None:
-            check_enders(self._settings, found)
+            check_enders(self._settings, self.known(found))
         return found
 
     def purposes(self, settings: Settings | None, directory: Directory | None) -> dict[str, Purpose]:
@@ -215,7 +219,7 @@ class _Reading:
             check_name(name, path, self.vital)
             file = self.file(path, schema.PURPOSE, self.vital)
             if file is not None:
-                found[name] = read_purpose(name, file, settings, directory)
+                found[name] = read_purpose(name, file, settings, self.known(directory))
                 self._purposes[name] = file
         return found
 
@@ -229,10 +233,25 @@ class _Reading:
                 found[name] = read_calendar(name, file)
         return found
 
+    def known(self, directory: Directory | None, calendars: Calendars = ()) -> Known:
+        """Return what files may name."""
+        resources, rotas = ([name for name, _ in self.named(folder)] for folder in ("resources", "rotas"))
+        return Known(directory, resources, calendars, rotas=rotas)
+
+    def rotas(self, directory: Directory | None) -> dict[str, Rota]:
+        """Read the rotas. A fault in one denies everything, as with the directory."""
+        found = {}
+        for name, path in self.named("rotas"):
+            check_name(name, path, self.vital)
+            file = self.file(path, schema.ROTA, self.vital)
+            if file is not None:
+                found[name] = read_rota(name, file, directory)
+        return found
+
     def rules(self, directory: Directory | None, calendars: Calendars, purposes: Mapping[str, Purpose]) -> Rules:
         """Read the rules, those of purposes as well."""
         files = [self.file(path, schema.RULES, self.vital) for _, path in self.named("rules")]
-        known = Known(directory, [name for name, _ in self.named("resources")], calendars)
+        known = self.known(directory, calendars)
         own = [(purposes[name], file) for name, file in self._purposes.items() if "rules" in file.data]
         return read_rules([*((None, file) for file in files if file is not None), *own], known)
 

@@ -131,12 +131,12 @@ def _limits(file: PolicyFile[SettingsForm], limits: LimitsForm) -> Limits:
     )
 
 
-def check_enders(file: PolicyFile[SettingsForm], directory: Directory) -> None:
+def check_enders(file: PolicyFile[SettingsForm], known: Known) -> None:
     """Refuse limits that name somebody whom nobody knows: they would be taken for somebody who may end access."""
     limits: Mapping[str, Any] = {**file.data.get("limits", {})}
     for key in ("end", "revoke", "ask_for_others"):
         for index, source in enumerate(limits.get(key, ())):
-            check_known(file, source, Known(directory), "limits", key, index)
+            check_known(file, source, known, "limits", key, index)
 
 
 def _share(file: PolicyFile[SettingsForm], brake: BrakeForm, key: Literal["removals", "additions"], usual: str) -> str:
@@ -213,10 +213,8 @@ def _roles(file: PolicyFile[ResourceForm], settings: Settings | None) -> Mapping
     return frozen(found)
 
 
-def read_purpose(
-    name: str, file: PolicyFile[PurposeForm], settings: Settings | None, directory: Directory | None
-) -> Purpose:
-    """Read a purpose; ``settings`` or ``directory`` is None where unreadable."""
+def read_purpose(name: str, file: PolicyFile[PurposeForm], settings: Settings | None, known: Known) -> Purpose:
+    """Read a purpose, which may name what is ``known``; ``settings`` is None where unreadable."""
     data = file.data
     longest = file.duration("max_duration")
     if settings is not None and longest is not None and longest > settings.limits.max_duration:
@@ -225,9 +223,8 @@ def read_purpose(
         file.fault("too-long", ("max_duration",), message, f"write at most {bound}")
     ticket = data.get("ticket", {})
     _check_pattern(file, ticket.get("pattern"), "ticket", "pattern")
-    if directory is not None:
-        for index, source in enumerate(data.get("asked_by", ())):
-            check_known(file, source, Known(directory), "asked_by", index)
+    for index, source in enumerate(data.get("asked_by", ())):
+        check_known(file, source, known, "asked_by", index)
     return Purpose(
         name=name,
         title=data.get("title", ""),

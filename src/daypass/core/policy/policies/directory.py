@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from daypass.core.calendar.rota import Deputy
 from daypass.core.catalogue import Directory, Subject, TargetSettings, frozen
 from daypass.core.files.publickey import canonical_key
 from daypass.core.finding import Place, near
 from daypass.core.policy.policies.file import PolicyFile
+from daypass.core.window import Window
 
 if TYPE_CHECKING:
     from daypass.schema.policy_models import DirectoryForm, GroupForm, PersonForm, WorkloadForm
@@ -46,7 +48,7 @@ def read_directory(files: Sequence[_File], targets: Iterable[TargetSettings] = (
                 groups[name] = (file, group)
     _check_references(subjects, placed, vendors, frozenset(groups))
     _check_distinct(subjects, placed, tuple(targets))
-    return Directory(frozen(subjects), _members(groups, subjects), frozen(vendors))
+    return Directory(frozen(subjects), _members(groups, subjects), frozen(vendors), _deputies(files, subjects, seen))
 
 
 def _is_first(seen: dict[tuple[str, str], Place], file: _File, section: str, name: str) -> bool:
@@ -101,6 +103,35 @@ def _workload(handle: str, entry: WorkloadForm) -> Subject:
         claims=frozen(entry.get("claims", {})),
         owners=tuple(entry.get("owners", ())),
     )
+
+
+def _deputies(
+    files: Sequence[_File], subjects: Mapping[str, Subject], seen: dict[tuple[str, str], Place]
+) -> Mapping[str, Deputy]:
+    named = [(file, handle) for file in files for handle in file.data.get("deputies", {})]
+    told = {h: _deputy(file, h, subjects) for file, h in named if _is_first(seen, file, "deputies", h)}
+    return frozen({handle: deputy for handle, deputy in told.items() if deputy is not None})
+
+
+def _deputy(file: _File, handle: str, subjects: Mapping[str, Subject]) -> Deputy | None:
+    """Read who acts in somebody's place; None, and a finding, where that is nobody, or never."""
+    entry = file.data["deputies"][handle]
+    people = [name for name, subject in subjects.items() if subject.is_person]
+    for name, *at in ((handle,), (entry["by"], "by")):
+        if name not in people:
+            hint = near(name, people, "people are named in policies/directory")
+            file.fault(
+                "unknown-member", ("deputies", handle, *at), f"there is no person {name!r} in the directory", hint
+            )
+            return None
+    start, end = file.moment("deputies", handle, "from"), file.moment("deputies", handle, "until")
+    if start is None or end is None:
+        return None
+    if start >= end or entry["by"] == handle:
+        wrong = "it ends before it begins" if start >= end else f"{handle} acts for themselves"
+        file.fault("deputy-invalid", ("deputies", handle), f"the deputy of {handle} never acts: {wrong}", "correct it")
+        return None
+    return Deputy(entry["by"], Window(start, end))
 
 
 def _check_references(

@@ -25,6 +25,7 @@ class Known(Struct, frozen=True):
     resources: Collection[str] = ()
     calendars: Calendars = ()
     details: Declared = ()
+    rotas: Collection[str] = ()
 
 
 def check_known(file: PolicyFile[Any], part: str, known: Known, *keys: Key) -> bool:
@@ -36,6 +37,9 @@ def check_known(file: PolicyFile[Any], part: str, known: Known, *keys: Key) -> b
     if kind in TAKEN_OUT:
         names, code, what = known.resources, "unknown-resource", f"resource {name!r} in the catalogue"
         where = "resources are the files of policies/resources"
+    elif kind == "on-call":
+        names, code, what = known.rotas, "unknown-rota", f"rota {name!r}"
+        where = "rotas are the files of policies/rotas"
     elif directory is not None and kind == "group":
         names, code, what = directory.groups, "unknown-group", f"group {name!r} in the directory"
         where = "groups are named in policies/directory"

@@ -1,0 +1,91 @@
+"""Rotas and deputies, from the file to the ledger: who is on call approves, and who acts for whom is said."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from driver import Access
+
+T = "2026-11-20T{}:00Z".format  # a Friday
+ROTA = """version: 1
+title: Who answers for the orders
+zone: Europe/Berlin
+handover: Fri 12:00
+turns: [dave, erin]
+since: 2026-11-13
+overrides: [{person: bob, from: 2026-11-21, until: 2026-11-22}]
+"""
+RULE = """version: 1
+rules:
+  - {id: duty, when: 'true', require: [{approvals: {at_least: 1, from: "on-call:orders"}}]}
+"""
+
+
+@pytest.fixture
+def duty(access: Access) -> Access:
+    access.write("policies/rotas/orders.yaml", ROTA)
+    access.write("policies/rules/access.yaml", RULE)
+    (access.top / "policies/tests/access.yaml").unlink()
+    access.commit("who is on call")
+    return access
+
+
+@pytest.mark.on_disk
+def test_who_is_on_call_is_told_with_the_handovers_to_come(duty: Access) -> None:
+    assert duty.run("rota", "show", "orders", "--at", T("10:00")).out.splitlines() == [
+        "orders  Who answers for the orders",
+        "  dave is on call at 2026-11-20T10:00:00Z",
+        "  dave  from 2026-11-13T11:00:00Z until 2026-11-20T11:00:00Z",
+        "  erin  from 2026-11-20T11:00:00Z until 2026-11-21T00:00:00Z",
+        "  bob  from 2026-11-21T00:00:00Z until 2026-11-22T00:00:00Z  in place of whose turn it is",
+        "  erin  from 2026-11-22T00:00:00Z until 2026-11-27T11:00:00Z",
+    ]
+    found = json.loads(duty.run("rota", "show", "--at", T("11:00"), "--format", "json").out)
+    assert [(one["name"], one["on_call"], len(one["shifts"])) for one in found["rotas"]] == [("orders", "erin", 4)]
+    assert found["rotas"][0]["shifts"][1]["override"]
+    before = duty.run("rota", "show", "--at", "2026-11-01T00:00:00Z").out
+    assert "nobody is on call at 2026-11-01T00:00:00Z" in before
+
+
+@pytest.mark.on_disk
+def test_a_rota_that_there_is_not_is_told_with_the_likeliest(duty: Access) -> None:
+    said = duty.run("rota", "show", "order", expect=2)
+    assert "there is no rota 'order' in policies/rotas" in said.err
+    assert "orders" in said.err
+    (duty.top / "policies/rotas/orders.yaml").unlink()
+    assert "There are no rotas" in duty.run("rota", "show").out
+
+
+def test_who_was_on_call_as_they_approved_counts_after_the_handover_and_others_do_not(duty: Access) -> None:
+    number = duty.ask(T("10:00"))
+    early = duty.run("approve", number, "--at", T("10:01"), acting="erin", expect=None)
+    assert "erin was not on call at 2026-11-20T10:01:00Z" in early.out + early.err
+    duty.run("approve", number, "--at", T("10:02"), acting="dave")
+    assert "approved by dave for on-call:orders" in duty.run("gate", number, "--at", T("11:30")).out
+    duty.run("apply", "--at", T("11:31"))
+    duty.run("audit", "verify", "--at", T("11:32"))
+
+
+@pytest.mark.on_disk
+def test_who_acts_for_another_is_said_from_the_gate_to_the_audit(access: Access) -> None:
+    (access.top / "policies/tests/access.yaml").unlink()
+    rule = RULE.replace('"on-call:orders"', '"person:bob"')
+    access.write("policies/rules/access.yaml", rule)
+    people = (access.top / "policies/directory/people.yaml").read_text()
+    access.write(
+        "policies/directory/people.yaml",
+        f"{people}deputies:\n  bob: {{by: dave, from: 2026-11-20T10:00:00Z, until: 2026-11-27}}\n",
+    )
+    access.commit("bob is away")
+    number = access.ask(T("09:00"))
+    early = access.run("approve", number, "--at", T("09:59"), acting="dave", expect=None)
+    assert early.code != 0 or "does not count" in early.out
+    number = access.ask(T("10:00"), "--ticket", "INC-2")
+    access.run("approve", number, "--at", T("10:01"), acting="dave")
+    assert "approved by dave for bob for person:bob" in access.run("gate", number, "--at", T("10:02")).out
+    assert "Daypass-Approved-By: dave for bob (person:bob)" in access.git("log", "-1", "--format=%B", "main")
+    access.run("apply", "--at", T("10:03"))
+    access.run("audit", "verify", "--at", T("10:04"))
+    assert "dave for bob (person:bob)" in access.run("audit", "history", "--subject", "alice", "--at", T("10:05")).out
