@@ -13,6 +13,18 @@ from driver import Access
 DAY, NIGHT = ("--at", "2026-11-20T10:00:00Z"), ("--at", "2026-11-20T22:00:00Z")
 
 
+PURPOSES = ("data-subject-request", "deploy", "maintenance", "vendor-support")
+
+
+@pytest.fixture
+def access(access: Access) -> Access:
+    """The example with one purpose: each way to ask is told, and there would be many."""
+    for path in ("tests/purposes", *(f"purposes/{name}" for name in PURPOSES)):
+        (access.top / f"policies/{path}.yaml").unlink()
+    access.commit("One purpose")
+    return access
+
+
 def test_the_catalogue_lists_each_way_to_ask(access: Access) -> None:
     said = access.run("catalogue", "--for", "alice", "--resource", "staging", *DAY).out
     assert said == (

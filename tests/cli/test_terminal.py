@@ -362,3 +362,44 @@ def test_the_audit_says_why_access_that_is_still_there_was_ended(access: Access)
     assert (row["ended"], row["end_reasons"]) == ([grant], ["Her laptop was stolen"])
     before = access.run("audit", "access", "--resource", "orders-db", "--at", T("10:09")).out
     assert "ended early" not in before
+
+
+@pytest.mark.on_disk
+def test_what_a_purpose_asks_for_is_asked_for_field_by_field(access: Access) -> None:
+    code, shown = _answer(
+        access, "--as", "erin", "request", "--at", T("10:00"),
+        lines=[
+            "", "orders-db", "readonly", "data-subject-request", "1h", "This one is long enough", "DSR-1",
+            "personal, payment", "soon", "nothing", "access", "DSR-1234", "2026-11-21",
+        ],
+    )  # fmt: skip
+    assert code == 0, shown
+    assert "Classes of data (some of personal, payment, salary, with commas between)" in shown
+    assert "Answer due by (a date or an instant, for example 2026-12-20)" in shown
+    assert "'nothing' is not one of" in shown
+    assert "ticket 'DSR-1' is not of the form" in shown
+    assert "'soon' is not an instant" in shown
+    assert "Opened #1" in shown
+    assert "due: 2026-11-21" in access.run("status", "--at", T("10:01")).out
+
+
+@pytest.mark.on_disk
+def test_the_shell_completes_purposes_and_what_they_ask_for(access: Access) -> None:
+    def offered(line: str) -> str:
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1), "_DAYPASS_COMPLETE": "bash_complete"}
+        done = subprocess.run(
+            [sys.executable, "-m", "daypass"],
+            env=os.environ | words,
+            cwd=access.top,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout
+
+    assert "plain,data-subject-request" in offered("daypass request --purpose da")
+    said = offered("daypass request --purpose data-subject-request --detail ri")
+    assert "plain,right=access" in said
+    assert "plain,right=erasure" in said
+    assert offered("daypass request --detail ri").strip() == ""
+    assert offered("daypass audit history --vendor x").strip() == ""

@@ -4,6 +4,7 @@ import pytest
 from policy_samples import AT, grant, policy, shown
 
 from daypass.core.policy.decision import Request, decide, static_denials
+from daypass.core.policy.options import options
 from daypass.core.policy.probe import probe
 
 CASE = """version: 1
@@ -71,6 +72,9 @@ def test_a_detail_that_is_not_there_fails_the_rule_that_reads_it_and_that_denies
 def test_a_detail_of_another_type_is_not_there():
     found = case(rule("details.has_rows && details.rows > 100"))
     assert denied(found, rows="many") == [("detail-invalid", "")]
+    # One that cannot be read for that says nothing beside it; every other failure is told.
+    assert denied(case(rule("details.rows > 100")), rows="many") == [("detail-invalid", "")]
+    assert denied(case(rule("int(grant.ticket) > 100"))) == [("rule-failed", "own")]
 
 
 def test_a_rule_of_a_purpose_is_asked_of_its_grants_alone():
@@ -133,3 +137,13 @@ def test_rules_of_purposes_are_tried_with_what_their_fields_may_hold():
     assert codes('details.has_classes && "x" in details.classes') == []
     assert codes('details.has_advisor && details.advisor == "bob"') == []
     assert codes('details.has_letter && details.letter == "L"') == []
+
+
+def test_what_may_be_asked_for_says_that_details_are_still_to_be_judged():
+    def brought(text):
+        found = policy(purposes_case=text)
+        ways = options(found, "alice", "orders-db", "readonly", at=AT)
+        return {way.brings for way in ways if "case" in way.purposes}
+
+    assert brought(CASE.replace("rules:\n", "")) == {("its details",)}
+    assert brought(CASE + rule("details.rows > 100")) == {("its details, which its rules judge",)}

@@ -6,7 +6,7 @@ and what cannot be read offers nothing: an error would stand in the middle of wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -37,7 +37,7 @@ def completion(shell: str) -> None:
 
 
 def offers(kind: str, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Return what of a kind (handle, resource, role, request, grant) begins with what is typed, with a word on each."""
+    """Return what of a kind (handle, resource, role …) begins with what is typed, with a word on each."""
     from pathlib import Path
 
     from daypass.cli.repository import AccessRepository
@@ -45,7 +45,9 @@ def offers(kind: str, ctx: click.Context, incomplete: str) -> list[CompletionIte
 
     root = ctx.find_root().params
     repo = AccessRepository(Path(root.get("folder") or ""), str(root.get("acting") or ""))
-    find = {"handle": _handles, "resource": _resources, "role": _roles, "request": _requests, "grant": _grants}[kind]
+    find = _FINDERS.get(kind)
+    if find is None:
+        return []
     try:
         # Names come from strangers: an escape or a line end would act on the terminal, or pass for another offer.
         found = [
@@ -75,6 +77,19 @@ def _roles(repo: AccessRepository, ctx: click.Context) -> Iterator[tuple[str, st
             yield role.name, role.title
 
 
+def _purposes(repo: AccessRepository, _: click.Context) -> Iterator[tuple[str, str]]:
+    for purpose in repo.policy.catalogue.purposes.values():
+        yield purpose.name, purpose.title
+
+
+def _details(repo: AccessRepository, ctx: click.Context) -> Iterator[tuple[str, str]]:
+    """Return the fields of the purpose that was typed already, each choice of one whole."""
+    purpose = repo.policy.catalogue.purposes.get(str(ctx.params.get("purpose")))
+    for of in purpose.fields.values() if purpose is not None else ():
+        for value in of.of if of.kind == "choice" else ("",):
+            yield f"{of.name}={value}", of.title
+
+
 def _requests(repo: AccessRepository, _: click.Context) -> Iterator[tuple[str, str]]:
     if not repo.elsewhere:
         for pull in repo.forge.open_pulls():
@@ -87,3 +102,14 @@ def _grants(repo: AccessRepository, _: click.Context) -> Iterator[tuple[str, str
     for entry in repo.history.entries(repo.tip, FOLDER.rstrip("/")):
         if entry.path.endswith(SUFFIX):
             yield grant_id(entry.path), ""
+
+
+_FINDERS: Mapping[str, Callable[[AccessRepository, click.Context], Iterator[tuple[str, str]]]] = {
+    "handle": _handles,
+    "resource": _resources,
+    "role": _roles,
+    "purpose": _purposes,
+    "detail": _details,
+    "request": _requests,
+    "grant": _grants,
+}

@@ -25,7 +25,7 @@ from daypass.core.calendar.calendars import RUNS_OUT
 from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.cel.pattern import whole
-from daypass.core.policy.details import faults
+from daypass.core.policy.details import WRONG_DETAILS, faults
 from daypass.core.policy.facts import printable
 from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
@@ -143,7 +143,9 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
         **policy.facts.of_request(request.requester, request.opened_at, request.kind, window),
     }
     verdicts = policy.rules.judge(facts)
-    denials += _rule_denials(verdicts)
+    # That a purpose's rule could not read a detail goes without saying where the detail is told to be wrong.
+    told = any(denial.code in WRONG_DETAILS for denial in denials)
+    denials += _rule_denials(verdict for verdict in verdicts if not (told and verdict.failure and verdict.rule.purpose))
     applied = [verdict.rule for verdict in verdicts if verdict.applies]
     requirements = merge(requirement for rule in applied for requirement in rule.require)
     lifting = {rule.id for rule in applied if _lifts(rule, request)}

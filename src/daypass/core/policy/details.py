@@ -20,6 +20,9 @@ from daypass.core.window import AccessBound, Window, format_instant, parse_momen
 NOT_ASKED_BY = "not-asked-by"
 """The code of a request by somebody whom its purpose does not name."""
 
+WRONG_DETAILS = frozenset({"detail-missing", "detail-invalid"})
+"""The codes of a request whose details cannot all be read."""
+
 HAS = "has_"
 """How the variable begins that says whether a grant has a detail; no field's name begins so."""
 

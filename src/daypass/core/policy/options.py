@@ -19,7 +19,8 @@ from daypass.core.policy.samples import durations_in
 from daypass.core.record import replace
 from daypass.core.window import Span
 
-BROUGHT = {"ticket-missing": "a ticket", "detail-missing": "its details"}
+_DETAILS = "its details"
+BROUGHT = {"ticket-missing": "a ticket", "detail-missing": _DETAILS}
 """Denials of a request that only lacks something it can bring, and what that is."""
 
 _REASON = "asked about, and not asked for"
@@ -112,7 +113,9 @@ def _decided(policy: Policy, asked: _Asked, length: timedelta, at: datetime) -> 
         Span(duration=length),
         purpose=asked.purpose,
     )
-    return as_brought(decide(policy, Request(grant, asked.requester, at)))
+    decision, brings = as_brought(decide(policy, Request(grant, asked.requester, at)))
+    own = any(rule.purpose == asked.purpose for rule in policy.rules.rules if rule.purpose)
+    return decision, tuple(f"{each}, which its rules judge" if own and each == _DETAILS else each for each in brings)
 
 
 def as_brought(decision: Decision) -> tuple[Decision, tuple[str, ...]]:

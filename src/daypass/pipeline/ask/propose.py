@@ -19,7 +19,7 @@ from daypass.core.policy.decision import Decision, Request, decide, room
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
 from daypass.core.record import replace
-from daypass.core.window import Span, Window, format_duration
+from daypass.core.window import Span, Window, format_duration, format_instant
 from daypass.pipeline.apply.current import read_current
 from daypass.pipeline.apply.tidy import open_from
 from daypass.pipeline.context import Context, WritingContext
@@ -121,6 +121,10 @@ def extension(
     if admission.window.ended(at):
         raise UsageError(f"{admission.grant} has ended", hint="make a new request")
     policy, old = context.policy_at(context.tip), read_current(context, admission.grant)
+    for end in policy.catalogue.bounds(admission.bounded).ends:
+        if end.cuts and end.limit <= admission.window.end:
+            message = f"{end.what} until {format_instant(end.limit)}, and no extension moves that"
+            raise UsageError(message, hint="make a new request")
     try:
         window = Window(admission.window.start, admission.window.end + more)
     except OverflowError:
