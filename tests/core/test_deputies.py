@@ -10,7 +10,7 @@ from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.requirement import Requirement, resolve
+from daypass.core.policy.requirement import Requirement, resolve, varies
 from daypass.core.policy.sources import Ending, may_ask_for, may_end, owners
 
 HEAD = Oid("a" * 40)
@@ -130,6 +130,13 @@ def test_people_and_their_deputies_are_not_counted_twice_before_anybody_asks() -
     found = policy(directory_people=DIRECTORY + FOR_BOB, rules_base=two)
     denials = decide(found, Request(grant(), "alice", AT)).denials
     assert [denial.code for denial in denials] == ["too-few-approvers"]
+
+
+def test_who_can_meet_a_requirement_changes_with_time_where_managers_rotas_or_deputies_are_asked() -> None:
+    plain, asked = policy().catalogue, (Requirement(1, "owners"),)
+    assert not varies(plain, asked)
+    assert varies(deputised().catalogue, asked)
+    assert all(varies(plain, (Requirement(1, source),)) for source in ("manager+1", "on-call:x or owners"))
 
 
 def test_a_deputy_ends_and_asks_in_anothers_place_and_owns_nothing() -> None:

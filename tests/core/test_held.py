@@ -78,6 +78,10 @@ def test_less_of_what_was_given_counts_at_once_and_approves_nothing() -> None:
     assert told(after(admission(), less, at=BEGIN + timedelta(minutes=10))) == ([], ["bob"])
 
 
+def test_what_a_standing_says_counts_as_what_its_receipts_said() -> None:
+    assert told(after(standing=fold(chain(admission())))) == (["alice"], ["bob"])
+
+
 def test_only_what_was_asked_for_is_told() -> None:
     assert HeldBook(Standing()).of((), BEGIN) == Held(known=True)
 

@@ -178,6 +178,11 @@ def test_what_is_wrong_with_a_rota_is_a_finding(change: tuple[str, str], code: s
     assert message in found[0].message
 
 
+def test_shifts_that_were_written_down_need_no_first_day() -> None:
+    alone = "version: 1\nzone: UTC\noverrides: [{person: bob, from: 2026-11-04, until: 2026-11-05}]\n"
+    assert duty(rota=alone).broken == ()
+
+
 def test_a_rota_whose_directory_does_not_read_misses_nobody_for_that() -> None:
     found = duty(directory_people="version: 1\npeople: []\n").broken
     assert {finding.place.file for finding in found} == {"policies/directory/people.yaml"}

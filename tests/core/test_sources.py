@@ -49,6 +49,13 @@ def test_people_behind_a_source(source: str, requester: str, people: tuple[str, 
     assert who(policy(directory_people=LINE), source, requester) == people
 
 
+def test_a_manager_whom_nobody_knows_is_a_finding_and_nobody_above() -> None:
+    odd = DIRECTORY.replace("manager: bob", "manager: bobb")
+    found = policy(directory_people=odd)
+    assert [finding.code for finding in found.broken] == ["unknown-manager"]
+    assert who(found, "manager") == ()
+
+
 def test_the_next_one_up_stands_in_for_a_manager_who_has_left_or_may_not_approve() -> None:
     left = LINE.replace("bob: {manager", "bob: {until: 2026-11-20, manager")
     assert who(policy(directory_people=left), "manager") == ("carol",)

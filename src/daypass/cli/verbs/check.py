@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from daypass.core.finding import Checked, Finding
     from daypass.core.grant import Grant
     from daypass.core.ids import GrantId, Oid
+    from daypass.core.policy.held import Held
     from daypass.core.policy.policies import Policy
     from daypass.core.request import Proposal
     from daypass.core.state import GrantState
@@ -267,13 +268,14 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
             read = _tidied(repo, GrantId(grant), error)
     _refuse_unknown(repo.policy, requester)
     who = requester or _asker(repo, read) or repo.forge.acting().handle or read.subject
-    decision = decide(repo.policy, Request(read, who, at, "new"), trace=True)
+    held, basis = _held(repo, at)
+    decision = decide(repo.policy, Request(read, who, at, "new", held=held), trace=True)
     state = _state(repo, read, at, draft_state(read, decision, repo.policy, who))
     if output == "json":
         told = {"grants": [grant_data(state, at)]}
         show_data(decision_data(repo.policy.catalogue, read, decision) | told)
     else:
-        show(explain_text(repo.policy, read, decision, requester=who, at=at, state=state))
+        show(explain_text(repo.policy, read, decision, requester=who, at=at, state=state) + basis)
     return ExitCode.DENIED if decision.denials else ExitCode.OK
 
 
@@ -290,6 +292,25 @@ def _state(repo: AccessRepository, grant: Grant, at: datetime, draft: GrantState
         return draft
     found = next(iter(told.grants), draft)
     return found if found.subject else draft._replace(state=found.state, code=found.code, why=found.why)
+
+
+def _held(repo: AccessRepository, at: datetime) -> tuple[Held, str]:
+    """Return what the ledger says of the resources that rules ask it about, with what that rests on in a line."""
+    from daypass.core.ledger.held import HeldBook
+    from daypass.core.policy.held import UNREAD
+
+    named = repo.policy.rules.of_ledger
+    try:
+        standing = repo.standing if named else None
+    except DaypassError:
+        standing = None
+    if standing is None:
+        return UNREAD, ""
+    after = f"after receipt {standing.head.sequence}" if standing.head is not None else "before its first receipt"
+    where = ", ".join(sorted(named))
+    return HeldBook(standing).of(
+        named, at
+    ), f"Who holds or approved something on {where} is as the ledger says {after}.\n"
 
 
 def _asker(repo: AccessRepository, grant: Grant) -> str:

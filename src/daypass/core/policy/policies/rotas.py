@@ -47,13 +47,11 @@ def read_rota(name: str, file: PolicyFile[RotaForm], directory: Directory | None
 
 def _since(file: PolicyFile[RotaForm]) -> date:
     usual = date(2000, 1, 1)
-    if "since" not in file.data:
-        if file.data.get("turns"):
-            message = "the turns begin at no day"
-            file.fault("rota-invalid", ("turns",), message, "add since: 2026-11-02, the day of the first one's turn")
-        return usual
+    if "since" not in file.data and "turns" in file.data:
+        message = "the turns begin at no day"
+        file.fault("rota-invalid", ("turns",), message, "add since: 2026-11-02, the day of the first one's turn")
     try:
-        return date.fromisoformat(file.data["since"])
+        return date.fromisoformat(file.data.get("since", usual.isoformat()))
     except ValueError:
         message = f"{file.data['since']!r} is no possible date"
         file.fault("rota-invalid", ("since",), message, "write for example 2026-11-02")
