@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ from daypass.pipeline.judge import evidence
 from daypass.ports import Observing
 from simulation.kept import KEPT
 from simulation.life import Fault, play
-from simulation.many import Task, play_task, report
+from simulation.many import Played, Task, play_task, report
 from simulation.shrink import shrink
 from simulation.story import Step, Wish
 from simulation.teller import tell
@@ -172,6 +173,12 @@ def test_what_breaks_off_says_which_life_it_was(monkeypatch: pytest.MonkeyPatch)
     assert caught.value.__notes__ == ["seed 55, which `python -m simulation` plays again"]
 
 
+def test_a_life_that_ends_well_when_it_is_played_again_is_told_as_that() -> None:
+    told = report(Played(Task(3), 1, Counter(), tell(3), Fault("5", 1, "the ledger says not")))
+    assert told[0] == "seed 3: invariant 5 does not hold after step 1: the ledger says not"
+    assert told[1:] == ["played again it ended well: something beside the seed takes part in it"]
+
+
 def test_a_failing_story_is_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judgement, "_outlived", lambda *_: "")
     seed, _ = first_fault(PLANTED["a stale review counts"].seed)
@@ -181,5 +188,5 @@ def test_a_failing_story_is_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"opens", "pushes"} <= {step.does for step in shortest}
     assert len(shortest) < len(played.story) / 3
     told = report(played)
-    assert told[0] == f"seed {seed}: {play(shortest)}"
+    assert told[:2] == [f"seed {seed}: {played.fault}", f"made short: {play(shortest)}"]
     assert eval(f"({told[-1]})", {"Step": Step, "Wish": Wish}) == shortest  # noqa: S307  (it is to be kept as it was printed)
