@@ -147,3 +147,44 @@ def test_an_extension_beyond_the_moment_that_ends_it_is_refused(access: Access) 
     assert (
         "details.due (Answer due by) lets it last until 2026-11-20T12:00:00Z, and no extension moves that" in said.err
     )
+
+
+@pytest.mark.on_disk
+def test_the_log_of_one_case_tells_all_of_it_and_nothing_of_another(access: Access) -> None:
+    grant = granted(access)
+    asked(access, "--detail", f"due={DUE}", "--ticket", "DSR-9999", at="10:05")
+    access.run("expire", "--at", T("12:01"))
+    said = access.run("audit", "case", "DSR-1234").out
+    steps = [line.partition("  ")[2].partition(":")[0] for line in said.splitlines() if line.startswith("2026-")]
+    assert steps == [
+        "requested by erin",
+        "approved by bob (owners)",
+        "approved by dave (group",
+        "merged",
+        "admitted",
+        "access added",
+        "ended",
+        "access removed",
+    ]
+    assert said.count("    why: ") == 1
+    assert "beyond-detail: details.due (Answer due by) lets it last until 2026-11-20T12:00:00Z" in said
+    assert f"    {grant}, request #1, receipt " in said
+    assert "    why: Answering the case\n" in said
+    assert (
+        "    purpose data-subject-request; classes: personal, payment; due: 2026-11-20T12:00:00Z; right: access\n"
+        in said
+    )
+    assert "DSR-9999" not in said
+    data = json.loads(access.run("audit", "case", "DSR-1234", "--format", "json").out)
+    assert data["case"] == "DSR-1234"
+    assert {grant for event in data["events"] for grant in event["grants"]} == {grant}
+    first = data["events"][0]
+    assert (first["event"], first["by"], first["reason"]) == ("requested", "erin", "Answering the case")
+    assert first["details"] == {"due": DUE, "right": "access", "classes": ["personal", "payment"]}
+    assert access.run("audit", "case", "DSR-1234", "--format", "csv").out.startswith("event,at,")
+
+
+@pytest.mark.on_disk
+def test_a_case_that_nothing_is_on_record_of_exits_20(access: Access) -> None:
+    said = access.run("audit", "case", "DSR-4711", expect=int(ExitCode.NO))
+    assert "nothing is on record of a case 'DSR-4711'" in said.err

@@ -24,6 +24,7 @@ from hub import Hub
 from ssh_access import SshAccess
 
 EXITS = {"daypass gate": {0, 12}, "daypass gate 1": {12}, "daypass apply --detailed-exitcode": {0, 13}}
+EXITS |= {"daypass audit case DSR-1234": {20}}
 EXITS |= {
     "daypass audit serial 7283419": {20},
     "daypass doctor": {0, 13, 14},

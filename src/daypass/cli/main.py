@@ -54,7 +54,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "expire": ("verbs.apply:expire", "revoke what has ended and open the removal pull request"),
     "watch": ("verbs.apply:watch", "apply without end: at every boundary and after every merge"),
     "heartbeat": ("verbs.apply:heartbeat", "fail when no run was recorded in time"),
-    "audit": ("verbs.audit:audit", "answer who could reach what, and prove it: access, history, verify, stats"),
+    "audit": ("verbs.audit:audit", "answer who could reach what, and prove it: access, history, case, verify, stats"),
     "ledger": ("verbs.ledger:ledger", "end a doubt about what was given, change its key, put its branch back"),
     "can": ("verbs.targets:can", "exit 0 when access exists at this instant, 20 when not"),
     "codeowners": ("verbs.generated:codeowners", "write .github/CODEOWNERS from the catalogue, or say who owns"),
@@ -103,6 +103,7 @@ EXAMPLES: dict[str, str] = {
     "audit history": "daypass audit history --grant staging/try-the-fix\n"
     "daypass audit history --subject alice --format csv",
     "audit stats": "daypass audit stats",
+    "audit case": "daypass audit case DSR-1234   # exits 20 for a case that nothing is on record of",
     "audit serial": "daypass audit serial 7283419   # exits 20 for a number that the ledger does not know",
     "audit verify": "daypass audit verify",
     "ledger": 'daypass ledger settle staging/try-the-fix --adopt --reason "The store was rebuilt"',
@@ -198,7 +199,7 @@ def _handles(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Co
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Exit codes: 0 fine, 1 the tool failed, 2 bad usage, 10 a file is invalid, 11 policy denies, "
-    "12 approvals missing, 13 there are changes, 14 done in part, 20 no (can), nothing there (fetch, audit serial).",
+    "12 approvals missing, 13 there are changes, 14 done in part, 20 no (can), nothing there (fetch, audit case, serial).",
 )
 @click.option(
     "-C",

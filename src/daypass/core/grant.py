@@ -18,6 +18,9 @@ IMPORT = "import"
 Detail = str | tuple[str, ...]
 """What a grant says of one field of its purpose, as it is written: a text, or a list of texts."""
 
+Details = tuple[tuple[str, Detail], ...]
+"""What a grant says of the fields of its purpose, by the field's name, in order."""
+
 Moments = tuple[tuple[str, datetime], ...]
 """Details that end access: the name of the field, and when."""
 
@@ -47,7 +50,7 @@ class Grant(Struct, frozen=True):
     ticket: str = ""
     purpose: str = ""
     ends_when: tuple[tuple[str, str], ...] = ()
-    details: tuple[tuple[str, Detail], ...] = ()
+    details: Details = ()
 
     @property
     def path(self) -> str:

@@ -267,11 +267,15 @@ _ACCESS: Keys = {
     "pulls": list[int],
 }
 _EVENT: Keys = {
-    **of(str, "event", "subject", "resource", "role", "by", "commit", "policy", "detail", "reason", "ticket"),
+    **of(
+        str, "event", "subject", "resource", "role", "by", "commit", "policy", "detail", "reason", "ticket", "purpose"
+    ),
+    "details": GenericAlias(dict, (str, str | Texts)),
     "at": Instant | None,
     **of(Texts, "grants", "approvers"),
     **of(int | None, "pull", "receipt", "late_seconds"),
 }
+Event = shape("Event", _EVENT)
 _SPREAD = shape("Spread", {"count": int, **of(float | None, "median", "p95", "worst")})
 _STATS: Keys = {
     **of(_SPREAD, "request_to_usable_seconds", "approval_to_usable_seconds", "lateness_seconds"),
@@ -413,10 +417,11 @@ OUTPUTS: dict[str, type[BaseModel]] = {
         {
             **_SOURCES,
             **of((str,), "subject", "resource", "grant"),
-            "events": many(shape("Event", _EVENT)),
+            "events": many(Event),
             "not_on_record": (Texts,),
         },
     ),
+    "audit-case": output("audit-case", {**_SOURCES, "case": str, "events": many(Event), "not_on_record": Texts}),
     "audit-stats": output("audit-stats", {**_SOURCES, "stats": shape("Stats", _STATS)}),
     "audit-verify": output(
         "audit-verify",

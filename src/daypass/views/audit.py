@@ -113,6 +113,8 @@ def _event_row(event: HistoryEvent) -> dict[str, Any]:
         "detail": event.detail,
         "reason": event.words.reason,
         "ticket": event.words.ticket,
+        "purpose": event.words.purpose,
+        "details": {name: value if isinstance(value, str) else list(value) for name, value in event.words.details},
     }
 
 
@@ -181,7 +183,33 @@ def _remarks(answer: AccessAnswer) -> list[str]:
     return ["", *lines] if lines else []
 
 
+def _case_text(answer: HistoryAnswer) -> str:
+    """Write the log of one case: each event with who, what and why, in order; the words of a file once."""
+    lines, told = header(f"Log of case {answer.name}", answer.sources), set()
+    for event in answer.events:
+        what = f"{event.role} on {event.resource} for {event.subject}" if event.role else ", ".join(event.grants)
+        by = f" by {event.by}" if event.by else ""
+        lines.append(f"{when(event.at) or NONE:20}  {event.kind.value}{by}: {what}")
+        pull = f"request #{event.pull}" if event.pull is not None else ""
+        receipt = f"receipt {event.receipt}" if event.receipt is not None else ""
+        late = f"{format_duration(timedelta(seconds=event.late))} late" if event.late is not None else ""
+        lines.append("    " + ", ".join(part for part in (*event.grants, pull, receipt, event.detail, late) if part))
+        if (event.grants, event.words) not in told:
+            lines += [f"    {line}" for line in _words_lines(event.words)]
+        told.add((event.grants, event.words))
+    return joined([*lines, "", never_on_record()])
+
+
+def _words_lines(words: Words) -> list[str]:
+    said = [f"{name}: {value if isinstance(value, str) else ', '.join(value)}" for name, value in words.details]
+    purpose = [f"purpose {words.purpose}"] if words.purpose else []
+    lines = [f"why: {words.reason}"] if words.reason else []
+    return [*lines, "; ".join((*purpose, *said))] if purpose or said else lines
+
+
 def _history_text(answer: HistoryAnswer, width: int) -> str:
+    if answer.about == "case":
+        return _case_text(answer)
     title = f"History of {answer.about} {answer.name}" if answer.about else "History of everything that was asked for"
     lines = header(title, answer.sources)
     if not answer.events:

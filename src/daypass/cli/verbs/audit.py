@@ -167,6 +167,28 @@ def _said(repo: AccessRepository, number: int) -> tuple[str, ...]:
         return ()
 
 
+@verb(group=audit, follow=False, formats=_TABLE)
+@click.argument("ticket")
+def case(repo: AccessRepository, ticket: str, at: datetime, output: str) -> Codes:
+    """Print the log of one case, the grants with this TICKET: who asked, approved, gave and ended what, when and why.
+
+    For whoever has to show it, a regulator for instance: from git and the ledger alone. Exit 20 where nothing is on record.
+
+    \b
+    daypass audit case DSR-1234
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.pipeline.audit import questions as pipeline
+
+    answer = pipeline.case(index_of(repo), ticket, said=partial(_said, repo), at=at)
+    if not answer.events:
+        say(
+            f"daypass: nothing is on record of a case {ticket!r}", "  hint: a request is, once it was merged or decided"
+        )
+        return ExitCode.NO
+    _print(answer, output)
+    return ExitCode.OK
+
+
 @verb(group=audit, follow=False)
 def stats(repo: AccessRepository, at: datetime, output: str) -> None:
     """Tell, from receipts alone, how quick access came and how late it went.

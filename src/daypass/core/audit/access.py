@@ -21,6 +21,7 @@ from urllib.parse import unquote
 from msgspec import Struct, field
 
 from daypass.core.approval.judgement import acting_words
+from daypass.core.grant import Details
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.receipt import (
     Admission,
@@ -135,11 +136,12 @@ def read_trailers(message: str) -> Trailers:
 
 
 class Words(NamedTuple):
-    """What people wrote into a grant file: why, the ticket, and the purpose. Receipts hold none; git has the file."""
+    """What people wrote into a grant file: why, the ticket, the purpose and its details. Receipts hold none; git has it."""
 
     reason: str = ""
     ticket: str = ""
     purpose: str = ""
+    details: Details = ()
 
 
 UNWRITTEN = Words()

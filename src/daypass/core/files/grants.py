@@ -21,7 +21,7 @@ from daypass.core.files.conform import Said, Words, conform
 from daypass.core.files.document import Document, read_on
 from daypass.core.files.text import directive_findings
 from daypass.core.finding import Finding, Place, ordered
-from daypass.core.grant import Detail, Grant
+from daypass.core.grant import Detail, Details, Grant
 from daypass.core.ids import FOLDER, GrantId, digest, grant_id
 from daypass.core.window import LONGEST, Span, Window, format_duration, format_instant, parse_duration, parse_instant
 from daypass.schema import GRANT
@@ -49,7 +49,7 @@ def read_grant(path: str, raw: bytes) -> Grant | tuple[Finding, ...]:
         hint = "the folder decides whose approval is asked; move the file or correct the resource"
         found.append(Finding("folder-mismatch", document.place("resource"), message, hint))
     reason, ticket = data["reason"], data.get("ticket", "")
-    details = _details(data.get("details", {}))
+    details = details_in(data.get("details", {}))
     _words(document, reason, ticket, found)
     _detail_words(document, details, found)
     if found or span is None:
@@ -69,7 +69,8 @@ def read_grant(path: str, raw: bytes) -> Grant | tuple[Finding, ...]:
     )
 
 
-def _details(said: Mapping[str, str | list[str]]) -> tuple[tuple[str, Detail], ...]:
+def details_in(said: Mapping[str, str | list[str]]) -> Details:
+    """Return the details of a grant as its file has them."""
     return tuple(sorted((name, value if isinstance(value, str) else tuple(value)) for name, value in said.items()))
 
 

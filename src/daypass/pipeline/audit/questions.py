@@ -19,10 +19,12 @@ from daypass.core.audit.events import history as events
 from daypass.core.audit.selection import HistoryAnswer, Selection
 from daypass.core.errors import DeniedError, MissingError, UsageError
 from daypass.core.forge import Account
+from daypass.core.grant import Details
 from daypass.core.ids import ABSENT, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.handed import Handed
 from daypass.core.ledger.receipt import Admission, Decided, Outcome, Receipt, Reviewed, words_digest
 from daypass.core.ledger.standing import Standing
+from daypass.core.record import replace
 from daypass.core.window import format_instant
 
 if TYPE_CHECKING:
@@ -120,10 +122,28 @@ def _words(index: Index, files: Mapping[Oid, GrantId]) -> Mapping[Oid, Words]:
     for blob, raw in (index.contents(files) if files else {}).items():
         document = read(grant_path(files[blob]), raw)
         if not isinstance(document, tuple):
-            said = [document.value.get(name, "") for name in Words._fields]
+            said = [document.value.get(name, "") for name in ("reason", "ticket", "purpose")]
             if all(isinstance(text, str) for text in said):
-                found[blob] = Words(*said)
+                found[blob] = Words(said[0], said[1], said[2], _details(document.value.get("details")))
     return found
+
+
+def _details(said: object) -> Details:
+    """Return the details in a file that may be no grant: what is neither text nor a list of texts is left out."""
+    from daypass.core.files.grants import details_in  # noqa: PLC0415  (only where there is something to read)
+
+    told = said.items() if isinstance(said, dict) else ()
+    return details_in({name: v for name, v in told if isinstance(v, str) or (isinstance(v, list) and _texts(v))})
+
+
+def _texts(values: list[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def case(index: Index, ticket: str, *, said: Said = lambda _: (), at: datetime) -> HistoryAnswer:
+    """Tell everything that is on record of the grants and requests of one case: who asked, approved and ended, and why."""
+    answer = history(index, selection=Selection(ticket=ticket), known=frozenset, said=said, at=at)
+    return replace(answer, about="case", name=ticket)
 
 
 def history(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from daypass.core.catalogue import Purpose
+from daypass.core.files.grants import details_in
 from daypass.core.finding import Place
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId
@@ -190,12 +191,7 @@ def _case(file: PolicyFile[PolicyTestForm], index: int, case: CaseForm) -> Polic
         span=span,
         ticket=asked.get("ticket", ""),
         purpose=asked.get("purpose", ""),
-        details=tuple(
-            sorted(
-                (name, value if isinstance(value, str) else tuple(value))
-                for name, value in asked.get("details", {}).items()
-            )
-        ),
+        details=details_in(asked.get("details", {})),
     )
     requester = asked.get("requester", asked["subject"])
     return PolicyCase(case["name"], grant, requester, at, _expected(case["expect"]), file.place("cases", index))
