@@ -253,6 +253,14 @@ def test_what_an_earlier_release_let_pass_is_judged_as_it_was() -> None:
     assert decide(rules(PASSES), asked).automatic
 
 
+def test_managers_in_a_circle_did_not_deny_what_an_earlier_release_judged() -> None:
+    found = policy(directory_people=LINE.replace("dan: {name", "dan: {manager: bob, name"))
+    codes = [
+        [d.code for d in decide(found, Request(grant(), "alice", AT, judging=judging)).denials] for judging in (1, 2)
+    ]
+    assert codes == [[], ["policy-broken"]]
+
+
 def test_on_behalf_says_nothing_of_a_rule_that_lets_nothing_pass() -> None:
     (finding,) = rules("  - {id: no, when: 'true', deny: true, on_behalf: true}\n").broken
     assert (finding.code, finding.message) == (

@@ -398,6 +398,19 @@ def test_an_approval_by_somebody_whom_the_ledger_takes_out_is_named(world, begin
     assert (found.code, found.grant) == ("approvals-insufficient", second.grant)
 
 
+def test_what_was_to_be_asked_apart_and_was_merged_together_is_named(world):
+    place = Place("policies/rules/x.yaml")
+    needs = (Requirement(1, "owners", ("eyes",), without=("holders:orders-db",)),)
+    eyes = Rule("eyes", compile_condition("true", place, spread("true", 1, 1, "true")), place, require=needs)
+    plain = world.policy_at
+    world.policy_at = lambda commit: replace(plain(commit), rules=Rules.of([eyes]))
+    content = world.file()
+    landed = world.merge("orders-db/one", content, extra=world.file("carol", reason="both at once, in one request"))
+    world.write([world.admission("orders-db/one", content, landed, minutes(30))], minutes(31))
+    (found,) = [one for one in check(world).differences if one.code == "approvals-insufficient"]
+    assert "it was merged together with a grant on orders-db" in found.message
+
+
 @pytest.mark.parametrize(("judged", "code"), [(1, "judged-as-then"), (2, "approvals-insufficient")])
 def test_what_passed_at_once_for_somebody_else_is_judged_as_it_was_then(world, judged, code):
     place = Place("policies/rules/x.yaml")

@@ -290,8 +290,8 @@ class Catalogue(Struct, frozen=True, dict=True):
 
     # Worked out once: an audit asks for them with each grant that was ever approved.
     @cached_property
-    def remembered(self) -> dict[tuple[str, str], tuple[tuple[str, datetime | None], ...]]:
-        """Who can give the approvals of a source for a resource (`daypass.core.policy.sources`), as far as it was asked."""
+    def remembered(self) -> dict[tuple[str, ...], Any]:
+        """What is known of sources (`daypass.core.policy.requirement`), as far as it was asked."""
         return {}
 
     @cached_property

@@ -8,6 +8,7 @@ merged, that nobody approved for themselves, and that the merge message told the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from daypass.core.audit.access import Trailers, approvers
 from daypass.core.audit.verified import Difference
@@ -16,7 +17,7 @@ from daypass.core.grant import Grant
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Admission, Decided, Receipt
 from daypass.core.plan import Entitlement
-from daypass.core.policy.decision import Request, decide
+from daypass.core.policy.decision import JUDGING, Request, decide
 from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
 
@@ -189,17 +190,27 @@ def check_denial(
     receipt: Receipt, body: Decided, grants: Mapping[GrantId, Grant], policy: Policy, held: Held = UNREAD
 ) -> tuple[Difference, ...]:
     """Judge again what policy is said to have denied; ``grants`` are its files that read, ``held`` the ledger of then."""
-    at = receipt.run_at
-    codes = set()
-    for file in body.asked:
-        grant = grants.get(file.grant)
-        if grant is not None and file.kind in JUDGED_KINDS:
-            asked = Request(grant, body.requester, body.requested_at, file.kind, grant.span.starting(at), held=held)
-            codes |= {denial.rule or denial.code for denial in decide(policy, asked).denials}
-    if codes == set(body.codes):
+    # A denial does not say by which rules of judging it was one.
+    found = [_denied(body, grants, policy, held, receipt.run_at, judging) for judging in range(JUDGING, 0, -1)]
+    if set(body.codes) in found:
         return ()
+    codes = found[0]
     message = (
         f"receipt {receipt.sequence} says that policy denied request {body.pull} ({', '.join(body.codes)}); by the policies "
         f"of then it is {'denied otherwise: ' + ', '.join(sorted(codes)) if codes else 'not denied'}"
     )
     return (Difference("denial-without-grounds", message, receipt=receipt.sequence, commit=body.base),)
+
+
+def _denied(
+    body: Decided, grants: Mapping[GrantId, Grant], policy: Policy, held: Held, at: datetime, judging: int
+) -> set[str]:
+    """Return by which rules, or codes, policy denies what was asked for."""
+    asked = [
+        (grants[file.grant], file.kind) for file in body.asked if file.grant in grants and file.kind in JUDGED_KINDS
+    ]
+    requests = (
+        Request(grant, body.requester, body.requested_at, kind, grant.span.starting(at), judging, held)
+        for grant, kind in asked
+    )
+    return {denial.rule or denial.code for request in requests for denial in decide(policy, request).denials}

@@ -46,6 +46,7 @@ JUDGING = 2
 
 1: ``approve: automatically`` held whoever asked. 2: it holds for oneself, and for others where the rule says ``on_behalf``.
 """
+_FAULT_SINCE = {"manager-circle": 2}
 
 
 class Request(Struct, frozen=True):
@@ -133,7 +134,7 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     ``trace`` adds what each rule did and why.
     """
     grant = request.grant
-    denials = [*_broken(policy), *_grant_denials(policy, grant), *_request_denials(policy, request)]
+    denials = [*_broken(policy, request.judging), *_grant_denials(policy, grant), *_request_denials(policy, request)]
     window = request.window or grant.span.starting(request.opened_at)
     denials += _future_denials(policy, grant, window) + _purpose_denials(policy, request, window)
     if not _known(policy, grant):
@@ -217,11 +218,12 @@ def _known(policy: Policy, grant: Grant) -> bool:
     )
 
 
-def _broken(policy: Policy) -> tuple[Denial, ...]:
-    if not policy.broken:
+def _broken(policy: Policy, judging: int = JUDGING) -> tuple[Denial, ...]:
+    broken = [fault for fault in policy.broken if _FAULT_SINCE.get(fault.code, 1) <= judging]
+    if not broken:
         return ()
-    first = policy.broken[0]
-    more = f" (and {len(policy.broken) - 1} more)" if len(policy.broken) > 1 else ""
+    first = broken[0]
+    more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
     return (
         Denial(
             "policy-broken",

@@ -110,7 +110,7 @@ def _behind(catalogue: Catalogue, access: Ending, part: str, at: datetime | None
         yield from (one.handle for one in persons(catalogue, access, part, able) if able(one))
         return
     key = (part, access.resource)
-    known = catalogue.remembered.get(key)
+    known: tuple[tuple[str, datetime | None], ...] | None = catalogue.remembered.get(key)
     if known is None:
         there = [one for one in persons(catalogue, access, part) if may_approve(catalogue, one)]
         known = catalogue.remembered[key] = tuple((one.handle, _gone_at(catalogue, one)) for one in there)
@@ -143,6 +143,9 @@ def resolve(
 def _resolved(
     catalogue: Catalogue, access: Ending, one: Requirement, at: datetime, held: Held, since: datetime
 ) -> Requirement:
+    lasting = () if one.without or catalogue.directory.deputies else _lasting(catalogue, access, one)
+    if lasting:
+        return replace(one, eligible=lasting[0], escalated=lasting[1])
     every, more = (frozenset(approvers(catalogue, access, source, at)) for source in (one.source, one.escalate_to))
     turns = [turn for part in parts(one.source) for turn in _turns(catalogue, part, since, at)]
     named = every | more | {handle for handle, _, _ in turns}
@@ -159,6 +162,24 @@ def _resolved(
         turns=tuple(sorted(turn for turn in turns if turn[0] not in {*out, *fixed})),
         acting=tuple(sorted(acting.items())),
     )
+
+
+def _lasting(catalogue: Catalogue, access: Ending, one: Requirement) -> tuple[frozenset[str], ...]:
+    """Return who can meet a requirement, and who once it escalates, where that is so at any instant; nothing elsewhere.
+
+    An audit asks this with each grant that was ever approved, and of nearly all of them it is so.
+    """
+    key = (one.source, one.escalate_to, access.resource)
+    found: tuple[frozenset[str], ...] | None = catalogue.remembered.get(key)
+    if found is None:
+        named = [(parts(source), source) for source in (one.source, one.escalate_to)]
+        fixed = not any(parted(part)[0] in (*OF_THE_ACCESS, ON_CALL) for several, _ in named for part in several)
+        people = tuple(frozenset(approvers(catalogue, access, source)) for _, source in named)
+        stay = fixed and all(
+            _gone_at(catalogue, catalogue.directory.subjects[h]) is None for some in people for h in some
+        )
+        found = catalogue.remembered[key] = people if stay else ()
+    return found
 
 
 def _turns(catalogue: Catalogue, part: str, since: datetime, at: datetime) -> Iterator[Turn]:

@@ -152,6 +152,7 @@ class _Run:
         self._earlier: list[int] = []
         self._waiting: list[tuple[Receipt, Admission, Admission | None, Held]] = []
         self._book = HeldBook(proof.start)
+        self._brought: dict[Oid, list[GrantStep]] = {}
 
     def add(self, receipt: Receipt) -> None:
         body = receipt.body
@@ -291,14 +292,25 @@ class _Run:
         if body.judged < JUDGING and body.requester != body.subject and not body.approvals:
             self._earlier.append(receipt.sequence)
         then = self._then(body)
+        beside = self._beside(body) if policy.rules.of_ledger else ()
         lack = (
-            then if isinstance(then, str) else judge_again(policy, body, grant, widened=widened, then=then, held=held)
+            then
+            if isinstance(then, str)
+            else judge_again(policy, body, grant, widened=widened, then=then, held=held, together=beside)
         )
         message = f"receipt {receipt.sequence}, {body.grant}: {lack}"
         found = Difference(
             "approvals-insufficient", message, grant=body.grant, commit=body.landing, receipt=receipt.sequence
         )
         return (found,) if lack else ()
+
+    def _beside(self, body: Admission) -> list[str]:
+        """Return the resources of which the landing of an admission brought other grants."""
+        if not self._brought:
+            for step in self._past.steps:
+                self._brought.setdefault(step.commit, []).append(step)
+        steps = self._brought.get(body.landing, ())
+        return [step.grant.partition("/")[0] for step in steps if step.grant != body.grant and step.new != ABSENT]
 
     def _then(self, body: Admission) -> Mapping[str, Policy] | str:
         """Return the policies of the mains that an admission names beside the base; why not, where they are none."""

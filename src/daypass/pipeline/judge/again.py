@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from daypass.core.approval.judgement import NOTHING, Excluded, judge
 from daypass.core.forge import Account, Act, Review, last_push
@@ -29,12 +29,13 @@ def judge_again(
     widened: bool,
     then: Mapping[str, Policy] = NOTHING,
     held: Held = UNREAD,
+    together: Iterable[str] = (),
 ) -> str:
     """Judge an admission's recorded approvals by the policies of its base; return what they lack, "" for nothing.
 
     This is what an auditor can still do when the forge is gone: whoever wrote the receipt, the approvals in it must be
     ones that policy accepts. ``then`` are the policies of the mains that the receipt names beside the base; ``held`` is what
-    was known of the ledger at its place.
+    was known of the ledger at its place, ``together`` the resources of which the same merge brought other grants.
     """
     asked = Request(
         grant,
@@ -51,6 +52,11 @@ def judge_again(
     due = policy.catalogue.bounded(grant).due
     if due != admission.due:
         return f"its details end it at {_instants(due)} by the policies of the base, and at {_instants(admission.due)} here"
+    apart = frozenset[str]().union(*(need.of_ledger for need in decision.requirements)).intersection(together)
+    if apart:
+        return (
+            f"it was merged together with a grant on {min(apart)}, and who holds or approves that may not approve this"
+        )
     people = list(dict.fromkeys((admission.requester, *(act.by for act in admission.acts))))
     gone = next(((who, why) for who in people if (why := policy.catalogue.absence(who, admission.merged_at))), None)
     if gone:
