@@ -2,7 +2,8 @@
 
 ``--lives``, ``--steps`` and ``--seconds`` say how many lives from that seed on, how long each is, and after how long no
 other is begun; ``--cores`` how many are played side by side. ``--pairs`` plays before them a story for each call and each
-thing that can befall it, in which it befalls the first such call of a run, and exits 1 as well where a pair was not played.
+thing that can befall it, in which it befalls the first such call of a run, however long that takes, and exits 1 as well
+where a pair was not played.
 ``--calls`` plays instead, for each pair, a story in which it befalls the first such call, one in which it befalls the
 second, and so on to the last that the run makes.
 """
@@ -16,11 +17,10 @@ import tempfile
 import time
 from collections import Counter
 from itertools import chain
-from pathlib import Path
 
 from copies import room, work_in_memory
 from simulation.faults import TABLE, Seen, table, unseen
-from simulation.many import lives, pairs, play_many, report
+from simulation.many import lives, own_home, pairs, play_many, report, within
 
 
 def main() -> int:
@@ -41,17 +41,16 @@ def main() -> int:
     work_in_memory()
     room()  # one for all that play
     with tempfile.TemporaryDirectory(prefix="daypass-home-") as home:
-        os.environ |= {"HOME": home, "XDG_CONFIG_HOME": f"{home}/.config", "GIT_CONFIG_NOSYSTEM": "1"}
-        Path(home, ".config").mkdir()
+        own_home(home)
         return _play(parser.parse_args())
 
 
 def _play(wanted: argparse.Namespace) -> int:
     seen: Seen = Counter()
     began, stories = time.monotonic(), Counter[str]()
-    tasks = [] if wanted.calls else [lives(wanted.seed, wanted.lives, wanted.steps)]
-    aimed = [pairs(wanted.seed, every=wanted.calls)] if wanted.calls or wanted.pairs else []
-    for played in play_many(chain(*aimed, *tasks), cores=wanted.cores, seconds=wanted.seconds):
+    aimed = pairs(wanted.seed, every=wanted.calls)
+    told = aimed if wanted.calls else lives(wanted.seed, wanted.lives, wanted.steps)
+    for played in play_many(chain(aimed if wanted.pairs else (), within(wanted.seconds, told)), wanted.cores):
         if played.fault is not None:
             _say(*report(played))
             return 1

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from itertools import count, islice
+from itertools import count, islice, takewhile
+from pathlib import Path
 from typing import NamedTuple
 
 from simulation.faults import TABLE, Kind, Seen
@@ -55,14 +58,18 @@ def pairs(seed: int, *, every: bool) -> Iterator[Task]:
     return (Task(seed, call=call, kind=kind, every=every) for call, kinds in TABLE.items() for kind in kinds)
 
 
-def play_many(tasks: Iterator[Task], *, cores: int, seconds: float) -> Iterator[Played]:
-    """Play tasks, and yield what came of them as they end; none is begun after so many seconds."""
+def within(seconds: float, tasks: Iterator[Task]) -> Iterator[Task]:
+    """Yield tasks until so many seconds from now are over."""
     until = time.monotonic() + seconds
+    return takewhile(lambda _: time.monotonic() <= until, tasks)
+
+
+def play_many(tasks: Iterator[Task], cores: int) -> Iterator[Played]:
+    """Play tasks, and yield what came of them as they end; a task is taken when a core is about to be free."""
     with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), _begin) as pool:
 
         def begin(number: int) -> set[Future[Played]]:
-            over = time.monotonic() > until
-            return set() if over else {pool.submit(play_task, task) for task in islice(tasks, number)}
+            return {pool.submit(play_task, task) for task in islice(tasks, number)}
 
         playing = begin(cores + 1)  # one waits, so that no core does
         while playing:
@@ -71,8 +78,16 @@ def play_many(tasks: Iterator[Task], *, cores: int, seconds: float) -> Iterator[
             yield from (one.result() for one in done)
 
 
+def own_home(folder: str) -> None:
+    """Give this process a home of its own in a folder: each life lays its keys down there, which another may be reading."""
+    home = tempfile.mkdtemp(dir=folder)
+    os.environ |= {"HOME": home, "XDG_CONFIG_HOME": f"{home}/.config", "GIT_CONFIG_NOSYSTEM": "1"}
+    Path(home, ".config").mkdir()
+
+
 def _begin() -> None:
-    """Let the collector leave alone what stays for good, and look less often: lives leave little behind."""
+    """Begin to play. The collector leaves alone what stays for good, and looks less often: lives leave little behind."""
+    own_home(os.environ["HOME"])
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 
