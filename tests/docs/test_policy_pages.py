@@ -12,9 +12,10 @@ PAGES = sorted(path.stem for path in FOLDER.glob("*.md") if any(block.file for b
 
 
 def written(access: Access, page: str) -> Access:
-    """Write the files of a page in place of the example's rules and tests."""
-    for name in ("rules/access", "tests/access"):
-        (access.top / f"policies/{name}.yaml").unlink()
+    """Write the files of a page in place of the example's rules, purposes and tests."""
+    for place in ("rules", "purposes", "tests"):
+        for file in (access.top / "policies" / place).glob("*.yaml"):
+            file.unlink()
     for block in blocks(FOLDER / f"{page}.md"):
         if block.file:
             access.write(block.file, block.text)
