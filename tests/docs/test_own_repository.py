@@ -45,6 +45,7 @@ def test_daypass_is_content_with_its_own_repository() -> None:
     said = OURS.run("check")
     assert said.out == "Checked 2 grants and the policies at the work tree: ok.\n"
     assert "0 failed" in OURS.run("policy", "test").out
+    assert OURS.run("form", "--check").out == ".github/ISSUE_TEMPLATE/daypass-request.yml is up to date.\n"
     assert OURS.run("codeowners", "--check").out == ".github/CODEOWNERS is up to date.\n"
 
 

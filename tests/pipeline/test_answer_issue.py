@@ -338,3 +338,38 @@ def test_a_second_issue_for_the_same_is_noticed_when_its_request_opens(context: 
     reply = answer_issue(context, 13, at=AT)
     assert (reply.kind, reply.twins) == ("opened", (1,))
     assert "#1 asks for the same: close what is one too many." in reply_markdown(reply, context.policy, LINKS, {}, AT)
+
+
+ERIN = Account("erin", "erin-vogt")
+CASE = {"purpose": "data-subject-request", "ticket": "DSR-1234"}
+
+
+def test_details_are_answered_one_a_line_as_the_purpose_asks_for_them(context: AnswerContext, access: Access) -> None:
+    details = "due: 2026-12-10\n\nright: access\nclasses: personal, payment"
+    inbox(context).write(12, ERIN, answered(**CASE, details=details))
+    assert answer_issue(context, 12, at=AT).kind == "opened"
+    (path,) = access.git("diff", "--name-only", "main...daypass/issue-12").splitlines()
+    text = access.git("show", f"daypass/issue-12:{path}")
+    assert 'details:\n  classes: ["personal", "payment"]\n  due: 2026-12-10\n  right: access' in text
+
+
+@pytest.mark.parametrize(
+    ("details", "told"),
+    [
+        ("due", "expected a line such as due: 2026-12-20, got 'due'"),
+        ("Due: 2026-12-10", "expected a line such as due: 2026-12-20, got 'Due: 2026-12-10'"),
+        ("due: 2026-12-10\ndue: 2026-12-11", "the detail due is answered twice"),
+    ],
+)
+def test_a_line_that_is_no_detail_is_told(context: AnswerContext, details: str, told: str) -> None:
+    inbox(context).write(12, ERIN, answered(**CASE, details=details))
+    reply = answer_issue(context, 12, at=AT)
+    assert (reply.kind, reply.pull) == ("refused", 0)
+    assert told in said(context, reply)
+
+
+def test_what_a_purpose_asks_for_and_the_answers_lack_is_denied_with_what_helps(context: AnswerContext) -> None:
+    inbox(context).write(12, ERIN, answered(**CASE))
+    reply = answer_issue(context, 12, at=AT)
+    assert reply.kind == "denied"
+    assert "add due: a date or an instant, for example 2026-12-20" in said(context, reply)

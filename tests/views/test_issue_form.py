@@ -20,11 +20,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.core.catalogue import Catalogue, Directory, Purpose, Resource, Role, Settings
+from daypass.core.catalogue import Catalogue, DetailField, Directory, Purpose, Resource, Role, Settings
 from daypass.core.files.form import QUESTIONS, FormAnswers
 from daypass.core.files.grants import grant_text, read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId
+from daypass.core.record import replace
 from daypass.core.window import Span
 from daypass.edges.forges.github.inbox import MOST_CHOICES, read_form
 from daypass.edges.forges.host import request_form
@@ -189,3 +190,20 @@ def test_a_grant_shown_to_be_copied_is_the_grant(reason: str) -> None:
     if isinstance(read, Grant):
         lines = fence(grant_text(read).rstrip("\n").split("\n"), "yaml").split("\n")
         assert read_grant(asked.path, "\n".join(lines[1:-1]).encode()) == read
+
+
+def test_a_form_asks_for_details_where_a_purpose_has_fields() -> None:
+    fields = {
+        "due": DetailField("due", "moment", "Answer due by", required=True),
+        "classes": DetailField("classes", "names", of=("personal", "payment")),
+    }
+    made = catalogue({"orders-db": ("readonly",)})
+    form = yaml.safe_load(request_form(replace(made, purposes={"case": Purpose("case", fields=fields)}), "Hello")[1])
+    asked = [one["id"] for one in form["body"] if "id" in one]
+    assert asked == ["role", "subject", "duration", "purpose", "ticket", "details", "reason"]
+    (details,) = [one for one in form["body"] if one.get("id") == "details"]
+    assert (details["type"], details["validations"]["required"]) == ("textarea", False)
+    assert details["attributes"]["description"] == (
+        "What the purpose asks for, one a line. For case: due (Answer due by): a date or an instant, for example 2026-12-20. "
+        "classes: some of personal, payment, with commas between; may be left out."
+    )

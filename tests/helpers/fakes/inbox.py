@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from daypass.core.errors import EdgeError
-from daypass.core.files.form import QUESTIONS
+from daypass.core.files.form import questions
 from daypass.core.forge import Account, Remark, Ticket
 from daypass.edges.forges.github.inbox import LABEL, asked_in
 from daypass.ports import ForgeReader
@@ -15,7 +15,8 @@ from daypass.ports import ForgeReader
 def answered(**said: str) -> str:
     """Write what the forge writes of an answered form."""
     asked = {"role": "orders-db/readonly", "duration": "2h", "reason": "reading four orders of a complaint"} | said
-    return "\n\n".join(f"### {q.label}\n\n{asked.get(q.key, '_No response_')}" for q in QUESTIONS)
+    form = questions(details="details" in said)
+    return "\n\n".join(f"### {q.label}\n\n{asked.get(q.key, '_No response_')}" for q in form)
 
 
 @dataclass

@@ -30,9 +30,19 @@ QUESTIONS = (
     Question("ticket", "Ticket"),
     Question("reason", "Reason", required=True, lines=True),
 )
-"""In the order of the form. The reason comes last, as it alone has several lines."""
+"""In the order of the form. The reason comes last: it has several lines."""
+
+DETAILS = Question("details", "Details", lines=True)
+"""What a form asks for besides, before the reason, where some purpose has fields: one a line."""
+
+
+def questions(*, details: bool) -> tuple[Question, ...]:
+    """Return the questions of a form, with the one about details or without."""
+    return (*QUESTIONS[:-1], DETAILS, QUESTIONS[-1]) if details else QUESTIONS
+
 
 _PAIR = re.compile(r"([a-z0-9][a-z0-9-]{0,62})/([a-z0-9][a-z0-9_-]{0,62})")
+_FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _HANDLE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -46,6 +56,7 @@ class FormAnswers(Struct, frozen=True):
     purpose: str
     ticket: str
     reason: str
+    details: tuple[tuple[str, str], ...] = ()
 
 
 def read_answers(file: str, said: Mapping[str, str]) -> FormAnswers | tuple[Finding, ...]:
@@ -54,7 +65,7 @@ def read_answers(file: str, said: Mapping[str, str]) -> FormAnswers | tuple[Find
     Whether resource, role, subject and purpose exist is not judged here: that takes the catalogue.
     """
     found: list[Finding] = []
-    for question in QUESTIONS:
+    for question in questions(details="details" in said):
         found += _look(file, question, said[question.key])
     answers = _answers(file, said, found)
     return tuple(found) if answers is None or found else answers
@@ -94,6 +105,23 @@ def _answers(file: str, said: Mapping[str, str], found: list[Finding]) -> FormAn
         if "duration" not in wrong:
             message, _, hint = str(error).partition("; ")
             found.append(Finding("bad-duration", Place(file, path="duration"), message, hint))
+    details = _details(file, said.get("details", ""), found)
     if pair is None or duration is None:
         return None
-    return FormAnswers(pair[1], pair[2], said["subject"], duration, said["purpose"], said["ticket"], said["reason"])
+    words = (said["purpose"], said["ticket"], said["reason"])
+    return FormAnswers(pair[1], pair[2], said["subject"], duration, *words, details)
+
+
+def _details(file: str, said: str, found: list[Finding]) -> tuple[tuple[str, str], ...]:
+    """Read ``name: value``, one a line."""
+    told: dict[str, str] = {}
+    for line in filter(None, map(str.strip, said.split("\n"))):
+        name, _, value = (part.strip() for part in line.partition(":"))
+        place = Place(file, path="details")
+        if not _FIELD.fullmatch(name) or not value:
+            message = f"expected a line such as due: 2026-12-20, got {quoted(line)}"
+            found.append(Finding("form-answer", place, message, "write each detail on a line of its own"))
+        elif name in told:
+            found.append(Finding("form-answer", place, f"the detail {name} is answered twice", "keep one of the lines"))
+        told[name] = value
+    return tuple(told.items())

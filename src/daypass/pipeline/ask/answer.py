@@ -18,8 +18,9 @@ from functools import partial
 
 from msgspec import Struct
 
+from daypass.core.catalogue import Catalogue
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, UsageError
-from daypass.core.files.form import QUESTIONS, FormAnswers
+from daypass.core.files.form import FormAnswers, questions
 from daypass.core.files.grants import grant_text
 from daypass.core.files.text import quoted
 from daypass.core.finding import Finding, Place
@@ -28,6 +29,7 @@ from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.plan import AdmittedGrant
+from daypass.core.policy.details import as_written
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending, may_end
 from daypass.core.record import replace
@@ -96,7 +98,11 @@ def answer_issue(context: AnswerContext, number: int, *, at: datetime) -> Reply:
         return refused("the answers are not what the form offers", findings=unknown)
     try:
         grant, decision = propose.draft(
-            context.policy, _wish(answers, by.handle), requester=by.handle, at=at, named_at=ticket.at
+            context.policy,
+            _wish(answers, by.handle, context.policy.catalogue),
+            requester=by.handle,
+            at=at,
+            named_at=ticket.at,
         )
         over = partial(has_ended, context.repo.standing.admission, context.policy, at)
         propose.refuse_duplicate(context.repo, grant, over)
@@ -119,7 +125,9 @@ def _with_twins(context: AnswerContext, said: Reply, grant: Grant) -> Reply:
     return replace(said, twins=tuple(twin for twin, read in same if read))
 
 
-def _wish(answers: FormAnswers, author: str) -> Grant:
+def _wish(answers: FormAnswers, author: str, catalogue: Catalogue) -> Grant:
+    purpose = catalogue.purposes.get(answers.purpose)
+    fields = purpose.fields if purpose is not None else {}
     return Grant(
         GrantId(""),
         subject=answers.subject or author,
@@ -129,12 +137,13 @@ def _wish(answers: FormAnswers, author: str) -> Grant:
         reason=answers.reason,
         ticket=answers.ticket,
         purpose=answers.purpose,
+        details=tuple((name, as_written(fields.get(name), said)) for name, said in sorted(answers.details)),
     )
 
 
 def _of_form(finding: Finding, number: int) -> Finding:
     """Say of an answer what was found in the file that it was written to: nobody ever sees that file."""
-    label = next((question.label for question in QUESTIONS if question.key == finding.place.path), "")
+    label = next((q.label for q in questions(details=True) if q.key == finding.place.path.partition(".")[0]), "")
     message = f"{label!r}: {finding.message}" if label else finding.message
     return replace(finding, place=Place(f"issue {number}", path=finding.place.path), message=message)
 

@@ -22,12 +22,13 @@ import re
 from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
-from daypass.core.catalogue import Catalogue
+from daypass.core.catalogue import Catalogue, DetailField
 from daypass.core.errors import EdgeError
-from daypass.core.files.form import QUESTIONS, FormAnswers, read_answers
+from daypass.core.files.form import DETAILS, QUESTIONS, FormAnswers, questions, read_answers
 from daypass.core.files.text import quoted
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Links, Remark, Ticket
+from daypass.core.policy.details import expected
 from daypass.edges.forges.github.answers import Fields, as_documented
 from daypass.edges.forges.github.reading import RepositoryPart
 
@@ -173,7 +174,8 @@ def form_text(catalogue: Catalogue, introduction: str) -> str:
         "    attributes:",
         f"      value: {_text(introduction)}",
     ]
-    for question in QUESTIONS:
+    told = details_help(catalogue)
+    for question in questions(details=bool(told)):
         offered = choices.get(question.key, ())
         kind = "dropdown" if 0 < len(offered) <= MOST_CHOICES else "textarea" if question.lines else "input"
         lines += [
@@ -181,12 +183,27 @@ def form_text(catalogue: Catalogue, introduction: str) -> str:
             f"    id: {question.key}",
             "    attributes:",
             f"      label: {_text(question.label)}",
-            f"      description: {_text(_HELP[question.key])}",
+            f"      description: {_text(_HELP.get(question.key, told))}",
         ]
         if kind == "dropdown":
             lines += ["      options:", *(f"        - {_text(choice)}" for choice in offered)]
         lines += ["    validations:", f"      required: {'true' if question.required else 'false'}"]
     return "\n".join(lines) + "\n"
+
+
+def details_help(catalogue: Catalogue) -> str:
+    """Say which details each purpose asks for, "" where none asks for any."""
+    told = [
+        f"For {purpose.name}: " + ". ".join(_field_help(field) for field in purpose.fields.values())
+        for purpose in catalogue.purposes.values()
+        if purpose.fields
+    ]
+    return "What the purpose asks for, one a line. " + ". ".join(told) + "." if told else ""
+
+
+def _field_help(of: DetailField) -> str:
+    title = f" ({of.title})" if of.title else ""
+    return f"{of.name}{title}: {expected(of)}" + ("" if of.required else "; may be left out")
 
 
 def _text(text: str) -> str:
@@ -217,14 +234,15 @@ def read_form(file: str, body: str) -> FormAnswers | tuple[Finding, ...]:
     lines = body.replace("\r\n", "\n").split("\n")
     places = [number for number, line in enumerate(lines) if _HEADING.match(line)]
     headings = [lines[number] for number in places]
-    if headings != [f"### {question.label}" for question in QUESTIONS] or "".join(lines[: places[0]]).strip():
+    asked = questions(details=f"### {DETAILS.label}" in headings)
+    if headings != [f"### {question.label}" for question in asked] or "".join(lines[: places[0]]).strip():
         return (Finding("form-broken", Place(file), _what_is_wrong(headings), _AGAIN),)
     ends = (*places[1:], len(lines))
     return read_answers(
         file,
         {
             question.key: _said(question.key, "\n".join(lines[start + 1 : end]).strip(" \t\n"))
-            for question, start, end in zip(QUESTIONS, places, ends, strict=True)
+            for question, start, end in zip(asked, places, ends, strict=True)
         },
     )
 
@@ -238,7 +256,8 @@ def _said(key: str, text: str) -> str:
 
 def _what_is_wrong(headings: list[str]) -> str:
     """Say how the headings differ from the form's, the first difference only."""
-    wanted = [f"### {question.label}" for question in QUESTIONS]
+    with_details = f"### {DETAILS.label}" in headings
+    wanted = [f"### {question.label}" for question in questions(details=with_details)]
     for heading in wanted:
         if headings.count(heading) != 1:
             times = "is missing" if heading not in headings else f"stands {headings.count(heading)} times"
