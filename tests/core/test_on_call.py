@@ -127,6 +127,25 @@ def test_a_rota_is_no_requirement_that_cannot_be_met() -> None:
     assert three.at_least == 1
 
 
+def test_somebody_who_takes_turns_and_leaves_is_pointed_at() -> None:
+    gone = DIRECTORY.replace("bob: {", "bob: {until: 2026-12-01, ")
+    (found,) = [f for f in probe(duty(directory_people=gone)) if f.code == "rota-gap"]
+    assert found.message == "bob takes turns, and is engaged until 2026-12-01T00:00:00Z: nobody is on call from then on"
+    assert not found.is_error
+    assert [f for f in probe(duty()) if f.code == "rota-gap"] == []
+
+
+def test_a_review_counts_when_its_giver_was_the_manager_as_they_gave_it_and_is_at_the_merge() -> None:
+    line = DIRECTORY.replace("bob: {", "bob: {until: 2026-11-21, manager: carol, ")
+    found = duty("manager", directory_people=line)
+    assert judged(found, review("bob", BOB), at=BOB).met
+    assert not judged(found, review("bob", BOB)).met  # he has left by the merge
+    told = judged(found, review("carol", BOB))
+    assert not told.met  # she stands in for him only since he left
+    assert [one.why for one in told.ignored] == ["carol could not give the approval from manager when it was given"]
+    assert judged(found, review("carol", DAN)).met
+
+
 @pytest.mark.parametrize(
     ("change", "code", "message"),
     [

@@ -20,12 +20,13 @@ from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.facts import printable
 from daypass.core.policy.policies import SETTINGS, Policy, PolicyCase
-from daypass.core.policy.requirement import Requirement, ever, may_approve, outsiders, possible, resolve
+from daypass.core.policy.requirement import Requirement, ever, gone_at, may_approve, outsiders, possible, resolve
 from daypass.core.policy.rules import Rule
 from daypass.core.policy.samples import samples_of
 from daypass.core.policy.shortage import shortage
 from daypass.core.policy.sources import OF_THE_ACCESS, ON_CALL, OWNERS, Ending, parted, parts
 from daypass.core.record import replace
+from daypass.core.window import format_instant
 
 _NAMED = 8
 """So many people are named one by one."""
@@ -73,12 +74,26 @@ def _unowned(policy: Policy) -> Iterator[Finding]:
             yield Finding("requirement-unmeetable", Place(resource.file), message, hint, Severity.WARNING)
 
 
+def _leaving(policy: Policy) -> Iterator[Finding]:
+    """Point at people who take turns on call and will not be there: nobody is on call by a rota then."""
+    for rota in policy.catalogue.rotas.values():
+        for handle in rota.turns:
+            over = gone_at(policy.catalogue, policy.catalogue.directory.subjects[handle])
+            if over is not None:
+                message = (
+                    f"{handle} takes turns, and is engaged until {format_instant(over)}: nobody is on call from then on"
+                )
+                where = Place(f"policies/rotas/{rota.name}.yaml")
+                hint = "take them out of turns by then, or put somebody else in their place"
+                yield Finding("rota-gap", where, message, hint, Severity.WARNING)
+
+
 def probe(policy: Policy) -> tuple[Finding, ...]:
     """Return what is wrong with rules that compile. Policies that are broken already are not tried."""
     if policy.broken:
         return ()
     known = {**_names(policy)}
-    found: list[Finding] = [*_outsiders(policy), *_unsigned(policy), *_unowned(policy)]
+    found: list[Finding] = [*_outsiders(policy), *_unsigned(policy), *_unowned(policy), *_leaving(policy)]
     for rule in policy.rules.rules:
         for condition in rule.conditions:
             found += _unknown_names(condition, known | _choices(policy.catalogue.purposes.get(rule.purpose)))

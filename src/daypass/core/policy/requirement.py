@@ -113,14 +113,15 @@ def _behind(catalogue: Catalogue, access: Ending, part: str, at: datetime | None
     known: tuple[tuple[str, datetime | None], ...] | None = catalogue.remembered.get(key)
     if known is None:
         there = [one for one in persons(catalogue, access, part) if may_approve(catalogue, one)]
-        known = catalogue.remembered[key] = tuple((one.handle, _gone_at(catalogue, one)) for one in there)
+        known = catalogue.remembered[key] = tuple((one.handle, gone_at(catalogue, one)) for one in there)
     on_call = catalogue.rotas[name].on_call(at) if kind == ON_CALL and at is not None and known else None
-    for handle, gone_at in known:
-        if (at is None or gone_at is None or at < gone_at) and on_call in (None, handle):
+    for handle, left in known:
+        if (at is None or left is None or at < left) and on_call in (None, handle):
             yield handle
 
 
-def _gone_at(catalogue: Catalogue, person: Subject) -> datetime | None:
+def gone_at(catalogue: Catalogue, person: Subject) -> datetime | None:
+    """Return when somebody's engagement ends, None where that is not known."""
     ends = catalogue.bounds(Bounded(person.handle)).ends
     return ends[0].limit if ends else None
 
@@ -176,7 +177,7 @@ def _lasting(catalogue: Catalogue, access: Ending, one: Requirement) -> tuple[fr
         fixed = not any(parted(part)[0] in (*OF_THE_ACCESS, ON_CALL) for several, _ in named for part in several)
         people = tuple(frozenset(approvers(catalogue, access, source)) for _, source in named)
         stay = fixed and all(
-            _gone_at(catalogue, catalogue.directory.subjects[h]) is None for some in people for h in some
+            gone_at(catalogue, catalogue.directory.subjects[h]) is None for some in people for h in some
         )
         found = catalogue.remembered[key] = people if stay else ()
     return found
@@ -187,7 +188,7 @@ def _turns(catalogue: Catalogue, part: str, since: datetime, at: datetime) -> It
     kind, name = parted(part)
     if kind != ON_CALL or name not in catalogue.rotas:
         return
-    able = {handle for handle, gone_at in _able_ever(catalogue, part) if gone_at is None or at < gone_at}
+    able = {handle for handle, left in _able_ever(catalogue, part) if left is None or at < left}
     shifts = [s for s in catalogue.rotas[name].shifts(since, at + timedelta(seconds=1)) if s.person in able]
     yield from ((shift.person, shift.window.start, shift.window.end) for shift in shifts)
     yield from ((handle, at, at) for handle in sorted(able - {shift.person for shift in shifts}))
@@ -195,7 +196,7 @@ def _turns(catalogue: Catalogue, part: str, since: datetime, at: datetime) -> It
 
 def _able_ever(catalogue: Catalogue, part: str) -> Iterator[tuple[str, datetime | None]]:
     there = persons(catalogue, Ending("", ""), part)
-    return ((one.handle, _gone_at(catalogue, one)) for one in there if may_approve(catalogue, one))
+    return ((one.handle, gone_at(catalogue, one)) for one in there if may_approve(catalogue, one))
 
 
 def _acting(
