@@ -87,7 +87,7 @@ _NEVER = '  - {id: never, when: "true", deny_unless: "false", message: Never.}\n
 )
 def test_a_denial_is_judged_again(body: Decided, said: str) -> None:
     receipt = Receipt(0, "", AT, BASE, "run", body)
-    found = check_denial(receipt, body, {GRANT: grant()}, rules(_NEVER))
+    found = check_denial(receipt, body, {GRANT: grant()}, rules(_NEVER), {GRANT: UNREAD})
     assert "".join(one.message for one in found) == said
 
 

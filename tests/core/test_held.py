@@ -41,7 +41,7 @@ def after(*bodies, at=BEGIN, place: str = "", standing: Standing | None = None) 
     book = HeldBook(standing or Standing())
     for body in bodies:
         book.add(body)
-    return book.of(WIKI, at, place)
+    return book.before(place).of(WIKI, at)
 
 
 def told(held: Held) -> tuple[list[str], list[str]]:
@@ -83,7 +83,7 @@ def test_what_a_standing_says_counts_as_what_its_receipts_said() -> None:
 
 
 def test_only_what_was_asked_for_is_told() -> None:
-    assert HeldBook(Standing()).of((), BEGIN) == Held(known=True)
+    assert HeldBook(Standing()).before().of((), BEGIN) == Held(known=True)
 
 
 def test_the_latest_approval_counts_in_whatever_order_they_are_told() -> None:
@@ -110,7 +110,7 @@ def test_a_standing_and_the_rest_say_what_all_receipts_say(bodies: list, cut: in
         whole.add(receipt.body)
     names = {body.resource for body in bodies if isinstance(body, Admission)}
     for at in (BEGIN, BEGIN + timedelta(hours=2), BEGIN + timedelta(days=29)):
-        assert book.of(names, at) == whole.of(names, at)
+        assert book.before().of(names, at) == whole.before().of(names, at)
 
 
 def test_the_standing_keeps_who_approved_what_after_the_grant_is_gone() -> None:
@@ -122,3 +122,53 @@ def test_the_standing_keeps_who_approved_what_after_the_grant_is_gone() -> None:
     assert fold(chain(later, replace(admission(), narrowed_from=OID))).approved == {
         ("wiki", "bob"): BEGIN + timedelta(days=1)
     }
+
+
+# What stands beside a grant
+
+
+def view(*bodies, place: str = "", standing: Standing | None = None):
+    book = HeldBook(standing or Standing())
+    for body in bodies:
+        book.add(body)
+    return book.before(place)
+
+
+def names(found) -> list[str]:
+    return sorted(one.grant for one in found)
+
+
+def test_the_grants_of_a_subject_are_those_admitted_and_not_gone() -> None:
+    two = (admission(), admission("two", 2), admission("other", 3, subject="dan"))
+    assert names(view(*two).grants_of("alice")) == ["wiki/one", "wiki/two"]
+    assert names(view(*two, Retirement(GrantId("wiki/two"), OID, landing(4))).grants_of("alice")) == ["wiki/one"]
+    assert names(view(*two, place=landing(3)).grants_of("dan")) == []
+    assert names(view(standing=fold(chain(*two))).grants_of("dan")) == ["wiki/other"]
+    assert view(*two).grants_of("nobody") == ()
+
+
+def test_a_grant_that_went_to_somebody_else_is_theirs_alone() -> None:
+    moved = (admission(), admission(place=2, subject="dan"))
+    assert names(view(*moved).grants_of("alice")) == []
+    assert names(view(*moved).grants_of("dan")) == ["wiki/one"]
+
+
+def test_an_end_shortens_what_is_held() -> None:
+    ended = Ended(GrantId("wiki/one"), OID, landing(1), BEGIN, "beyond-engagement", "")
+    assert [
+        one.meets(Window(BEGIN, BEGIN + timedelta(hours=1))) for one in view(admission(), ended).grants_of("alice")
+    ] == [False]
+
+
+OTHER = Oid("b" * 40)
+
+
+def test_files_that_no_receipt_settles_wait() -> None:
+    files = [(GrantId("wiki/one"), OID), (GrantId("wiki/two"), OID), (GrantId("wiki/three"), OTHER)]
+    assert [name for name, _ in view(admission(), admission("three")).waiting(files)] == ["wiki/two", "wiki/three"]
+    for code, waits in (("unproved", True), ("around-the-gate", False)):
+        refused = Refusal(GrantId("wiki/two"), OID, landing(2), code, "")
+        assert ("wiki/two" in [name for name, _ in view(refused).waiting(files)]) is waits
+        assert ("wiki/two" in [name for name, _ in view(standing=fold(chain(refused))).waiting(files)]) is waits
+    again = Refusal(GrantId("wiki/two"), OTHER, landing(2), "around-the-gate", "")
+    assert "wiki/two" in [name for name, _ in view(again).waiting(files)]

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_samples import AT, DIRECTORY, RESOURCE, files, grant, policy, read_policies, rules
 
-from daypass.core.policy.decision import Request, decide, merge, static_denials
-from daypass.core.policy.requirement import Requirement
+from daypass.core.policy.decision import Request, decide, static_denials
+from daypass.core.policy.requirement import Requirement, merge
 from daypass.core.window import Span, Window
 
 NONE = "  - {id: quiet, when: 'false', deny: true}\n"

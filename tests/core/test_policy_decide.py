@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, read_policies, rules
 
 from daypass.core.policy.decision import Request, decide, room, static_denials
+from daypass.core.policy.held import Held, HeldGrant
 from daypass.core.policy.requirement import Requirement
 from daypass.core.window import Window
 
@@ -373,7 +374,7 @@ def test_a_calendar_that_says_nothing_about_the_year_denies():
             "calendar-runs-out",
             "",
             "rule freeze could not be evaluated: calendar freeze says nothing about 2028",
-            "add that year's days to the calendar, or the year to its years where it has none; then ask again",
+            "add that year's days to the calendar, or the year to its years where it has none; ask again then",
         )
     ]
     assert not ask(frozen_policy(calendar=FREEZE + "years: [2028]\n"), wanted).denials
@@ -406,3 +407,62 @@ def test_a_calendar_is_named_in_quotes_and_must_be_there(condition, column, mess
 
 def test_rules_of_time_are_asked_of_requests_alone():
     assert not static_denials(frozen_policy(), grant(window=(day("2026-12-21T10:00:00"), day("2026-12-21T12:00:00"))))
+
+
+# What stands beside a grant
+
+APART = "  - {id: apart, when: 'grant.resource == \"orders-db\"', deny_unless: '!(\"wiki/editor\" in subject.live)'}\n"
+THREE = "  - {id: three, when: 'true', deny_unless: 'subject.live_grants < 3'}\n"
+
+
+def held(*roles, window=None, subject="alice"):
+    """What a subject holds beside the grant that is asked for."""
+    grants = [
+        HeldGrant(f"{role.split('/')[0]}/n{n}", subject, *role.split("/"), window) for n, role in enumerate(roles)
+    ]
+    return Held(known=True, grants=tuple(grants))
+
+
+def beside(found, known, **changed):
+    return [d.rule for d in decide(found, Request(grant(**changed), "alice", AT, held=known)).denials]
+
+
+def test_toxic_combinations_are_denied_while_both_would_be_held():
+    later = Window(AT + timedelta(hours=4), AT + timedelta(hours=5))
+    assert beside(rules(APART), held("wiki/editor")) == ["apart"]
+    assert beside(rules(APART), held("wiki/editor", window=Window(AT, AT + timedelta(seconds=1)))) == ["apart"]
+    assert beside(rules(APART), held("wiki/editor", window=later)) == []  # it opens when this one is over
+    assert beside(rules(APART), held("wiki/reader")) == []
+    assert beside(rules(APART), held("wiki/editor", subject="bob")) == []
+
+
+def test_the_message_names_what_is_held_beside():
+    [denial] = decide(rules(APART), Request(grant(), "alice", AT, held=held("wiki/editor"))).denials
+    assert denial.message == "rule apart denies this (held beside it: wiki/n0, not admitted yet)"
+    [denial] = decide(
+        rules(APART),
+        Request(grant(), "alice", AT, held=held("wiki/editor", window=Window(AT, AT + timedelta(hours=9)))),
+    ).denials
+    assert denial.message == "rule apart denies this (held beside it: wiki/n0)"
+
+
+def test_at_most_so_many_at_once():
+    assert beside(rules(THREE), held("wiki/editor", "wiki/editor")) == []
+    assert beside(rules(THREE), held("wiki/editor", "wiki/editor", "orders-db/admin")) == ["three"]
+
+
+def test_how_many_grants_a_request_has():
+    one = "  - {id: one, when: 'request.number_of_grants > 1', deny: true}\n"
+    assert beside(rules(one), Held(known=True, together=2)) == ["one"]
+    assert beside(rules(one), Held(known=True)) == []
+
+
+def test_a_decision_says_where_nobody_read_the_ledger():
+    asked = Request(grant(), "alice", AT)
+    assert decide(rules(THREE), asked).unread_of == "alice"
+    assert decide(rules(THREE), replace(asked, held=held())).unread_of == ""
+    assert decide(policy(), asked).unread_of == ""
+
+
+def test_rules_of_history_are_asked_of_requests_alone():
+    assert not static_denials(rules("  - {id: none, when: 'subject.live_grants == 0', deny: true}\n"), grant())

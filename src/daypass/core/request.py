@@ -36,7 +36,7 @@ class Item(Struct, frozen=True):
     ``kind``: ``new``, ``widen``, ``narrow`` or ``remove``. ``grant`` is the proposed one, None when it is removed;
     ``old`` is the base's, None when new. ``decision`` is None for what no rule decides: narrowing and removing.
     ``ending`` is the access that it takes away from somebody, None where it takes none that is still to run. ``settled``:
-    main has done the same since the request left it.
+    main has done the same since the request left it. ``held`` is what its decision knows of the ledger.
     """
 
     id: GrantId
@@ -47,13 +47,13 @@ class Item(Struct, frozen=True):
     decision: Decision | None
     ending: Ending | None = None
     settled: bool = False
+    held: Held = UNREAD
 
 
 class Proposal(Struct, frozen=True):
     """A pull request's head against its base. ``others`` are the changed paths that are no grants.
 
-    ``read`` are the last policies of main that read, where the base's do not: they say who may end access. ``held`` is
-    what its judgement knows of the ledger.
+    ``read`` are the last policies of main that read, where the base's do not: they say who may end access.
     """
 
     base: Oid
@@ -63,7 +63,6 @@ class Proposal(Struct, frozen=True):
     findings: tuple[Finding, ...]
     policy: Policy
     read: Policy | None = None
-    held: Held = UNREAD
 
     @property
     def ends_by(self) -> Policy:

@@ -407,6 +407,9 @@ class RulesForm(TypedDict):
     rules: Annotated[list[RuleForm], Field(min_length=1)]
 
 
+Holding = Annotated[str, text(f"{_NAME}/[a-z0-9][a-z0-9_-]*", "resource/role", longest=130)]
+
+
 class CaseRequest(TypedDict):
     """A request as a test states it."""
 
@@ -430,12 +433,24 @@ class ExpectForm(TypedDict):
     automatic: NotRequired[Literal[True]]
 
 
+class CaseHistory(TypedDict):
+    """What is on record when a request is opened, beside what its subject holds."""
+
+    number_of_grants: NotRequired[
+        Annotated[int, Field(ge=1, le=1000, description="grants in the request, this one too")]
+    ]
+
+
 class CaseForm(TypedDict):
     """One example."""
 
     name: Line
     request: CaseRequest
     at: Instant
+    live: NotRequired[
+        Annotated[list[Holding], Field(description="what the subject holds beside it, each as resource/role")]
+    ]
+    history: NotRequired[CaseHistory]
     expect: ExpectForm
 
 

@@ -181,6 +181,8 @@ def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: s
     if decision.unread:
         where = ", ".join(decision.unread)
         lines.append(f"  not known here, since the ledger was not read: who holds or approved something on {where}")
+    if decision.unread_of:
+        lines.append(f"  not known here, since the ledger was not read: what else {decision.unread_of} holds")
     if not decision.requirements:
         rules = ", ".join(decision.rules)
         lines.append(f"  needs  nobody: passes automatically ({rules})")

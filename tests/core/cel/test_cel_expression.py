@@ -25,6 +25,7 @@ SAMPLES = {
     VariableKind.BOOL: True,
     VariableKind.DURATION: timedelta(hours=1),
     VariableKind.TIMESTAMP: datetime(2026, 11, 20, 10, tzinfo=UTC),
+    VariableKind.INT: 1,
 }
 FACTS = {name: SAMPLES[kind] for name, kind in KINDS.items()}
 
@@ -53,6 +54,7 @@ def test_every_word_of_the_vocabulary_has_its_type(name, kind):
         VariableKind.BOOL: "{}",
         VariableKind.DURATION: "{} == duration('1h')",
         VariableKind.TIMESTAMP: "{} == timestamp('2026-11-20T10:00:00Z')",
+        VariableKind.INT: "{} == 1",
     }
     found = condition(tests[kind].format(name))
     assert found.names == (name,)

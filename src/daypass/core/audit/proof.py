@@ -18,7 +18,7 @@ from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Admission, Decided, Receipt
 from daypass.core.plan import Entitlement
 from daypass.core.policy.decision import JUDGING, Request, decide
-from daypass.core.policy.held import UNREAD, Held
+from daypass.core.policy.held import Held
 from daypass.core.policy.policies import Policy
 
 PolicyFacts = tuple[str, tuple[str, Entitlement] | None]
@@ -187,9 +187,9 @@ JUDGED_KINDS = ("new", "widen")
 
 
 def check_denial(
-    receipt: Receipt, body: Decided, grants: Mapping[GrantId, Grant], policy: Policy, held: Held = UNREAD
+    receipt: Receipt, body: Decided, grants: Mapping[GrantId, Grant], policy: Policy, held: Mapping[GrantId, Held]
 ) -> tuple[Difference, ...]:
-    """Judge again what policy is said to have denied; ``grants`` are its files that read, ``held`` the ledger of then."""
+    """Judge again what policy is said to have denied: its files that read, and what was known beside each."""
     # A denial does not say by which rules of judging it was one.
     found = [_denied(body, grants, policy, held, receipt.run_at, judging) for judging in range(JUDGING, 0, -1)]
     if set(body.codes) in found:
@@ -203,14 +203,19 @@ def check_denial(
 
 
 def _denied(
-    body: Decided, grants: Mapping[GrantId, Grant], policy: Policy, held: Held, at: datetime, judging: int
+    body: Decided,
+    grants: Mapping[GrantId, Grant],
+    policy: Policy,
+    held: Mapping[GrantId, Held],
+    at: datetime,
+    judging: int,
 ) -> set[str]:
     """Return by which rules, or codes, policy denies what was asked for."""
     asked = [
         (grants[file.grant], file.kind) for file in body.asked if file.grant in grants and file.kind in JUDGED_KINDS
     ]
     requests = (
-        Request(grant, body.requester, body.requested_at, kind, grant.span.starting(at), judging, held)
+        Request(grant, body.requester, body.requested_at, kind, grant.span.starting(at), judging, held[grant.id])
         for grant, kind in asked
     )
     return {denial.rule or denial.code for request in requests for denial in decide(policy, request).denials}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
-from daypass.core.ids import GrantId
+from msgspec import Struct
+
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Body, Ended, Refusal, Retirement
 from daypass.core.ledger.standing import Standing, over
 from daypass.core.plan import AdmittedGrant
-from daypass.core.policy.held import LATELY, Held
+from daypass.core.policy.held import LATELY, Held, HeldGrant
+
+UNPROVED = "unproved"
+"""The code of a refusal that is none: the grant waits for its proof."""
 
 
 class HeldBook:
@@ -24,29 +29,44 @@ class HeldBook:
         self._approved: dict[str, dict[str, datetime]] = {}
         self._later: list[Body] = []
         self._landed: list[Admission] = []
+        self._of_subject: dict[str, dict[GrantId, AdmittedGrant]] = {}
+        self._refused: dict[GrantId, Refusal] = {}
 
     def add(self, body: Body) -> None:
         """Take in what a receipt says next."""
         if isinstance(body, Admission | Retirement | Refusal | Ended):
             self._later.append(body)
 
-    def of(self, resources: Collection[str], at: datetime, landing: str = "") -> Held:
-        """Return what is known of some resources at an instant, for what a landing brought ("" for what is yet to land)."""
+    def before(self, landing: str = "") -> HeldView:
+        """Return what is known before a landing, or before what is yet to land, up to what was added when it is asked."""
+        return HeldView(self, landing)
+
+    def rows(self, landing: str) -> dict[str, dict[GrantId, AdmittedGrant]]:
+        """Return the admitted grants by resource, without those that the same landing brought."""
         held = self._added_up()
         if self._landed and self._landed[0].landing != landing:
             self._settle(held)
-        return Held(
-            {name: frozenset(_holding(held.get(name, {}), at)) for name in resources},
-            {name: frozenset(_lately(self._approved.get(name, {}), at)) for name in resources},
-            known=True,
-        )
+        return held
+
+    def approved(self, resource: str) -> Mapping[str, datetime]:
+        """Return who approved something on a resource, and when last; `rows` comes first."""
+        return self._approved.get(resource, {})
+
+    def rows_of(self, subject: str) -> Iterable[AdmittedGrant]:
+        """Return the admitted grants of a subject; `rows` comes first."""
+        return self._of_subject.get(subject, {}).values()
+
+    def refused(self, grant: GrantId, blob: Oid) -> bool:
+        """Say whether a grant's file was refused for good: it gives nothing, and never will."""
+        refusal = self._refused.get(grant) or self._standing.refusal(grant, blob)
+        return refusal is not None and refusal.blob == blob and refusal.code != UNPROVED
 
     def _added_up(self) -> dict[str, dict[GrantId, AdmittedGrant]]:
         """Add up what waits; nothing is gone through before anybody asks."""
         if self._held is None:
             self._held = {}
             for row in self._standing.admitted():
-                self._held.setdefault(row.resource, {})[row.grant] = row
+                self._put(self._held, row)
             for (resource, handle), at in self._standing.approved.items():
                 self._approved.setdefault(resource, {})[handle] = at
         for body in self._later:
@@ -63,21 +83,62 @@ class HeldBook:
         assert isinstance(body, Admission | Retirement | Refusal | Ended)  # noqa: S101  (nothing else is added)
         if any(one.grant == body.grant for one in self._landed):
             self._settle(held)
-        there = held.get(body.grant.partition("/")[0], {})
+        row = held.get(body.grant.partition("/")[0], {}).get(body.grant)
+        if isinstance(body, Refusal):
+            self._refused[body.grant] = body
         if isinstance(body, Admission):
-            there[body.grant] = AdmittedGrant.of(body)
-        elif not isinstance(body, Ended):
-            there.pop(body.grant, None)
-        elif body.grant in there:
-            there[body.grant] = over(there[body.grant], body)
+            self._put(held, AdmittedGrant.of(body))
+        elif row is not None and isinstance(body, Ended):
+            self._put(held, over(row, body))
+        elif row is not None:
+            del held[row.resource][row.grant]
+            del self._of_subject[row.subject][row.grant]
+
+    def _put(self, held: dict[str, dict[GrantId, AdmittedGrant]], row: AdmittedGrant) -> None:
+        before = held.setdefault(row.resource, {}).get(row.grant)
+        if before is not None and before.subject != row.subject:
+            del self._of_subject[before.subject][row.grant]
+        held[row.resource][row.grant] = row
+        self._of_subject.setdefault(row.subject, {})[row.grant] = row
 
     def _settle(self, held: dict[str, dict[GrantId, AdmittedGrant]]) -> None:
         for admission in self._landed:
-            held.setdefault(admission.resource, {})[admission.grant] = AdmittedGrant.of(admission)
+            self._put(held, AdmittedGrant.of(admission))
             approved = self._approved.setdefault(admission.resource, {})
             for record in admission.approvals:
                 approved[record.by] = max(record.at, approved.get(record.by, record.at))
         self._landed.clear()
+
+
+class HeldView(Struct, frozen=True):
+    """What is known of the ledger before one landing of main, "" for what is yet to land."""
+
+    book: HeldBook
+    landing: str
+
+    def of(self, resources: Collection[str], at: datetime) -> Held:
+        """Return who holds something on resources at an instant, and who approved something there lately."""
+        held = self.book.rows(self.landing)
+        return Held(
+            {name: frozenset(_holding(held.get(name, {}), at)) for name in resources},
+            {name: frozenset(_lately(self.book.approved(name), at)) for name in resources},
+            known=True,
+        )
+
+    def grants_of(self, subject: str) -> tuple[HeldGrant, ...]:
+        """Return the admitted grants of a subject."""
+        self.book.rows(self.landing)
+        return tuple(
+            HeldGrant(row.grant, row.subject, row.resource, row.role, row.window) for row in self.book.rows_of(subject)
+        )
+
+    def waiting(self, files: Iterable[tuple[GrantId, Oid]]) -> Iterator[tuple[GrantId, Oid]]:
+        """Yield which files of main are not admitted yet; none of those that were refused for good."""
+        held = self.book.rows(self.landing)
+        for grant, blob in files:
+            row = held.get(grant.partition("/")[0], {}).get(grant)
+            if (row is None or row.blob != blob) and not self.book.refused(grant, blob):
+                yield grant, blob
 
 
 def _holding(rows: Mapping[GrantId, AdmittedGrant], at: datetime) -> set[str]:

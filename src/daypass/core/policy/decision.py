@@ -26,10 +26,10 @@ from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.cel.pattern import whole
 from daypass.core.policy.details import WRONG_DETAILS, faults
-from daypass.core.policy.facts import printable
+from daypass.core.policy.facts import HISTORY, beside_words, of_history, printable
 from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.requirement import Requirement, resolve
+from daypass.core.policy.requirement import Requirement, merge, resolve
 from daypass.core.policy.rules import Rule, Verdict
 from daypass.core.policy.shortage import shortage
 from daypass.core.policy.sources import OWNERS, Ending, may_ask_for, written
@@ -109,7 +109,8 @@ class Decision(Struct, frozen=True):
     ``rules`` are the ids of the rules that made it so, and ``applied`` of all that applied: one may have denied
     nothing, and asked for nothing. ``requirements`` come by source and are given even when it is
     denied. ``needs`` are the same with the people who could meet them when the request was opened.
-    ``unread`` are the resources of which the ledger would have had to say who holds, or approved, something there.
+    ``unread`` are the resources of which the ledger would have had to say who holds, or approved, something there, and
+    ``unread_of`` the subject of whom what else they hold, "" where no rule asks or it was read.
     """
 
     denials: tuple[Denial, ...]
@@ -121,6 +122,7 @@ class Decision(Struct, frozen=True):
     traces: tuple[RuleTrace, ...] = ()
     needs: tuple[Requirement, ...] = ()
     unread: tuple[str, ...] = ()
+    unread_of: str = ""
 
     @property
     def denied(self) -> bool:
@@ -142,11 +144,13 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     facts = {
         **policy.facts.of_grant(grant),
         **policy.facts.of_request(request.requester, request.opened_at, request.kind, window),
+        **of_history(request.held, grant.subject, window),
     }
     verdicts = policy.rules.judge(facts)
     # That a purpose's rule could not read a detail goes without saying where the detail is told to be wrong.
     told = any(denial.code in WRONG_DETAILS for denial in denials)
-    denials += _rule_denials(verdict for verdict in verdicts if not (told and verdict.failure and verdict.rule.purpose))
+    heard = (verdict for verdict in verdicts if not (told and verdict.failure and verdict.rule.purpose))
+    denials += _rule_denials(heard, beside_words(request.held, grant.subject, window))
     applied = [verdict.rule for verdict in verdicts if verdict.applies]
     requirements = merge(requirement for rule in applied for requirement in rule.require)
     lifting = {rule.id for rule in applied if _lifts(rule, request)}
@@ -164,6 +168,7 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
         traces=tuple(_trace(verdict, facts) for verdict in verdicts) if trace else (),
         needs=needs,
         unread=() if request.held.known else tuple(sorted({name for need in needs for name in need.of_ledger})),
+        unread_of=grant.subject if policy.rules.of_history and not request.held.known else "",
     )
 
 
@@ -184,31 +189,6 @@ def static_denials(policy: Policy, grant: Grant, window: Window | None = None) -
     if _known(policy, grant):
         denials += _rule_denials(policy.rules.judge_grant(policy.facts.of_grant(grant)))
     return tuple(denials)
-
-
-def merge(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
-    """Join requirements of the same source into one that is as strict as each of them, sorted by source.
-
-    The highest number counts. An escalation stays only where all that ask this source name the same group, and then the
-    longest wait counts. Whom any of them takes out is out. Different sources stay apart, and need different people.
-    """
-    found: dict[str, Requirement] = {}
-    for new in sorted(requirements, key=lambda r: (r.source, r.rules)):
-        old = found.get(new.source)
-        if old is None:
-            found[new.source] = new
-            continue
-        same = bool(old.escalate_to) and old.escalate_to == new.escalate_to
-        waits = [wait for wait in (old.escalate_after, new.escalate_after) if wait is not None]
-        found[new.source] = Requirement(
-            max(old.at_least, new.at_least),
-            new.source,
-            tuple(sorted({*old.rules, *new.rules})),
-            new.escalate_to if same else "",
-            max(waits) if same else None,
-            tuple(sorted({*old.without, *new.without})),
-        )
-    return tuple(found[source] for source in sorted(found))
 
 
 def _known(policy: Policy, grant: Grant) -> bool:
@@ -368,7 +348,7 @@ def _future_denials(policy: Policy, grant: Grant, window: Window | None) -> list
     ]
 
 
-def _rule_denials(verdicts: Iterable[Verdict]) -> list[Denial]:
+def _rule_denials(verdicts: Iterable[Verdict], beside: str = "") -> list[Denial]:
     found: list[Denial] = []
     for verdict in verdicts:
         rule = verdict.rule
@@ -376,7 +356,7 @@ def _rule_denials(verdicts: Iterable[Verdict]) -> list[Denial]:
             message = f"rule {rule.id} could not be evaluated: {verdict.failure.message}"
             if verdict.failure.code == RUNS_OUT:
                 hint = (
-                    "add that year's days to the calendar, or the year to its years where it has none; then ask again"
+                    "add that year's days to the calendar, or the year to its years where it has none; ask again then"
                 )
                 found.append(Denial(RUNS_OUT, message, hint))
             else:
@@ -384,7 +364,7 @@ def _rule_denials(verdicts: Iterable[Verdict]) -> list[Denial]:
         elif verdict.denies:
             unless = rule.deny_unless
             text = " ".join((unless or rule.when).text.split())
-            message = rule.message or (f"rule {rule.id} denies this")
+            message = (rule.message or f"rule {rule.id} denies this") + (beside if HISTORY & set(rule.names) else "")
             hint = f"passes when {text}" if unless is not None and not rule.deny else f"denied because {text}"
             found.append(Denial(RULE_DENIES, message, hint, rule.id))
     return found

@@ -15,6 +15,7 @@ from typing import Any
 from daypass.core.catalogue import Catalogue, Purpose, Resource, Role, Subject
 from daypass.core.grant import Grant
 from daypass.core.policy.details import HAS, typed
+from daypass.core.policy.held import Held
 from daypass.core.window import Window, format_duration, format_instant
 
 
@@ -52,6 +53,12 @@ VOCABULARY: Mapping[str, tuple[VariableKind, str]] = {
     "subject.vendor": (VariableKind.STRING, 'the vendor that the subject works for, "" without one'),
     "subject.manager": (VariableKind.STRING, 'the handle of the subject\'s manager, "" without one'),
     "subject.groups": (VariableKind.STRINGS, "the groups that hold the subject, included groups too"),
+    "subject.live": (
+        VariableKind.STRINGS,
+        "what else the subject holds during any of the window, each as resource/role",
+    ),
+    "subject.live_grants": (VariableKind.INT, "by how many other grants"),
+    "request.number_of_grants": (VariableKind.INT, "how many grants the request adds or changes"),
     "resource.name": (VariableKind.STRING, "the resource's name"),
     "resource.environment": (VariableKind.STRING, "one of the settings' environments"),
     "resource.classification": (VariableKind.STRING, "one of the settings' classifications"),
@@ -63,7 +70,7 @@ VOCABULARY: Mapping[str, tuple[VariableKind, str]] = {
 }
 """Every variable: its type, and what it says.
 
-Names below ``access.``, ``request.`` and ``requester.`` are known only while a request is judged.
+Those whose names begin with one of `ASKED` are known only while a request is judged.
 """
 
 KINDS = {name: kind for name, (kind, _) in VOCABULARY.items()}
@@ -99,8 +106,11 @@ def details_of(purpose: Purpose | None, grant: Grant) -> dict[str, Any]:
     return found
 
 
-ASKED = ("access.", "request.", "requester.")
+ASKED = ("access.", "request.", "requester.", "subject.live")
 """The beginnings of the names that only a request gives a value to."""
+
+HISTORY = frozenset({"subject.live", "subject.live_grants", "request.number_of_grants"})
+"""The variables that say what stands beside the grant that is judged: in the ledger, on main, and in its request."""
 
 FUNCTIONS = {
     "within_hours": (
@@ -121,6 +131,26 @@ FUNCTIONS = {
     ),
 }
 """The functions that are ours: signature and meaning. CEL's own are there as well."""
+
+
+def beside_words(held: Held, subject: str, window: Window) -> str:
+    """Name the grants that a subject holds beside, in words that go after a message; "" where there are none."""
+    live = [
+        f"{one.grant}{'' if one.window else ', not admitted yet'}"
+        for one in held.grants
+        if one.subject == subject and one.meets(window)
+    ]
+    return f" (held beside it: {'; '.join(live)})" if live else ""
+
+
+def of_history(held: Held, subject: str, window: Window) -> dict[str, Any]:
+    """Return the facts of what the subject holds beside the grant that is judged, during any of its window."""
+    live = [one for one in held.grants if one.subject == subject and one.meets(window)]
+    return {
+        "subject.live": sorted({f"{one.resource}/{one.role}" for one in live}),
+        "subject.live_grants": len(live),
+        "request.number_of_grants": held.together,
+    }
 
 
 def _subject_facts(subject: Subject, groups: list[str]) -> dict[str, Any]:

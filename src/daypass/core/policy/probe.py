@@ -336,7 +336,9 @@ def _run(policy: Policy, case: PolicyCase) -> CaseOutcome:
     # What rules say is tried, and a pause is no matter of rules: whoever sets it must not be stopped by their examples.
     limits = replace(policy.catalogue.settings.limits, pause=False)
     catalogue = replace(policy.catalogue, settings=replace(policy.catalogue.settings, limits=limits))
-    decision = decide(replace(policy, catalogue=catalogue), Request(case.grant, case.requester, case.at), trace=True)
+    decision = decide(
+        replace(policy, catalogue=catalogue), Request(case.grant, case.requester, case.at, held=case.held), trace=True
+    )
     got = _decided(decision, case.expected)
     return CaseOutcome(case.name, case.place, case.expected, got, decision)
 

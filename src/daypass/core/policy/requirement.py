@@ -90,6 +90,31 @@ class Requirement(Struct, frozen=True):
         return dict(self.acting).get(handle, "")
 
 
+def merge(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
+    """Join requirements of the same source into one that is as strict as each of them, sorted by source.
+
+    The highest number counts. An escalation stays only where all that ask this source name the same group, and then the
+    longest wait counts. Whom any of them takes out is out. Different sources stay apart, and need different people.
+    """
+    found: dict[str, Requirement] = {}
+    for new in sorted(requirements, key=lambda r: (r.source, r.rules)):
+        old = found.get(new.source)
+        if old is None:
+            found[new.source] = new
+            continue
+        same = bool(old.escalate_to) and old.escalate_to == new.escalate_to
+        waits = [wait for wait in (old.escalate_after, new.escalate_after) if wait is not None]
+        found[new.source] = Requirement(
+            max(old.at_least, new.at_least),
+            new.source,
+            tuple(sorted({*old.rules, *new.rules})),
+            new.escalate_to if same else "",
+            max(waits) if same else None,
+            tuple(sorted({*old.without, *new.without})),
+        )
+    return tuple(found[source] for source in sorted(found))
+
+
 def approvers(catalogue: Catalogue, access: Ending, source: str, at: datetime | None = None) -> tuple[str, ...]:
     """Return the handles of the people who can give a source's approval, sorted; nobody for an unknown source.
 

@@ -21,7 +21,7 @@ from daypass.core.catalogue import Catalogue, DetailField, Purpose
 from daypass.core.policy.cel.expression import CALENDAR_PLACES
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.details import HAS
-from daypass.core.policy.facts import FactBook
+from daypass.core.policy.facts import HISTORY, FactBook
 from daypass.core.policy.rules import Rule
 
 MOST = 5_000
@@ -31,6 +31,8 @@ _FREE = ("grant.id", "grant.reason", "grant.ticket")
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _ARITHMETIC = frozenset("+-*/%")
 _TIMES = ("request.opened_at", "access.from", "access.until")
+_MANY = 1_000
+"""More grants nobody holds."""
 _EDGES = 20
 """So many spans of a calendar are tried."""
 _MONDAYS = (datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 7, 6, tzinfo=UTC))
@@ -73,6 +75,9 @@ def samples_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Samples:
         _axis(names, lambda: _requesters(catalogue, book, frozenset(literals))),
         _axis(names, lambda: ({"request.kind": kind} for kind in ("new", "widen"))),
         _axis(names, lambda: ({"grant.absolute": value} for value in (False, True))),
+        _axis(names, lambda: ({"subject.live": held} for held in _holdings(catalogue, literals))),
+        _axis(names, lambda: ({"subject.live_grants": number} for number in _numbers(pieces))),
+        _axis(names, lambda: ({"request.number_of_grants": number} for number in _numbers(pieces) if number)),
         _axis(names, lambda: ({"grant.duration": value} for value in _durations(catalogue, literals))),
         _axis(names, lambda: ({"request.opened_at": value} for value in _instants(pieces, catalogue))),
         _axis(names, lambda: _accesses(_instants(pieces, catalogue))),
@@ -86,6 +91,7 @@ def samples_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Samples:
         and ("grant.duration" not in names or _only_compared(pieces))
         and not {"access.from", "access.until"} <= names
         and not any(_calendars(pieces))
+        and not HISTORY & names
         and all(name not in names or _only_in_hours(pieces, name) for name in _TIMES)
     )
     return Samples(axes, complete)
@@ -196,6 +202,19 @@ def _purposes(catalogue: Catalogue, own: str) -> Iterator[dict[str, Any]]:
     for purpose in catalogue.purposes.values():
         yield {"grant.purpose": purpose.name, "grant.emergency": purpose.emergency}
     yield {"grant.purpose": "", "grant.emergency": True}
+
+
+def _holdings(catalogue: Catalogue, literals: Sequence[str]) -> Iterator[list[str]]:
+    """Return what a subject may hold: nothing, one of what a rule names, all of it, or one of what there is."""
+    there = [f"{one.name}/{role}" for one in catalogue.resources.values() for role in one.roles]
+    named = [name for name in there if name in literals]
+    yield from ([], *([name] for name in named), named, there[:1])
+
+
+def _numbers(pieces: Sequence[Sequence[Token]]) -> list[int]:
+    """Return whole numbers around each that conditions name."""
+    named = {int(token.text) for line in pieces for token in line if token.kind == "number" and token.text.isdecimal()}
+    return sorted({0, 1, *(number + step for number in named for step in (-1, 0, 1) if 0 <= number + step < _MANY)})
 
 
 def _durations(catalogue: Catalogue, literals: Sequence[str]) -> list[timedelta]:

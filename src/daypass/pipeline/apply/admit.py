@@ -8,7 +8,7 @@ that hang on it (invariant 8): what may pass is tried again by every later run, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -17,16 +17,13 @@ from daypass.core.audit.access import read_trailers
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import Change, Landing
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
-from daypass.core.ledger.held import HeldBook
+from daypass.core.ledger.held import UNPROVED, HeldBook, HeldView
 from daypass.core.ledger.receipt import Admission, Body, Refusal, Retirement
-from daypass.core.policy.held import Held
 from daypass.core.record import replace
 from daypass.pipeline.apply.proof import Prover
 from daypass.pipeline.context import Context
 
 _NOT_YET = "it could not be proved yet"
-UNPROVED = "unproved"
-"""The code of a refusal that later runs try again."""
 
 
 class Admitted(Struct):
@@ -214,12 +211,12 @@ class _Landings:
         if self._standing.refusal(name, change.new, landing.oid) is None:
             self.found.bodies.append(refusal)
 
-    def _held(self, resources: Collection[str], at: datetime, landing: str) -> Held:
+    def _held(self, landing: Oid) -> HeldView:
         """Return what is known of the ledger, and of what this run adds to it, where a landing stands in main's order."""
         for body in self.found.bodies[self._booked :]:
             self._book.add(body)
         self._booked = len(self.found.bodies)
-        return self._book.of(resources, at, landing)
+        return self._book.before(landing)
 
     def _current(self, name: GrantId) -> Admission | None:
         return self.found.changed[name] if name in self.found.changed else self._standing.admission(name)

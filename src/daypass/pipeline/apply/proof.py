@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from msgspec import Struct
@@ -13,10 +13,10 @@ from daypass.core.finding import Place
 from daypass.core.forge import Change, Landing
 from daypass.core.grant import Grant, narrowed, narrows
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
+from daypass.core.ledger.held import HeldView
 from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Retirement
 from daypass.core.planning.compute import given
 from daypass.core.policy.decision import JUDGING
-from daypass.core.policy.held import Held
 from daypass.core.record import replace
 from daypass.core.request import Evidence, Gated, ItemVerdict, Mains
 from daypass.core.window import format_instant
@@ -48,7 +48,7 @@ class Prover:
         context: Context,
         at: datetime,
         current: Callable[[GrantId], Admission | None],
-        held: Callable[[Collection[str], datetime, str], Held],
+        held: Callable[[Oid], HeldView],
         landing: Landing,
         changes: Iterable[Change],
     ) -> None:
@@ -149,14 +149,11 @@ class Prover:
         folders = {change.path.rpartition("/")[0] for change in landing.changes if change.path.startswith(FOLDER)}
         listed = sorted(folders) if len(folders) <= _MANY_FOLDERS else [FOLDER.rstrip("/")]
         self._reviewed = {e.path: e.oid for under in listed for e in self._history.entries(merge.head, under)}
-        asked = Asked(pull.opened_by.handle, pull.asked_at, self._current, held=self._held_here)
+        asked = Asked(pull.opened_by.handle, pull.asked_at, self._current, held=self._held(self._landing.oid))
         proposal = read_proposal(self._context, base=merge.base, head=merge.head, asked=asked, at=merge.at)
         case = judge_request(self._context, pull, proposal, at=merge.at)
         self._verdicts = {verdict.item.id: verdict for verdict in case.verdicts}
         return case
-
-    def _held_here(self, resources: Collection[str], at: datetime) -> Held:
-        return self._held(resources, at, self._landing.oid)
 
     def _narrowed(self, change: Change) -> Admission | None:
         """Admit a change that only takes away, by the proof that the old bytes had; whoever brought it."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from itertools import islice, takewhile
 from sys import intern
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.codec import LATER
-from daypass.core.ledger.held import HeldBook
+from daypass.core.ledger.held import HeldBook, HeldView
 from daypass.core.ledger.receipt import Admission, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
 from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.planning.compute import given
@@ -29,6 +30,7 @@ from daypass.core.policy.decision import JUDGING
 from daypass.core.policy.held import UNREAD, Held
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.again import judge_again
+from daypass.pipeline.judge.beside import Beside, Files
 from daypass.ports import History
 
 if TYPE_CHECKING:
@@ -128,10 +130,41 @@ class _Past(Struct, frozen=True):
         n = bisect_right(self.policies, position)
         return self.commits[self.policies[n - 1]] if n else base
 
+    def brought(self, landing: Oid) -> dict[GrantId, Oid]:
+        """Return the files that a landing added or changed, with what it made of them."""
+        position = self.positions.get(landing, -1)
+        first = bisect_left(self.steps, position, key=lambda step: step.position)
+        here = takewhile(lambda step: step.position == position, islice(self.steps, first, None))
+        return {step.grant: step.new for step in here if step.new != ABSENT}
+
     def parents(self, landing: Oid) -> tuple[Oid, ...]:
         """Return the step before a landing, none for the first and for what is no landing."""
         position = self.positions.get(landing, 0)
         return (self.commits[position - 1],) if position else ()
+
+
+class _Unsettled:
+    """Main's files that no receipt settles yet, followed step by step as admissions are."""
+
+    def __init__(self, steps: list[GrantStep]) -> None:
+        self._steps = steps
+        self._next = 0
+        self._position = -1
+        self._open: dict[GrantId, Oid] = {}
+
+    def waiting(self, position: int, view: HeldView) -> Files | None:
+        """Return the files that stood open at a position of main; None for one that was passed: all are looked at then."""
+        if position < self._position:
+            return None
+        self._position = position
+        while self._next < len(self._steps) and self._steps[self._next].position <= position:
+            step = self._steps[self._next]
+            self._next += 1
+            self._open.pop(step.grant, None)
+            if step.new != ABSENT:
+                self._open[step.grant] = step.new
+        self._open = dict(view.waiting(self._open.items()))
+        return tuple(self._open.items())
 
 
 class _Run:
@@ -152,7 +185,7 @@ class _Run:
         self._earlier: list[int] = []
         self._waiting: list[tuple[Receipt, Admission, Admission | None, Held]] = []
         self._book = HeldBook(proof.start)
-        self._brought: dict[Oid, list[GrantStep]] = {}
+        self._unsettled = _Unsettled(past.steps)
 
     def add(self, receipt: Receipt) -> None:
         body = receipt.body
@@ -161,7 +194,7 @@ class _Run:
             self.proved += 1
             return
         if isinstance(body, Admission) and self._comparison.brought(body) is not None:
-            held = self._held(body.base, body.merged_at, body.landing)
+            held = self._held(body)
             self._waiting.append((receipt, body, self._comparison.admitted.get(body.grant), held))
             if len(self._waiting) >= _BATCH:
                 self.check()
@@ -179,13 +212,22 @@ class _Run:
         self.proved += 1
         self.last_at = receipt.at
 
-    def _held(self, base: Oid, at: datetime, landing: str = "") -> Held:
-        """Return what was known of the ledger just before this place, as far as the policies of a base ask for it."""
+    def _held(self, body: Admission) -> Held:
+        """Return what was known beside an admitted grant just before this place, as far as the policies of its base ask."""
         try:
-            rules = self._context.policy_at(self._past.policies_of(base)).rules
+            policy = self._context.policy_at(self._past.policies_of(body.base))
+            beside = self._beside(body.base, policy, body.merged_at, body.landing)
+            files = self._past.brought(body.landing) if beside.asks else {}
+            contents = dict(self._context.history.blobs(dict.fromkeys(files.values()))) if files else {}
+            beside.ask_together({grant: contents[blob] for grant, blob in files.items()})
+            return beside.held(body.grant, body.subject)
         except EdgeError:
-            return UNREAD
-        return self._book.of(rules.of_ledger, at, landing) if rules.of_ledger else UNREAD
+            return UNREAD  # what cannot be read is named when the admission is held against git
+
+    def _beside(self, base: Oid, policy: Policy, at: datetime, landing: str = "") -> Beside:
+        view = self._book.before(landing)
+        files = self._unsettled.waiting(self._past.positions.get(base, -1), view) if policy.rules.of_history else ()
+        return Beside(self._context.history, base, policy, view, at, files)
 
     def _snapshot(self, receipt: Receipt, body: Snapshot) -> None:
         """Work a snapshot out again, and hold what lies beside it to what must."""
@@ -203,19 +245,23 @@ class _Run:
 
     def _denial(self, receipt: Receipt, body: Decided) -> None:
         """Judge again what policy denied, where the request's head is in this clone."""
-        asked = [file for file in body.asked if file.kind in JUDGED_KINDS]
+        written = [file for file in body.asked if file.kind != "remove"]
+        asked = [file for file in written if file.kind in JUDGED_KINDS]
         if self._context.history.find(body.head) is None:
             self._unread.append(receipt.sequence)
             return
         try:
-            contents = dict(self._context.history.blobs([file.blob for file in asked]))
+            contents = dict(self._context.history.blobs([file.blob for file in written]))
             policy = self._context.policy_at(self._past.policies_of(body.base))
         except EdgeError:
             self._unread.append(receipt.sequence)
             return
         read = {file.grant: read_grant(grant_path(file.grant), contents[file.blob]) for file in asked}
         grants = {name: grant for name, grant in read.items() if isinstance(grant, Grant)}
-        self.found += check_denial(receipt, body, grants, policy, self._held(body.base, receipt.run_at))
+        beside = self._beside(body.base, policy, receipt.run_at)
+        beside.ask_together({file.grant: contents[file.blob] for file in written})
+        held = {name: beside.held(name, grant.subject) for name, grant in grants.items()}
+        self.found += check_denial(receipt, body, grants, policy, held)
 
     def unread(self) -> Iterable[Difference]:
         """Say what is proved as receipts only: denials of what is not here, and what no rule of this release judges."""
@@ -292,7 +338,8 @@ class _Run:
         if body.judged < JUDGING and body.requester != body.subject and not body.approvals:
             self._earlier.append(receipt.sequence)
         then = self._then(body)
-        beside = self._beside(body) if policy.rules.of_ledger else ()
+        brought = self._past.brought(body.landing) if policy.rules.of_ledger else {}
+        beside = [name.partition("/")[0] for name in brought if name != body.grant]
         lack = (
             then
             if isinstance(then, str)
@@ -303,14 +350,6 @@ class _Run:
             "approvals-insufficient", message, grant=body.grant, commit=body.landing, receipt=receipt.sequence
         )
         return (found,) if lack else ()
-
-    def _beside(self, body: Admission) -> list[str]:
-        """Return the resources of which the landing of an admission brought other grants."""
-        if not self._brought:
-            for step in self._past.steps:
-                self._brought.setdefault(step.commit, []).append(step)
-        steps = self._brought.get(body.landing, ())
-        return [step.grant.partition("/")[0] for step in steps if step.grant != body.grant and step.new != ABSENT]
 
     def _then(self, body: Admission) -> Mapping[str, Policy] | str:
         """Return the policies of the mains that an admission names beside the base; why not, where they are none."""

@@ -92,7 +92,7 @@ def _weigh_item(item: Item, proposal: Proposal, evidence: Evidence, at: datetime
         problems += (_replaces(item),)
     if item.decision.automatic and not item.decision.requirements:
         return ItemVerdict(item, None, problems)
-    pull, held = evidence.pull, proposal.held
+    pull, held = evidence.pull, item.held
     asked = Request(item.grant, pull.opened_by.handle, pull.asked_at, item.kind, held=held)
     judgement = _judge(
         resolve(proposal.policy.catalogue, asked.access, item.decision.requirements, at, held, pull.asked_at),
@@ -320,7 +320,7 @@ def _pusher_problems(item: Item, proposal: Proposal, pull: Pull, at: datetime) -
         if other == pull.opened_by:
             continue
         if decision.requirements:
-            window, held = grant.span.starting(at), proposal.held
+            window, held = grant.span.starting(at), item.held
             as_theirs = Request(grant, other.handle, pull.asked_at, item.kind, window, held=held)
             if not other.handle or _answer(decide(proposal.policy, as_theirs)) == _answer(decision):
                 continue  # who is not known blocks already, whoever approves

@@ -66,8 +66,7 @@ def why_idle(context: Context, number: int, *, by: Account, state: str, at: date
 
 def proposed(context: Context, *, base: Oid, head: Oid, by: tuple[str, datetime], at: datetime) -> Proposal:
     """Judge what a head brings to main, asked for by somebody at an instant; what is live is what the ledger shows."""
-    book = HeldBook(context.standing)
-    asked = Asked(*by, context.standing.admission, held=book.of)
+    asked = Asked(*by, context.standing.admission, held=HeldBook(context.standing).before())
     return read_proposal(context, base=base, head=head, asked=asked, at=at, trace=True)
 
 

@@ -6,7 +6,7 @@ Only data is read from the head, as git objects; code and policy are the base's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -19,17 +19,19 @@ from daypass.core.finding import Finding, Place, ordered
 from daypass.core.forge import Change
 from daypass.core.grant import Grant, narrows
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id, grant_path
+from daypass.core.ledger.held import HeldView
 from daypass.core.ledger.receipt import Admission
 from daypass.core.plan import Entitlement
 from daypass.core.planning.compute import given
 from daypass.core.policy.decision import Decision, Request, decide
-from daypass.core.policy.held import UNREAD, Held
+from daypass.core.policy.held import Held
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending
 from daypass.core.record import replace
 from daypass.core.request import Item, Proposal
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.context import Context
+from daypass.pipeline.judge.beside import Beside
 from daypass.pipeline.judge.duplicates import Ended, has_ended, proposed_duplicates
 from daypass.pipeline.judge.policies import last_read
 from daypass.ports import History
@@ -52,7 +54,7 @@ class Asked(Struct, frozen=True):
 
     ``admission`` is a grant's proof, where somebody knows it. Only what was proved can be narrowed: less of what nobody
     approved is still what nobody approved; with ``trusting`` all that stands on the base is taken for proved. ``ended``
-    says whether a grant has, None where the proofs do. ``held`` says what the ledger knows of some resources at an instant;
+    says whether a grant has, None where the proofs do. ``held`` says what the ledger knows, None where nobody read it;
     it is asked where rules do.
     """
 
@@ -61,7 +63,7 @@ class Asked(Struct, frozen=True):
     admission: Callable[[GrantId], Admission | None]
     ended: Ended | None = None
     trusting: bool = False
-    held: Callable[[Collection[str], datetime], Held] = lambda _, __: UNREAD
+    held: HeldView | None = None
 
     def proved(self, grant: GrantId, blob: Oid) -> bool:
         """Say whether a grant's file with this blob was proved."""
@@ -107,14 +109,14 @@ def read_proposal(
     findings = [*_mixed(grants, others), *worded]
     takes = any(not change.added for change in grants)
     read = last_read(context, base) if takes else policy
-    held = asked.held(policy.rules.of_ledger, at) if policy.rules.of_ledger else UNREAD
+    beside = Beside(history, base, policy, asked.held, at)
 
-    def decides(grant: Grant, kind: str) -> Decision:
-        window = grant.span.starting(at)
+    def decides(grant: Grant, kind: str) -> tuple[Decision, Held]:
+        window, held = grant.span.starting(at), beside.held(grant.id, grant.subject)
         request = Request(grant, asked.requester, asked.opened_at, kind, window, held=held)
-        return decide(policy, request, trace=trace)
+        return decide(policy, request, trace=trace), held
 
-    items, more = _items(history, read, grants, asked, decides, at)
+    items, more = _items(history, read, grants, asked, decides, at, beside)
     findings += more
     over = asked.ended or partial(has_ended, asked.admission, policy, at)
     findings += proposed_duplicates(history, base, grants, items, over, neighbours=neighbours)
@@ -122,7 +124,7 @@ def read_proposal(
     meanwhile = {c.path: c for c in history.changes(root, base)} if neighbours and root != base else {}
     findings += _conflicts(meanwhile, grants)
     items = tuple(_settled(item, meanwhile) for item in items)
-    return Proposal(base, head, items, others, ordered(findings), policy, read, held)
+    return Proposal(base, head, items, others, ordered(findings), policy, read)
 
 
 def _settled(item: Item, meanwhile: Mapping[str, Change]) -> Item:
@@ -198,12 +200,18 @@ def _messages(history: History, root: Oid, head: Oid) -> list[Finding]:
     return [finding for message, place in said for finding in directive_findings(message, place)]
 
 
-_Decides = Callable[[Grant, str], Decision]
-"""Decides on a proposed grant of a kind, new or widen."""
+_Decides = Callable[[Grant, str], tuple[Decision, Held]]
+"""Decides on a proposed grant of a kind, new or widen, and says by what is known of the ledger."""
 
 
 def _items(
-    history: History, read: Policy, changes: list[Change], asked: Asked, decides: _Decides, at: datetime
+    history: History,
+    read: Policy,
+    changes: list[Change],
+    asked: Asked,
+    decides: _Decides,
+    at: datetime,
+    beside: Beside,
 ) -> tuple[tuple[Item, ...], list[Finding]]:
     findings: list[Finding] = []
     for change in changes:
@@ -218,6 +226,7 @@ def _items(
     # What came to main around the gate may be larger than any grant: nobody need read it to take it away.
     sizes = history.sizes(dict.fromkeys(oid for oid in wanted if oid in regular))
     contents = dict(history.blobs(oid for oid, size in sizes.items() if size <= MOST_BYTES))
+    beside.ask_together({grant_id(c.path): contents[c.new] for c in changes if not c.deleted and c.path not in bad})
     items: list[Item] = []
     for change in changes:
         if change.path in bad:
@@ -252,10 +261,10 @@ def _item(
         return Item(name, "narrow", change.new, new, old, None, ending)
     kind = "new" if change.added else "widen"
     past = _already_past(new, at)
-    decision = decides(new, kind)
+    decision, held = decides(new, kind)
     if old is not None and _keeps(old, window, new, at):
         ending = None
-    return past or Item(name, kind, change.new, new, old, decision, ending)
+    return past or Item(name, kind, change.new, new, old, decision, ending, held=held)
 
 
 def _ending(

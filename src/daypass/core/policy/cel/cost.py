@@ -31,7 +31,7 @@ _NODE = 100
 
 _TEXT = 4_000
 """Characters that a text of the request has at most, and a name in a list far fewer."""
-_NAME = 100
+_NAME = 130
 _NAMES = 300
 """Names that a list of the request is reckoned with."""
 
@@ -80,6 +80,7 @@ _SIZES = {
     VariableKind.BOOL: _ONE,
     VariableKind.DURATION: _ONE,
     VariableKind.TIMESTAMP: _ONE,
+    VariableKind.INT: _ONE,
 }
 
 Message = Mapping[int, list[Any]]

@@ -5,7 +5,7 @@ Conditions are compiled here, and groups that rules name must exist.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,6 +19,7 @@ from daypass.core.ids import GrantId
 from daypass.core.policy.cel.expression import Condition, compile_condition
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.facts import declared
+from daypass.core.policy.held import UNREAD, Held, HeldGrant
 from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.policies.named import Known, check_known
 from daypass.core.policy.requirement import Requirement
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from daypass.schema.models import WindowForm
     from daypass.schema.policy_models import (
         CaseForm,
+        CaseHistory,
         ExpectForm,
         PolicyTestForm,
         PurposeForm,
@@ -160,6 +162,7 @@ class PolicyCase(Struct, frozen=True):
     """One example: this request, opened at this instant, must get this decision.
 
     ``expected`` is each approval (``1 from owners``), each denial (``denied: ``, a rule's id or a code), or ``automatic``.
+    ``held`` is what stands beside it.
     """
 
     name: str
@@ -168,6 +171,7 @@ class PolicyCase(Struct, frozen=True):
     at: datetime
     expected: tuple[str, ...]
     place: Place
+    held: Held = UNREAD
 
 
 def read_cases(file: PolicyFile[PolicyTestForm]) -> tuple[PolicyCase, ...]:
@@ -194,7 +198,17 @@ def _case(file: PolicyFile[PolicyTestForm], index: int, case: CaseForm) -> Polic
         details=details_in(asked.get("details", {})),
     )
     requester = asked.get("requester", asked["subject"])
-    return PolicyCase(case["name"], grant, requester, at, _expected(case["expect"]), file.place("cases", index))
+    held = _held(grant.subject, case.get("live", []), case.get("history", {}))
+    return PolicyCase(case["name"], grant, requester, at, _expected(case["expect"]), file.place("cases", index), held)
+
+
+def _held(subject: str, live: Sequence[str], history: CaseHistory) -> Held:
+    """Return what stands beside a case's grant: what it says is live is so during the whole window."""
+    grants = tuple(
+        HeldGrant(GrantId(f"{resource}/live-{number}"), subject, resource, role, None)
+        for number, (resource, _, role) in enumerate(one.partition("/") for one in live)
+    )
+    return Held(grants=grants, together=history.get("number_of_grants", 1))
 
 
 def _span(file: PolicyFile[PolicyTestForm], window: WindowForm, *keys: Key) -> Span | None:
