@@ -17,6 +17,7 @@ from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import ActRecord, AskedFile, Decided, Receipt, Resolution, words_digest
 from daypass.core.ledger.standing import fold
 from daypass.core.ledger.statement import from_statement, to_statement
+from daypass.core.policy.held import UNREAD
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
 HEAD, BASE, BLOB = (Oid(c * 40) for c in "abc")
