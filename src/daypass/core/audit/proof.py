@@ -211,11 +211,17 @@ def _denied(
     judging: int,
 ) -> set[str]:
     """Return by which rules, or codes, policy denies what was asked for."""
-    asked = [
-        (grants[file.grant], file.kind) for file in body.asked if file.grant in grants and file.kind in JUDGED_KINDS
-    ]
+    asked = [file for file in body.asked if file.grant in grants and file.kind in JUDGED_KINDS]
     requests = (
-        Request(grant, body.requester, body.requested_at, kind, grant.span.starting(at), judging, held[grant.id])
-        for grant, kind in asked
+        Request(
+            grants[file.grant],
+            body.requester,
+            body.requested_at,
+            file.kind,
+            grants[file.grant].span.starting(at),
+            judging,
+            held[file.grant],
+        )
+        for file in asked
     )
     return {denial.rule or denial.code for request in requests for denial in decide(policy, request).denials}
