@@ -36,6 +36,7 @@ PEOPLE: dict[str, tuple[str, int]] = {
     "carol": ("carol-d", 583233),
     "dave": ("kim-dave", 583234),
     "erin": ("erin-v", 583235),
+    "frank": ("frank-ito", 583236),
 }
 TEAMS = {
     "dba": ("bob", "carol"),
