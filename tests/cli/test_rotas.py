@@ -88,4 +88,5 @@ def test_who_acts_for_another_is_said_from_the_gate_to_the_audit(access: Access)
     assert "Daypass-Approved-By: dave for bob (person:bob)" in access.git("log", "-1", "--format=%B", "main")
     access.run("apply", "--at", T("10:03"))
     access.run("audit", "verify", "--at", T("10:04"))
-    assert "dave for bob (person:bob)" in access.run("audit", "history", "--subject", "alice", "--at", T("10:05")).out
+    for chosen in (("--subject", "alice"), ("--approver", "dave")):
+        assert "dave for bob (person:bob)" in access.run("audit", "history", *chosen, "--at", T("10:05")).out

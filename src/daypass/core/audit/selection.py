@@ -80,8 +80,8 @@ _WHOLE = Selection()
 
 
 def _handle(approver: str) -> str:
-    """Return who approved, of ``bob (owners)``."""
-    return approver.partition(" (")[0]
+    """Return who approved, of ``bob (owners)`` and ``dan for bob (owners)``."""
+    return approver.partition(" (")[0].partition(" for ")[0]
 
 
 NOT_ON_RECORD = (
