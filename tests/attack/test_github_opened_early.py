@@ -15,6 +15,10 @@ _ESCALATES = (
     "version: 1\nrules:\n  - id: owners-or-leads\n    when: 'true'\n    require:\n"
     "      - {approvals: {at_least: 1, from: owners}, escalate: {after: 4h, to: group:security-leads}}\n"
 )
+_ASKED_IN_HOURS = (
+    "version: 1\nrules:\n  - id: asked-in-hours\n    when: 'true'\n"
+    "    deny_unless: within_hours(request.opened_at, 'Mon-Fri 08:00-19:00', 'Europe/Berlin')\n"
+)
 
 
 @pytest.fixture
@@ -61,11 +65,13 @@ def test_a_request_that_was_opened_early_brings_no_escalation_forward(tmp_path: 
         assert "erin may approve only after the escalation" in said.out
 
 
-def test_a_request_that_nobody_changed_is_as_old_as_it_is(monday: Hub) -> None:
-    number = monday.request_pull("alice", monday.grant(resource="payroll", duration="1h"))
-    monday.advance(hours=13)
-    monday.approve(number, "carol")
-    monday.approve(number, "dave")
-    monday.run("gate", str(number), "--at", format_instant(_later(monday)))
-    monday.run("apply", "--at", format_instant(_later(monday)))
-    monday.run("audit", "verify")
+def test_a_request_that_nobody_changed_is_as_old_as_it_is(tmp_path: Path) -> None:
+    files = {"policies/rules/access.yaml": _ASKED_IN_HOURS, "policies/tests/access.yaml": "version: 1\ncases: []\n"}
+    with Hub(tmp_path, protected=False, simulated=True, files=files) as hub:
+        _until_monday(hub)
+        number = hub.request_pull("alice", hub.grant(resource="payroll", duration="1h"))
+        hub.advance(hours=13)
+        hub.approve(number, "carol")
+        hub.run("gate", str(number), "--at", format_instant(_later(hub)))
+        hub.run("apply", "--at", format_instant(_later(hub)))
+        hub.run("audit", "verify")
