@@ -77,10 +77,14 @@ def why_not_text(subject: str, resource: str, role: str, found: Ways) -> str:
         f"{subject} may ask for {role} on {resource}:" if able else f"{subject} may not have {role} on {resource}:"
     ]
     lines += [f"  {line}" for line in _ways(able)]
-    for way in found:
-        for denial in way.decision.denials:
-            lines.append(f"  {_asked(way)}: denied: {denial.message} [{denial.rule or denial.code}]")
-            lines += [f"    hint: {denial.hint}"] if denial.hint else []
+    for denial in reasons(found):
+        under = dict.fromkeys(name for way in found if denial in way.decision.denials for name in way.purposes)
+        named = ", ".join(name for name in under if name)
+        where = {(True, False): "without a purpose", (False, True): f"with purpose {named}"}.get(
+            ("" in under, bool(named)), f"without a purpose and with {named}"
+        )
+        lines.append(f"  denied {where}: {denial.message} [{denial.rule or denial.code}]")
+        lines += [f"    hint: {denial.hint}"] if denial.hint else []
     return joined(lines)
 
 

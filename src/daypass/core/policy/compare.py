@@ -23,7 +23,7 @@ from daypass.core.policy.policies import Policy
 from daypass.core.policy.samples import durations_in, instants_in
 from daypass.core.window import Span
 
-MOST = 5_000
+MOST = 2_000
 """Requests that a search tries at most."""
 
 _REASON = "tried by a comparison of policies"
@@ -77,16 +77,21 @@ def shifts(before: Decision, after: Decision) -> frozenset[Shift]:
 
     What a request lacks and can bring (a ticket, details) keeps nobody from comparing the rest, where both demand it.
     """
-    if before.denials and after.denials:
-        (old, lacked), (new, lacks) = as_brought(before), as_brought(after)
-        if old.denials and new.denials:
-            return frozenset()
-        demands = {Shift.PERMITS: set(lacked) - set(lacks), Shift.DENIES: set(lacks) - set(lacked)}
-        return _moved(old, new) | {shift for shift, some in demands.items() if some}
-    return _moved(before, after)
+    return _moved(before, after)[0]
 
 
-def _moved(before: Decision, after: Decision) -> frozenset[Shift]:
+def _moved(before: Decision, after: Decision) -> tuple[frozenset[Shift], Decision, Decision]:
+    """Return how a decision moved, and both as they are once a request brings what both demand."""
+    if not (before.denials and after.denials):
+        return _shifts(before, after), before, after
+    (old, lacked), (new, lacks) = as_brought(before), as_brought(after)
+    if old.denials and new.denials:
+        return frozenset(), old, new
+    demands = {Shift.PERMITS: set(lacked) - set(lacks), Shift.DENIES: set(lacks) - set(lacked)}
+    return _shifts(old, new) | {shift for shift, some in demands.items() if some}, old, new
+
+
+def _shifts(before: Decision, after: Decision) -> frozenset[Shift]:
     if before.denials or after.denials:
         return frozenset({Shift.PERMITS if before.denials else Shift.DENIES})
     fewer, more = _lacks(after, before), _lacks(before, after)
@@ -113,8 +118,7 @@ def compare(before: Policy, after: Policy, requests: Iterable[Request], possible
     tried = 0
     for request in requests:
         tried += 1
-        old, new = decide(before, request), decide(after, request)
-        moved = shifts(old, new)
+        moved, old, new = _moved(decide(before, request), decide(after, request))
         if not moved:
             continue
         key = (moved, _said(old), _said(new))
