@@ -168,6 +168,22 @@ def test_a_policy_test_says_who_is_taken_out(without: str, passed: bool) -> None
     assert run_tests(read_policies(files)).passed is passed
 
 
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("from: 'group:dbaa'", "unknown-group"),
+        ("from: [owners, 'on-call:x']", "unknown-rota"),
+        ("from: owners, except: ['holders:wik']", "unknown-resource"),
+    ],
+)
+def test_a_policy_test_that_expects_an_unknown_source_is_a_finding(source: str, code: str) -> None:
+    text = (CASE % "").replace("from: owners", source)
+    files = sample_files(rules_base=asks(OTHERS)) | {"policies/tests/a.yaml": text.encode()}
+    assert [finding.code for finding in read_policies(files).findings] == [code]
+    broken = files | {"policies/directory/more.yaml": b"version: 1\npeople: []\n"}
+    assert code not in [finding.code for finding in read_policies(broken).findings]  # nobody can tell
+
+
 def test_what_leaves_nobody_whatever_the_ledger_says_is_found_before_anybody_asks() -> None:
     found = probe(needs("{at_least: 1, from: 'group:security', except: ['person:dan']}", directory_people=DIRECTORY))
     assert [f.code for f in found if f.code == "requirement-unmeetable"] == ["requirement-unmeetable"]

@@ -75,7 +75,9 @@ class Policy(Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def _cases(self) -> tuple[tuple[PolicyCase, ...], tuple[Finding, ...]]:
-        return _read_tests(self.test_files)
+        catalogue = self.catalogue
+        known = Known(catalogue.directory, {*catalogue.resources, *self.faulty}, rotas=catalogue.rotas)
+        return _read_tests(self.test_files, None if self.broken else known)
 
     @property
     def tests(self) -> tuple[PolicyCase, ...]:
@@ -157,14 +159,14 @@ def _written(path: str) -> str:
     return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _read_tests(files: Mapping[str, bytes]) -> tuple[tuple[PolicyCase, ...], tuple[Finding, ...]]:
-    """Return the cases of files of tests, and what is wrong with these."""
+def _read_tests(files: Mapping[str, bytes], known: Known | None) -> tuple[tuple[PolicyCase, ...], tuple[Finding, ...]]:
+    """Return the cases of files of tests, and what is wrong with these; ``known`` is None where nobody can tell names."""
     cases: list[PolicyCase] = []
     findings: list[Finding] = []
     for path, raw in files.items():
         file = read_file(path, raw, schema.POLICY_TEST, findings)
         if file is not None:
-            cases += read_cases(file)
+            cases += read_cases(file, known)
     return tuple(cases), tuple(findings)
 
 

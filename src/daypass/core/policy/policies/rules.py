@@ -24,7 +24,7 @@ from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.policies.named import Known, check_known
 from daypass.core.policy.requirement import Requirement
 from daypass.core.policy.rules import Rule, Rules
-from daypass.core.policy.sources import parted, written
+from daypass.core.policy.sources import parted, parts, written
 from daypass.core.record import replace
 from daypass.core.window import Span, Window
 
@@ -174,10 +174,25 @@ class PolicyCase(Struct, frozen=True):
     held: Held = UNREAD
 
 
-def read_cases(file: PolicyFile[PolicyTestForm]) -> tuple[PolicyCase, ...]:
-    """Read a file of tests. A case that cannot be read is a finding and is left out."""
+def read_cases(file: PolicyFile[PolicyTestForm], known: Known | None) -> tuple[PolicyCase, ...]:
+    """Read a file of tests. A case that cannot be read is a finding and is left out.
+
+    So is one that expects approvals from a source that there is not; ``known`` is None where nobody can tell.
+    """
+    if known is not None:
+        _check_expected(file, known)
     found = [_case(file, index, case) for index, case in enumerate(file.data["cases"])]
     return tuple(case for case in found if case is not None)
+
+
+def _check_expected(file: PolicyFile[PolicyTestForm], known: Known) -> None:
+    for index, case in enumerate(file.data["cases"]):
+        for number, each in enumerate(case["expect"].get("approvals", ())):
+            at = ("cases", index, "expect", "approvals", number)
+            for part in parts(written(each["from"])):
+                check_known(file, part, known, *at, "from")
+            for place, part in enumerate(each.get("except", ())):
+                check_known(file, part, known, *at, "except", place)
 
 
 def _case(file: PolicyFile[PolicyTestForm], index: int, case: CaseForm) -> PolicyCase | None:
