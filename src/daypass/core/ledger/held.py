@@ -17,6 +17,10 @@ UNPROVED = "unproved"
 """The code of a refusal that is none: the grant waits for its proof."""
 
 
+_MOST_WAITING = 1_000
+"""Receipts that are kept whole at most, until somebody asks."""
+
+
 class HeldBook:
     """Who holds what, and who approved what when, after a standing and the receipts that were added since, in their order.
 
@@ -36,6 +40,8 @@ class HeldBook:
         """Take in what a receipt says next."""
         if isinstance(body, Admission | Retirement | Refusal | Ended):
             self._later.append(body)
+            if len(self._later) >= _MOST_WAITING:
+                self._added_up()
 
     def before(self, landing: str = "") -> HeldView:
         """Return what is known before a landing, or before what is yet to land, up to what was added when it is asked."""

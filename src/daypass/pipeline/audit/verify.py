@@ -143,6 +143,15 @@ class _Past(Struct, frozen=True):
         return (self.commits[position - 1],) if position else ()
 
 
+def _asks(context: Context, commit: Oid) -> bool:
+    """Say whether the rules of a commit ask what the ledger knows. Where they cannot be read nothing is judged by them."""
+    try:
+        rules = context.policy_at(commit).rules
+    except EdgeError:
+        return False
+    return bool(rules.of_ledger or rules.of_history)
+
+
 class _Unsettled:
     """Main's files that no receipt settles yet, followed step by step as admissions are."""
 
@@ -185,6 +194,7 @@ class _Run:
         self._earlier: list[int] = []
         self._waiting: list[tuple[Receipt, Admission, Admission | None, Held]] = []
         self._book = HeldBook(proof.start)
+        self._asks = any(_asks(context, past.commits[place]) for place in (0, *past.policies) if past.commits)
         self._unsettled = _Unsettled(past.steps)
 
     def add(self, receipt: Receipt) -> None:
@@ -206,7 +216,8 @@ class _Run:
             self._denial(receipt, body)
         if isinstance(body, Reviewed):
             self._reviews.append(receipt.sequence)
-        self._book.add(body)
+        if self._asks:  # else nobody ever asks, and what is live need not be held a second time
+            self._book.add(body)
         self._sums.add(receipt)
         self._comparison.add(receipt)
         self.proved += 1
