@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from driver import Access
@@ -105,3 +107,10 @@ def test_a_draft_says_that_it_does_not_know_who_holds_what(eyes: Access) -> None
     ).out  # fmt: skip
     assert "not known here, since the ledger was not read: who holds or approved something on staging" in said
     assert "from owners except approvers:staging, holders:staging" in said
+
+
+@pytest.mark.on_disk
+def test_a_check_says_which_resources_it_asked_no_ledger_about(eyes: Access) -> None:
+    number = asked(eyes, "orders-db", "10:00")
+    found = json.loads(eyes.run("check", "--pull", number, "--at", T("10:01"), "--format", "json").out)
+    assert [decision["unread"] for decision in found["decisions"]] == [["staging"]]

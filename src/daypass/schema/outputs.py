@@ -138,6 +138,7 @@ _TRACE = shape("Trace", {**of(str, "rule", "effect", "error"), "applied": bool, 
 _DECISION: Keys = {
     **of(str, "grant", "policy", "window"),
     "automatic": bool,
+    "unread": Texts,
     "rules": Texts,
     "denials": many(Denial),
     "approvals": many(_APPROVALS),

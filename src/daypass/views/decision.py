@@ -245,6 +245,7 @@ def decision_data(catalogue: Catalogue, grant: Grant, decision: Decision) -> dic
             }
             for r in decision.needs
         ],
+        "unread": list(decision.unread),
         "traces": [plain(trace) | {"values": dict(trace.values)} for trace in decision.traces],
         "window": str(grant.span.window) if grant.span.window is not None else format_duration(grant.span.length),
         "until": format_instant(grant.span.window.end) if grant.span.window is not None else None,

@@ -177,7 +177,7 @@ class PolicyCase(Struct, frozen=True):
 def read_cases(file: PolicyFile[PolicyTestForm], known: Known | None) -> tuple[PolicyCase, ...]:
     """Read a file of tests. A case that cannot be read is a finding and is left out.
 
-    So is one that expects approvals from a source that there is not; ``known`` is None where nobody can tell.
+    A source that there is not is a finding as well, where it is ``known`` which there are.
     """
     if known is not None:
         _check_expected(file, known)
