@@ -123,8 +123,10 @@ def test_a_source_that_names_no_rota_is_a_finding_with_the_likeliest() -> None:
 
 def test_a_rota_is_no_requirement_that_cannot_be_met() -> None:
     assert [f.code for f in probe(duty()) if f.code == "requirement-unmeetable"] == []
-    three = duty("'on-call:payments'").rules.rules[0].require[0]
-    assert three.at_least == 1
+    rule = (RULE % "'on-call:payments'").replace("at_least: 1", "at_least: 2")
+    two = read_policies(sample_files(rules_base=rule) | {"policies/rotas/payments.yaml": ROTA.encode()})
+    (found,) = [f for f in probe(two) if f.code == "requirement-unmeetable"]
+    assert found.message.endswith("2 approvals from on-call:payments must be given, but there is only on-call:payments")
 
 
 def test_somebody_who_takes_turns_and_leaves_is_pointed_at() -> None:

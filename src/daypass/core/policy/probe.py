@@ -124,15 +124,14 @@ def _unmeetable(rule: Rule, policy: Policy) -> Iterator[Finding]:
 def _short(policy: Policy, resource: str, requirements: Sequence[Requirement]) -> list[tuple[str, str, str]]:
     """Say why requirements on a resource can never be met, whoever receives access, or asks for it.
 
-    Whoever is above the subject is somebody else with each, and one person: they stand here by the name of the source.
+    Whoever is above the subject is somebody else with each, and on call at each instant, and one person: they stand here by
+    the name of the source.
     """
     catalogue, found = policy.catalogue, []
     for need in resolve(catalogue, Ending(resource, ""), requirements, _ALWAYS):
-        above = [part for part in parts(need.source) if parted(part)[0] in OF_THE_ACCESS]
-        there = {part for part in above if any(may_approve(catalogue, one) for one in ever(catalogue, part))}
-        rotas = [part for part in parts(need.source) if parted(part)[0] == ON_CALL]
-        turns = {one.handle for part in rotas for one in ever(catalogue, part) if may_approve(catalogue, one)}
-        found.append(replace(need, eligible=need.eligible | there | turns))
+        single = [part for part in parts(need.source) if parted(part)[0] in (*OF_THE_ACCESS, ON_CALL)]
+        there = {part for part in single if any(may_approve(catalogue, one) for one in ever(catalogue, part))}
+        found.append(replace(need, eligible=need.eligible | there))
     return shortage(catalogue, Ending(resource, ""), found, _ALWAYS)
 
 
