@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, PURPOSE, RESOURCE, RULES, grant, policy, rules
 
-from daypass.core.policy.compare import MOST, Shift, compare, search, shifts
+from daypass.core.policy.compare import MOST, Move, PolicyComparison, compare, search, shifts
 from daypass.core.policy.decision import Request, decide
 from daypass.core.window import Span
 from examples import examples
@@ -21,7 +21,7 @@ def moved(before, after):
     """Write what a search finds: how it moved, and who shows it with which role for how long."""
     return [
         (
-            " and ".join(shift.value for shift in Shift if shift in one.shifts),
+            " and ".join(shift.value for shift in Move if shift in one.shifts),
             one.request.grant.subject,
             f"{one.request.grant.resource}/{one.request.grant.role}",
             one.request.grant.span.length,
@@ -51,7 +51,7 @@ def test_the_same_policies_say_the_same():
 )
 def test_each_way_in_which_a_decision_may_move(before, after, expected, looser):
     found = search(rules(before), rules(after), AT, 500)
-    assert {" and ".join(s.value for s in Shift if s in one.shifts) for one in found.differences} == expected
+    assert {" and ".join(s.value for s in Move if s in one.shifts) for one in found.differences} == expected
     assert found.looser is looser
 
 
@@ -112,8 +112,11 @@ def test_a_search_that_is_too_large_tries_some_and_says_so():
 def test_requests_of_the_past_are_judged_as_they_were_asked():
     asked = [Request(grant(hours=hours), "alice", AT) for hours in (1, 3)]
     short = rules("  - {id: short, when: 'grant.duration > duration(\"2h\")', deny: true}\n")
-    found = compare(rules(ONE), short, asked)
-    assert [(one.request, one.shifts) for one in found.differences] == [(asked[1], frozenset({Shift.DENIES}))]
+    gathered = PolicyComparison()
+    for request in asked:
+        gathered.add(compare(rules(ONE), short, request))
+    found = gathered.result()
+    assert [(one.request, one.shifts) for one in found.differences] == [(asked[1], frozenset({Move.DENIES}))]
     assert (found.tried, found.possible) == (2, 2)
 
 
@@ -151,6 +154,6 @@ def test_what_trying_everything_finds_a_search_finds_too(one, other):
                         asked = grant(subject=who, resource=resource, role=role, purpose=purpose, ticket=ticket)
                         request = Request(replace(asked, span=Span(duration=timedelta(minutes=minutes))), who, at)
                         brute = brute or bool(
-                            shifts(decide(before, request), decide(after, request)) & {Shift.PERMITS, Shift.FEWER}
+                            shifts(decide(before, request), decide(after, request)) & {Move.PERMITS, Move.FEWER}
                         )
     assert search(before, after, AT, 800).looser or not brute

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from daypass.core.files.grants import grant_text
-from daypass.core.policy.compare import Compared, Difference, Shift
+from daypass.core.policy.compare import Compared, Move, PolicyDifference
 from daypass.core.policy.decision import Decision
 from daypass.core.window import format_instant
 from daypass.views.data import plain
 from daypass.views.findings import as_output, count, joined
 
-_SHIFTS = {
-    Shift.PERMITS: "lets through what was denied",
-    Shift.FEWER: "no longer asks for an approval that was asked for",
-    Shift.DENIES: "denies what was let through",
-    Shift.MORE: "asks for an approval that was not asked for",
+_MOVES = {
+    Move.PERMITS: "lets through what was denied",
+    Move.FEWER: "no longer asks for an approval that was asked for",
+    Move.DENIES: "denies what was let through",
+    Move.MORE: "asks for an approval that was not asked for",
 }
 
 
@@ -33,8 +33,8 @@ def compared_text(found: Mapping[str, Compared], notes: tuple[str, ...] = ()) ->
     return joined([*lines, *notes])
 
 
-def _difference(where: str, one: Difference) -> list[str]:
-    said = " and ".join(_SHIFTS[shift] for shift in Shift if shift in one.shifts)
+def _difference(where: str, one: PolicyDifference) -> list[str]:
+    said = " and ".join(_MOVES[shift] for shift in Move if shift in one.shifts)
     lines = [f"{'LOOSER' if one.looser else 'tighter'}  {said} ({where}: {count(one.count, 'request')})"]
     lines += [f"  before: {_answer(one.before)}", f"  after:  {_answer(one.after)}"]
     lines.append(f"  for example, asked for by {one.request.requester} at {format_instant(one.request.opened_at)}:")
@@ -64,10 +64,10 @@ def compared_json(found: Mapping[str, Compared], unread: int = 0) -> str:
     return as_output({"looked": looked, "unread": unread})
 
 
-def _data(one: Difference) -> dict[str, Any]:
+def _data(one: PolicyDifference) -> dict[str, Any]:
     return {
         "looser": one.looser,
-        "shifts": [shift.value for shift in Shift if shift in one.shifts],
+        "shifts": [shift.value for shift in Move if shift in one.shifts],
         "count": one.count,
         "requester": one.request.requester,
         "opened_at": format_instant(one.request.opened_at),

@@ -7,7 +7,7 @@ a rule of either may change its mind. A search finds what it finds: nothing foun
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from itertools import count, islice, product
@@ -21,6 +21,7 @@ from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.options import as_brought
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.samples import durations_in, instants_in
+from daypass.core.record import replace
 from daypass.core.window import Span
 
 MOST = 2_000
@@ -31,7 +32,7 @@ _SECOND = timedelta(seconds=1)
 _TICKETS = ("", "EXAMPLE-1")
 
 
-class Shift(Enum):
+class Move(Enum):
     """How a decision moved. The first two loosen what was asked, the others tighten it."""
 
     PERMITS = "permits"
@@ -40,17 +41,17 @@ class Shift(Enum):
     MORE = "asks more"
 
 
-LOOSER = frozenset({Shift.PERMITS, Shift.FEWER})
+LOOSER = frozenset({Move.PERMITS, Move.FEWER})
 """The shifts that somebody may take advantage of."""
 
 
-class Difference(Struct, frozen=True):
+class PolicyDifference(Struct, frozen=True):
     """What two policies say of one request, and how the second moved. ``count`` requests moved in the same way."""
 
     request: Request
     before: Decision
     after: Decision
-    shifts: frozenset[Shift]
+    shifts: frozenset[Move]
     count: int = 1
 
     @property
@@ -62,7 +63,7 @@ class Difference(Struct, frozen=True):
 class Compared(Struct, frozen=True):
     """What came of a comparison: each way in which requests moved, the loosest first; of how many that there are."""
 
-    differences: tuple[Difference, ...]
+    differences: tuple[PolicyDifference, ...]
     tried: int
     possible: int
 
@@ -72,7 +73,7 @@ class Compared(Struct, frozen=True):
         return any(difference.looser for difference in self.differences)
 
 
-def shifts(before: Decision, after: Decision) -> frozenset[Shift]:
+def shifts(before: Decision, after: Decision) -> frozenset[Move]:
     """Say how a decision moved; nothing where it did not.
 
     What a request lacks and can bring (a ticket, details) keeps nobody from comparing the rest, where both demand it.
@@ -80,22 +81,22 @@ def shifts(before: Decision, after: Decision) -> frozenset[Shift]:
     return _moved(before, after)[0]
 
 
-def _moved(before: Decision, after: Decision) -> tuple[frozenset[Shift], Decision, Decision]:
+def _moved(before: Decision, after: Decision) -> tuple[frozenset[Move], Decision, Decision]:
     """Return how a decision moved, and both as they are once a request brings what both demand."""
     if not (before.denials and after.denials):
         return _shifts(before, after), before, after
     (old, lacked), (new, lacks) = as_brought(before), as_brought(after)
     if old.denials and new.denials:
         return frozenset(), old, new
-    demands = {Shift.PERMITS: set(lacked) - set(lacks), Shift.DENIES: set(lacks) - set(lacked)}
+    demands = {Move.PERMITS: set(lacked) - set(lacks), Move.DENIES: set(lacks) - set(lacked)}
     return _shifts(old, new) | {shift for shift, some in demands.items() if some}, old, new
 
 
-def _shifts(before: Decision, after: Decision) -> frozenset[Shift]:
+def _shifts(before: Decision, after: Decision) -> frozenset[Move]:
     if before.denials or after.denials:
-        return frozenset({Shift.PERMITS if before.denials else Shift.DENIES})
+        return frozenset({Move.PERMITS if before.denials else Move.DENIES})
     fewer, more = _lacks(after, before), _lacks(before, after)
-    return frozenset(shift for shift, so in ((Shift.FEWER, fewer), (Shift.MORE, more)) if so)
+    return frozenset(shift for shift, so in ((Move.FEWER, fewer), (Move.MORE, more)) if so)
 
 
 def _lacks(one: Decision, other: Decision) -> bool:
@@ -112,25 +113,32 @@ def _lacks(one: Decision, other: Decision) -> bool:
     return False
 
 
-def compare(before: Policy, after: Policy, requests: Iterable[Request], possible: int = 0) -> Compared:
-    """Decide on requests by both and gather what moved: those that moved alike, and for the same reasons, are one."""
-    found: dict[tuple[object, ...], Difference] = {}
-    tried = 0
-    for request in requests:
-        tried += 1
-        moved, old, new = _moved(decide(before, request), decide(after, request))
-        if not moved:
-            continue
-        key = (moved, _said(old), _said(new))
-        known = found.get(key)
-        found[key] = Difference(request, old, new, moved) if known is None else _again(known)
-    order = list(Shift)
-    ranked = sorted(found.values(), key=lambda one: min(order.index(shift) for shift in one.shifts))
-    return Compared(tuple(ranked), tried, max(possible, tried))
+class PolicyComparison:
+    """Gathers what moved: requests that moved alike, and for the same reasons, are one difference."""
+
+    def __init__(self) -> None:
+        self._tried = 0
+        self._found: dict[tuple[object, ...], PolicyDifference] = {}
+
+    def add(self, difference: PolicyDifference) -> None:
+        """Take in what two policies say of one request."""
+        self._tried += 1
+        if difference.shifts:
+            key = (difference.shifts, _said(difference.before), _said(difference.after))
+            known = self._found.get(key)
+            self._found[key] = difference if known is None else replace(known, count=known.count + 1)
+
+    def result(self, possible: int = 0) -> Compared:
+        """Return all that moved, the loosest first."""
+        order = list(Move)
+        ranked = sorted(self._found.values(), key=lambda one: min(order.index(shift) for shift in one.shifts))
+        return Compared(tuple(ranked), self._tried, max(possible, self._tried))
 
 
-def _again(difference: Difference) -> Difference:
-    return Difference(difference.request, difference.before, difference.after, difference.shifts, difference.count + 1)
+def compare(before: Policy, after: Policy, request: Request) -> PolicyDifference:
+    """Decide on a request by both; where they say the same nothing shifts."""
+    moved, old, new = _moved(decide(before, request), decide(after, request))
+    return PolicyDifference(request, old, new, moved)
 
 
 def _said(decision: Decision) -> tuple[object, ...]:
@@ -143,7 +151,10 @@ def search(before: Policy, after: Policy, at: datetime, most: int = MOST) -> Com
     """Compare two policies over the requests that may be asked by either: ``most``, spread evenly, where there are more."""
     field = _Field(before, after, at)
     step = field.step(-(-field.size // most))
-    return compare(before, after, islice(field.requests(), 0, None, step), field.size)
+    gathered = PolicyComparison()
+    for request in islice(field.requests(), 0, None, step):
+        gathered.add(compare(before, after, request))
+    return gathered.result(field.size)
 
 
 class _Field:

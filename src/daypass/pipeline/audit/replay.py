@@ -11,7 +11,7 @@ from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId, Oid, grant_path
 from daypass.core.ledger.receipt import Admission, Decided, Receipt, Resolution
-from daypass.core.policy.compare import Compared, compare
+from daypass.core.policy.compare import Compared, PolicyComparison, compare
 from daypass.core.policy.decision import Request
 from daypass.core.policy.policies import Policy
 from daypass.pipeline.audit.questions import Index
@@ -51,22 +51,26 @@ def replay(
     Raises LedgerError where the ledger does not verify.
     """
     sources = index.follow(at)
-    live: list[Request] = []
+    history, live = PolicyComparison(), PolicyComparison()
     unread: list[GrantId] = []
 
-    def requests() -> Iterator[Request]:
+    def requests() -> Iterator[tuple[_Asked, Request]]:
         waiting: list[_Asked] = []
         for receipt in index.all_receipts():
             waiting += _asked(receipt)
             if len(waiting) >= _BATCH:
-                yield from _read(index, waiting, at, live, unread)
+                yield from _read(index, waiting, unread)
                 waiting.clear()
             if progress is not None and receipt.sequence % _BATCH == 0:
                 progress(receipt.sequence, sources.receipts, "receipts")
-        yield from _read(index, waiting, at, live, unread)
+        yield from _read(index, waiting, unread)
 
-    history = compare(before, after, requests())
-    return Replayed(history, compare(before, after, live), len(unread))
+    for asked, request in requests():
+        difference = compare(before, after, request)
+        history.add(difference)
+        if asked.until is not None and asked.until > at:
+            live.add(difference)
+    return Replayed(history.result(), live.result(), len(unread))
 
 
 def _asked(receipt: Receipt) -> Iterator[_Asked]:
@@ -81,16 +85,11 @@ def _asked(receipt: Receipt) -> Iterator[_Asked]:
             yield _Asked(file.grant, file.blob, body.requester, body.requested_at, receipt.run_at, None)
 
 
-def _read(
-    index: Index, waiting: list[_Asked], at: datetime, live: list[Request], unread: list[GrantId]
-) -> Iterator[Request]:
+def _read(index: Index, waiting: list[_Asked], unread: list[GrantId]) -> Iterator[tuple[_Asked, Request]]:
     contents = index.contents({one.blob for one in waiting})
     for one in waiting:
         grant = read_grant(grant_path(one.grant), contents[one.blob]) if one.blob in contents else None
-        if not isinstance(grant, Grant):
+        if isinstance(grant, Grant):
+            yield one, Request(grant, one.requester, one.opened_at, window=grant.span.starting(one.merged_at))
+        else:
             unread.append(one.grant)
-            continue
-        request = Request(grant, one.requester, one.opened_at, window=grant.span.starting(one.merged_at))
-        if one.until is not None and one.until > at:
-            live.append(request)
-        yield request
