@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from daypass.schema import models, policy_models
+    from daypass.schema import models, policy_models, rule_models
 
 _F = TypeVar("_F")
 
@@ -30,11 +30,11 @@ GRANT: Schema[models.GrantForm] = Schema("grant")
 SETTINGS: Schema[policy_models.SettingsForm] = Schema("settings")
 RESOURCE: Schema[policy_models.ResourceForm] = Schema("resource")
 DIRECTORY: Schema[policy_models.DirectoryForm] = Schema("directory")
-ROTA: Schema[policy_models.RotaForm] = Schema("rota")
-CALENDAR: Schema[policy_models.CalendarForm] = Schema("calendar")
-PURPOSE: Schema[policy_models.PurposeForm] = Schema("purpose")
-RULES: Schema[policy_models.RulesForm] = Schema("rules")
-POLICY_TEST: Schema[policy_models.PolicyTestForm] = Schema("policy-test")
+ROTA: Schema[rule_models.RotaForm] = Schema("rota")
+CALENDAR: Schema[rule_models.CalendarForm] = Schema("calendar")
+PURPOSE: Schema[rule_models.PurposeForm] = Schema("purpose")
+RULES: Schema[rule_models.RulesForm] = Schema("rules")
+POLICY_TEST: Schema[rule_models.PolicyTestForm] = Schema("policy-test")
 
 SUFFIX = ".schema.json"
 OUTPUTS = "outputs.json"

@@ -18,9 +18,9 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from daypass import schema
-from daypass.schema import OUTPUTS, SUFFIX, models, outputs, policy_models
+from daypass.schema import OUTPUTS, SUFFIX, models, outputs, policy_models, rule_models
 
-_NAMES = {"models": models, "policy_models": policy_models}
+_NAMES = {"models": models, "policy_models": policy_models, "rule_models": rule_models}
 MODELS: dict[str, type] = {
     getattr(schema, constant).name: get_args(hint)[0]
     for constant, hint in get_type_hints(schema, globalns={**vars(schema), **_NAMES}).items()

@@ -7,117 +7,49 @@ same version. Verbs import nothing from here; tests hold what they print to it.
 from __future__ import annotations
 
 from types import GenericAlias
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel
 
-from daypass.core.plan import Action, Reason
-from daypass.core.state import Stage
-from daypass.schema.models import DURATION, INSTANT
-
-Instant = Annotated[str, Field(pattern=f"^(?:{INSTANT})$")]
-Duration = Annotated[str, Field(pattern=f"^-?(?:{DURATION})$")]
-Texts = list[str]
-Level = Literal["error", "warning", "note"]
-
-Keys = dict[str, Any]
-"""The type of each key; a type in a tuple is that of a key which some objects are without."""
-
-
-def shape(name: str, keys: Keys) -> Any:
-    """Return the model of an object."""
-    fields: Keys = {key: (kind[0], None) if isinstance(kind, tuple) else (kind, ...) for key, kind in keys.items()}
-    return create_model(name, **fields)
-
-
-def many(kind: Any) -> Any:
-    """Return the type of a list."""
-    return GenericAlias(list, kind)
-
-
-def output(name: str, keys: Keys) -> Any:
-    """Return the model of a whole output."""
-    return shape(name, {"version": Literal[1], **keys})
-
-
-def of(kind: Any, *names: str) -> Keys:
-    """Return keys of one type."""
-    return dict.fromkeys(names, kind)
-
-
-_ENTITLEMENT = {**of(str, "target", "resource", "principal", "privilege"), "privilege_fields": dict[str, Any] | None}
-_DENIES = of(str, "rule", "code", "message")
-Entitlement = shape("Entitlement", _ENTITLEMENT)
-_FINDING = {**of(str, "code", "file", "path", "message", "hint"), "severity": Level, **of(int, "line", "column")}
-Finding = shape("Finding", _FINDING)
-Denial = shape("Denial", {**_DENIES, **of(str, "hint", "path")})
-Missing = shape(
-    "Missing",
-    {"from": str, "approvals": int, **of(Texts, "people", "joining"), "joining_at": Instant | None},
+from daypass.core.plan import Action
+from daypass.schema.shapes import (
+    CHANGE,
+    CLAIM,
+    ENTITLEMENT,
+    SPAN,
+    Change,
+    Denial,
+    Denied,
+    Doubt,
+    Duration,
+    Entitlement,
+    Finding,
+    Grant,
+    Instant,
+    Keys,
+    Level,
+    Pull,
+    Refused,
+    Texts,
+    many,
+    of,
+    output,
+    shape,
 )
-Approval = shape("Approval", {**of(str, "by", "acts_for", "for", "commit"), "at": Instant})
-Grant = shape(
-    "Grant",
-    {
-        **of(str, "grant", "code", "why", "subject", "role", "bound", "note"),
-        **_ENTITLEMENT,
-        "state": Stage,
-        **of(Instant | None, "from", "until"),
-        "duration": Duration | None,
-        **of(int | None, "seconds_left", "pull"),
-        **of(bool, "provisioned", "met"),
-        "policy_denies": many(shape("PolicyDenies", _DENIES)),
-        "kind": Literal["", "new", "widen", "narrow", "remove"],
-        "denials": many(Denial),
-        "blocks": Texts,
-        "missing": many(Missing),
-        "approved_by": many(Approval),
-        "rejected_by": many(shape("Rejection", {**of(str, "by", "reason", "commit"), "at": Instant})),
-        "ignored": many(shape("IgnoredReview", {**of(str, "by", "state", "why", "commit"), "at": Instant})),
-    },
-)
-"""The account of one grant: the same wherever an output speaks of one."""
 
-Pull = shape(
-    "Pull",
-    {
-        "number": int,
-        "state": Literal["open", "merged", "closed"],
-        **of(str, "title", "branch", "head", "requester", "closed", "refused"),
-        "opened_at": Instant,
-        **of(bool, "met", "draft"),
-        "merge": str | None,
-        "findings": many(shape("PlacedFinding", {**_FINDING, "place": str})),
-        "grants": many(Grant),
-    },
-)
-_CHANGE: Keys = {
-    "action": Action,
-    **_ENTITLEMENT,
-    "grants": Texts,
-    "reason": Reason,
-    "due": Instant,
-    "until": (Instant,),
-}
-Change = shape("Change", _CHANGE)
-Doubt = shape("Doubt", {**_ENTITLEMENT, "grants": Texts, "why": str})
-Refused = shape("Refused", of(str, "grant", "blob", "landing", "code", "message"))
-Denied = shape("Denied", {"grant": str, **_ENTITLEMENT, **_DENIES})
-_SPAN = of(Instant, "from", "until")
-_CLAIM: Keys = {"grant": str, **_ENTITLEMENT, **_SPAN, "blocked": str | None, "bound": str}
 _PLAN: Keys = {
     "at": Instant,
     **of(str, "main", "digest"),
     **of(int, "live", "by_ledger"),
     **of(many(Change), "changes", "lost"),
     "grants": many(Grant),
-    "waiting": many(shape("Claim", _CLAIM)),
-    "blocked": many(shape("Blocked", {**_CLAIM, "reason": str})),
+    "waiting": many(shape("Claim", CLAIM)),
+    "blocked": many(shape("Blocked", {**CLAIM, "reason": str})),
     "refused": many(Refused),
     "invalid": Texts,
     "unreadable": dict[str, str],
     "denied": many(Denied),
-    "failing": many(shape("Failing", {**_CHANGE, "error": str, **of(Instant, "since", "again")})),
+    "failing": many(shape("Failing", {**CHANGE, "error": str, **of(Instant, "since", "again")})),
     **of(many(Doubt), "unknown", "renamed"),
     **of(many(Entitlement), "offered", "unmanaged"),
 }
@@ -126,7 +58,7 @@ Apply = output(
     "apply",
     {
         **_PLAN,
-        "outcomes": many(shape("Outcome", {**_CHANGE, "error": str, **of(bool, "ok", "recovered")})),
+        "outcomes": many(shape("Outcome", {**CHANGE, "error": str, **of(bool, "ok", "recovered")})),
         "held": many(Change),
         **of(str, "away", "undelivered"),
     },
@@ -194,7 +126,7 @@ _WAY = shape(
     },
 )
 _ASKED_ROLE: Keys = {**of(str, "resource", "role", "title"), "ways": many(_WAY)}
-_OVERDUE = {**_ENTITLEMENT, "until": Instant | None, "seconds_late": int | None, "grants": Texts, "note": str}
+_OVERDUE = {**ENTITLEMENT, "until": Instant | None, "seconds_late": int | None, "grants": Texts, "note": str}
 _OVERDUE |= {"numbers": many(Texts)}
 Status = output(
     "status",
@@ -259,7 +191,7 @@ _SOURCES: Keys = {
 }
 _ACCESS: Keys = {
     **of(str, "subject", "doubt"),
-    **_ENTITLEMENT,
+    **ENTITLEMENT,
     **of(Texts, "roles", "grants", "commits", "approvers", "policies", "reasons", "tickets", "ended", "end_reasons"),
     "since": Instant,
     "until": Instant | None,
@@ -291,9 +223,9 @@ _PULLS: Keys = {"pulls": many(Pull)}
 _EFFECT: Keys = {
     "grant": str,
     "action": Action,
-    **_ENTITLEMENT,
+    **ENTITLEMENT,
     "span": shape("Span", {"duration": Duration | None, **of(Instant | None, "from", "until")}) | None,
-    "before": shape("Before", _SPAN) | None,
+    "before": shape("Before", SPAN) | None,
     "others": Texts,
     "latest": Instant | None,
 }
@@ -308,12 +240,12 @@ _REVOKED: Keys = {
     "not_revoked": (many(shape("NotRevoked", {"grant": str, "may": Texts})),),
     "unread": (Texts,),
 }
-_TAKEN = {**of(str, "grant", "subject", "role", "why"), **_ENTITLEMENT, "until": Instant, **of(bool, "dated", "beside")}
+_TAKEN = {**of(str, "grant", "subject", "role", "why"), **ENTITLEMENT, "until": Instant, **of(bool, "dated", "beside")}
 _IMPORT: Keys = {
     "resource": str,
     "pull": int | None,
     "taken": many(shape("Taken", _TAKEN)),
-    "left": many(shape("Left", {**_ENTITLEMENT, "why": str})),
+    "left": many(shape("Left", {**ENTITLEMENT, "why": str})),
     "granted": int,
 }
 _REFS = GenericAlias(dict, (str, str))
@@ -323,7 +255,7 @@ _WAITING = shape(
     "Waiting",
     {"receipt": int, **of(str, "kind", "run"), "at": Instant | None, "ok": bool | None, "changes": many(Change)},
 )
-_SETTLED = shape("Settled", {**_ENTITLEMENT, "grants": Texts})
+_SETTLED = shape("Settled", {**ENTITLEMENT, "grants": Texts})
 
 OUTPUTS: dict[str, type[BaseModel]] = {
     "request": output("request", {**_PULLS, "grants": (many(Grant),)}),
@@ -333,7 +265,7 @@ OUTPUTS: dict[str, type[BaseModel]] = {
         "sync", {**of(_REFS, "brought", "pushed"), "aside": many(shape("Aside", of(str, "message", "hint")))}
     ),
     "import": output("import", _IMPORT),
-    "can": output("can", {**of(str, "subject", "role"), **_ENTITLEMENT, "holds": bool}),
+    "can": output("can", {**of(str, "subject", "role"), **ENTITLEMENT, "holds": bool}),
     "forge": output("forge", {"kind": str}),
     "refresh": output("refresh", {"pull": int | None, "what": str, "paths": Texts}),
     "answer": output(
@@ -395,7 +327,7 @@ OUTPUTS: dict[str, type[BaseModel]] = {
         "fetch",
         {
             "kind": Literal["certificate", "secret"],
-            **_ENTITLEMENT,
+            **ENTITLEMENT,
             "grants": Texts,
             "until": Instant,
             **of(str, "file", "text"),

@@ -34,7 +34,8 @@ from daypass.core.policy.rules import Rules
 from daypass.schema import Schema
 
 if TYPE_CHECKING:
-    from daypass.schema.policy_models import PurposeForm, SettingsForm
+    from daypass.schema.policy_models import SettingsForm
+    from daypass.schema.rule_models import PurposeForm
 
 __all__ = ["SETTINGS", "Policy", "PolicyCase", "read_policies"]
 

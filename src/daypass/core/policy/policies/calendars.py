@@ -10,7 +10,7 @@ from daypass.core.calendar.hours import check_zone, parse_hours
 from daypass.core.policy.policies.file import Key, PolicyFile
 
 if TYPE_CHECKING:
-    from daypass.schema.policy_models import CalendarForm
+    from daypass.schema.rule_models import CalendarForm
 
 _T = TypeVar("_T")
 

@@ -31,7 +31,8 @@ from daypass.core.policy.policies.named import Known, check_known
 from daypass.core.window import format_duration
 
 if TYPE_CHECKING:
-    from daypass.schema.policy_models import BrakeForm, FieldForm, LimitsForm, PurposeForm, ResourceForm, SettingsForm
+    from daypass.schema.policy_models import BrakeForm, LimitsForm, ResourceForm, SettingsForm
+    from daypass.schema.rule_models import FieldForm, PurposeForm
 
 
 def read_settings(file: PolicyFile[SettingsForm], kinds: TargetKinds) -> Settings:

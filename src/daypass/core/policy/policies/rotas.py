@@ -13,7 +13,7 @@ from daypass.core.policy.policies.named import Known, check_known
 from daypass.core.window import Window, format_instant
 
 if TYPE_CHECKING:
-    from daypass.schema.policy_models import RotaForm
+    from daypass.schema.rule_models import RotaForm
 
 
 def read_rota(name: str, file: PolicyFile[RotaForm], directory: Directory | None) -> Rota:

@@ -30,7 +30,7 @@ from daypass.core.window import Span, Window
 
 if TYPE_CHECKING:
     from daypass.schema.models import WindowForm
-    from daypass.schema.policy_models import (
+    from daypass.schema.rule_models import (
         CaseForm,
         CaseHistory,
         ExpectForm,

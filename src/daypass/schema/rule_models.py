@@ -1,0 +1,226 @@
+"""The forms of what decisions go by below ``policies/``: rules, purposes, calendars, rotas and policy tests.
+
+The source of their JSON Schemas; `daypass.schema.policy_models` has the other files.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from daypass.schema.models import Detail, Duration, FieldName, Instant, Name, RoleName, WindowForm, text
+from daypass.schema.policy_models import (
+    AnySource,
+    Asker,
+    Choice,
+    Condition,
+    Count,
+    DaySpan,
+    GroupSource,
+    Line,
+    Moment,
+    Pattern,
+    Prose,
+    RuleId,
+    Taken,
+    Version,
+    Year,
+    Zone,
+)
+
+_NAME = "[a-z0-9][a-z0-9-]*"
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+
+CalendarForm = TypedDict(
+    "CalendarForm",
+    {
+        "version": Version,
+        "title": NotRequired[Line],
+        "zone": Zone,
+        "hours": NotRequired[
+            Annotated[Line, Field(description="hours of the week that belong to it: Mon-Fri 08:00-19:00")]
+        ],
+        "days": NotRequired[Annotated[list[DaySpan], Field(description="whole local days that belong to it")]],
+        "except": NotRequired[Annotated[list[DaySpan], Field(description="whole local days that do not")]],
+        "years": NotRequired[
+            Annotated[list[Year], Field(description="years of which it says all, beside those of its days")]
+        ],
+    },
+)
+CalendarForm.__doc__ = "policies/calendars/<name>.yaml: a named set of instants, by the clock on the wall of one zone."
+
+
+OverrideForm = TypedDict("OverrideForm", {"person": Name, "from": Moment, "until": Moment})
+OverrideForm.__doc__ = "Somebody who is on call in place of whose turn it is."
+
+
+@with_config(ConfigDict(title="daypass rota"))
+class RotaForm(TypedDict):
+    """policies/rotas/<rota>.yaml: who is on call, and when."""
+
+    version: Version
+    title: NotRequired[Line]
+    zone: Line
+    handover: NotRequired[
+        Annotated[
+            str,
+            text(
+                "(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:[01][0-9]|2[0-3]):[0-5][0-9]",
+                "a day and a time, as Mon 09:00, or a time of every day",
+                longest=9,
+            ),
+        ]
+    ]
+    turns: NotRequired[Annotated[list[Name], Field(min_length=1, description="who takes turns, in this order")]]
+    since: NotRequired[Annotated[str, text(_DATE, "the day of the first turn", longest=10)]]
+    overrides: NotRequired[list[OverrideForm]]
+    owners: NotRequired[
+        Annotated[list[Name], Field(min_length=1, description="groups that review changes of this file")]
+    ]
+
+
+class TicketForm(TypedDict):
+    """What a purpose demands of the ticket: whether there must be one, and its form."""
+
+    required: NotRequired[bool]
+    pattern: NotRequired[Pattern]
+
+
+class FieldForm(TypedDict):
+    """A field that grants of a purpose fill in under `details`."""
+
+    kind: Literal["text", "moment", "choice", "names", "number", "person"]
+    title: NotRequired[Line]
+    required: NotRequired[bool]
+    ends_access: NotRequired[Annotated[bool, Field(description="of a moment: the access ends then")]]
+    of: NotRequired[
+        Annotated[list[Choice], Field(min_length=1, max_length=100, description="the only values of choice and names")]
+    ]
+    pattern: NotRequired[Annotated[Pattern, Field(description="the form of a text")]]
+
+
+@with_config(ConfigDict(title="daypass purpose"))
+class PurposeForm(TypedDict):
+    """policies/purposes/<purpose>.yaml: a ready-made kind of request and what it demands."""
+
+    version: Version
+    title: NotRequired[Line]
+    emergency: NotRequired[bool]
+    asked_by: NotRequired[
+        Annotated[list[Asker], Field(min_length=1, description="who may ask for it; anybody where it is not said")]
+    ]
+    ticket: NotRequired[TicketForm]
+    fields: NotRequired[Annotated[dict[FieldName, FieldForm], Field(min_length=1, max_length=20)]]
+    max_duration: NotRequired[Duration]
+    guide: NotRequired[Annotated[Prose, Field(description="what reviewers are told")]]
+    rules: NotRequired[
+        Annotated[
+            list[RuleForm], Field(min_length=1, description="rules for this purpose alone, which may read its details")
+        ]
+    ]
+
+
+ApprovalsForm = TypedDict(
+    "ApprovalsForm",
+    {
+        "at_least": Count,
+        "from": AnySource,
+        "except": NotRequired[Annotated[list[Taken], Field(min_length=1, description="whose people are taken out")]],
+    },
+)
+ApprovalsForm.__doc__ = "How many approvals, and from whom."
+
+
+class EscalateForm(TypedDict):
+    """Who may approve as well when nobody did for a while."""
+
+    after: Duration
+    to: GroupSource
+
+
+class RequireForm(TypedDict):
+    """One requirement of a rule."""
+
+    approvals: ApprovalsForm
+    escalate: NotRequired[EscalateForm]
+
+
+class RuleForm(TypedDict):
+    """One rule: when it applies, and what it does then (at least one of require, deny_unless, deny, approve)."""
+
+    id: RuleId
+    when: Condition
+    require: NotRequired[Annotated[list[RequireForm], Field(min_length=1)]]
+    deny_unless: NotRequired[Condition]
+    deny: NotRequired[Literal[True]]
+    approve: NotRequired[Literal["automatically"]]
+    on_behalf: NotRequired[
+        Annotated[Literal[True], Field(description="with approve: for who asks for somebody else as well")]
+    ]
+    message: NotRequired[Prose]
+
+
+@with_config(ConfigDict(title="daypass rules"))
+class RulesForm(TypedDict):
+    """policies/rules/*.yaml: rules; all of all files are evaluated, and their order does not count."""
+
+    version: Version
+    rules: Annotated[list[RuleForm], Field(min_length=1)]
+
+
+Holding = Annotated[str, text(f"{_NAME}/[a-z0-9][a-z0-9_-]*", "resource/role", longest=130)]
+
+
+class CaseRequest(TypedDict):
+    """A request as a test states it."""
+
+    subject: Name
+    resource: Name
+    role: RoleName
+    window: WindowForm
+    reason: NotRequired[Prose]
+    ticket: NotRequired[Line]
+    purpose: NotRequired[Name]
+    details: NotRequired[Annotated[dict[FieldName, Detail], Field(max_length=20)]]
+    requester: NotRequired[Annotated[Name, Field(description="who opens it; the subject where it is not said")]]
+
+
+@with_config(ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1}))
+class ExpectForm(TypedDict):
+    """What policy must say: exactly one of the three."""
+
+    approvals: NotRequired[list[ApprovalsForm]]
+    denied: NotRequired[Annotated[list[RuleId], Field(min_length=1, description="ids of rules, or codes")]]
+    automatic: NotRequired[Literal[True]]
+
+
+class CaseHistory(TypedDict):
+    """What is on record when a request is opened, beside what its subject holds."""
+
+    number_of_grants: NotRequired[
+        Annotated[int, Field(ge=1, le=1000, description="grants in the request, this one too")]
+    ]
+
+
+class CaseForm(TypedDict):
+    """One example."""
+
+    name: Line
+    request: CaseRequest
+    at: Instant
+    live: NotRequired[
+        Annotated[list[Holding], Field(description="what the subject holds beside it, each as resource/role")]
+    ]
+    history: NotRequired[CaseHistory]
+    expect: ExpectForm
+
+
+@with_config(ConfigDict(title="daypass policy test"))
+class PolicyTestForm(TypedDict):
+    """policies/tests/*.yaml: examples of requests with the decision that policy must give."""
+
+    version: Version
+    cases: Annotated[list[CaseForm], Field(min_length=1)]

@@ -1,0 +1,106 @@
+"""What several outputs have in common: how a shape is said, and the shapes of grants, requests and changes.
+
+`daypass.schema.outputs` has each verb's own.
+"""
+
+from __future__ import annotations
+
+from types import GenericAlias
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, create_model
+
+from daypass.core.plan import Action, Reason
+from daypass.core.state import Stage
+from daypass.schema.models import DURATION, INSTANT
+
+Instant = Annotated[str, Field(pattern=f"^(?:{INSTANT})$")]
+Duration = Annotated[str, Field(pattern=f"^-?(?:{DURATION})$")]
+Texts = list[str]
+Level = Literal["error", "warning", "note"]
+
+Keys = dict[str, Any]
+"""The type of each key; a type in a tuple is that of a key which some objects are without."""
+
+
+def shape(name: str, keys: Keys) -> Any:
+    """Return the model of an object."""
+    fields: Keys = {key: (kind[0], None) if isinstance(kind, tuple) else (kind, ...) for key, kind in keys.items()}
+    return create_model(name, **fields)
+
+
+def many(kind: Any) -> Any:
+    """Return the type of a list."""
+    return GenericAlias(list, kind)
+
+
+def output(name: str, keys: Keys) -> Any:
+    """Return the model of a whole output."""
+    return shape(name, {"version": Literal[1], **keys})
+
+
+def of(kind: Any, *names: str) -> Keys:
+    """Return keys of one type."""
+    return dict.fromkeys(names, kind)
+
+
+ENTITLEMENT = {**of(str, "target", "resource", "principal", "privilege"), "privilege_fields": dict[str, Any] | None}
+DENIES = of(str, "rule", "code", "message")
+Entitlement = shape("Entitlement", ENTITLEMENT)
+FINDING = {**of(str, "code", "file", "path", "message", "hint"), "severity": Level, **of(int, "line", "column")}
+Finding = shape("Finding", FINDING)
+Denial = shape("Denial", {**DENIES, **of(str, "hint", "path")})
+Missing = shape(
+    "Missing",
+    {"from": str, "approvals": int, **of(Texts, "people", "joining"), "joining_at": Instant | None},
+)
+Approval = shape("Approval", {**of(str, "by", "acts_for", "for", "commit"), "at": Instant})
+Grant = shape(
+    "Grant",
+    {
+        **of(str, "grant", "code", "why", "subject", "role", "bound", "note"),
+        **ENTITLEMENT,
+        "state": Stage,
+        **of(Instant | None, "from", "until"),
+        "duration": Duration | None,
+        **of(int | None, "seconds_left", "pull"),
+        **of(bool, "provisioned", "met"),
+        "policy_denies": many(shape("PolicyDenies", DENIES)),
+        "kind": Literal["", "new", "widen", "narrow", "remove"],
+        "denials": many(Denial),
+        "blocks": Texts,
+        "missing": many(Missing),
+        "approved_by": many(Approval),
+        "rejected_by": many(shape("Rejection", {**of(str, "by", "reason", "commit"), "at": Instant})),
+        "ignored": many(shape("IgnoredReview", {**of(str, "by", "state", "why", "commit"), "at": Instant})),
+    },
+)
+"""The account of one grant: the same wherever an output speaks of one."""
+
+Pull = shape(
+    "Pull",
+    {
+        "number": int,
+        "state": Literal["open", "merged", "closed"],
+        **of(str, "title", "branch", "head", "requester", "closed", "refused"),
+        "opened_at": Instant,
+        **of(bool, "met", "draft"),
+        "merge": str | None,
+        "findings": many(shape("PlacedFinding", {**FINDING, "place": str})),
+        "grants": many(Grant),
+    },
+)
+CHANGE: Keys = {
+    "action": Action,
+    **ENTITLEMENT,
+    "grants": Texts,
+    "reason": Reason,
+    "due": Instant,
+    "until": (Instant,),
+}
+Change = shape("Change", CHANGE)
+Doubt = shape("Doubt", {**ENTITLEMENT, "grants": Texts, "why": str})
+Refused = shape("Refused", of(str, "grant", "blob", "landing", "code", "message"))
+Denied = shape("Denied", {"grant": str, **ENTITLEMENT, **DENIES})
+SPAN = of(Instant, "from", "until")
+CLAIM: Keys = {"grant": str, **ENTITLEMENT, **SPAN, "blocked": str | None, "bound": str}
