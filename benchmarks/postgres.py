@@ -40,7 +40,7 @@ _APPLIER = """
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
-from daypass.cli.running import run_apply
+from daypass.cli.runs.running import run_apply
 from daypass.cli.repository import AccessRepository
 site = AccessRepository(Path(sys.argv[1]))
 site.standing, site.policy, site.targets()

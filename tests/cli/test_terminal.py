@@ -296,7 +296,7 @@ def test_who_interrupts_a_run_is_told_what_it_had_written(access: Access, monkey
     assert "daypass: interrupted; this was written and stands:" in said.err
     assert "the ledger has every receipt up to 3" in said.err
     with monkeypatch.context() as patched:
-        patched.setattr("daypass.views.decision.needs_text", stop)
+        patched.setattr("daypass.views.policy.decision.needs_text", stop)
         said = access.run("request", "--resource", "orders-db", "--role", "readonly", "--for", "1h", "--reason",
                           "Another reason", "--at", T("10:07"), acting="alice", expect=1)  # fmt: skip
     assert "pull request #2 was opened" in said.err

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from daypass.cli.running import run_apply
+from daypass.cli.runs.running import run_apply
 from daypass.cli.verbs import apply
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from driver import Access, ended

@@ -9,10 +9,10 @@ from policy_samples import files as sample_files
 from daypass.core.approval.judgement import Excluded, judge
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
+from daypass.core.policy.analysis.probe import probe, run_tests
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.probe import probe, run_tests
 from daypass.core.policy.requirement import Requirement, merge, resolve
 from daypass.core.policy.sources import Ending
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from receipt_strategies import BEGIN, folded, proofs
 
+from daypass.core.approval.held import HeldBook
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.held import HeldBook
 from daypass.core.ledger.receipt import Admission, ApprovalRecord, Ended, Genesis, Receipt, Refusal, Retirement
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Entitlement

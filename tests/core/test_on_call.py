@@ -10,9 +10,9 @@ from daypass.core.approval.judgement import Excluded, Judgement, Then, judge
 from daypass.core.files.codeowners import wanted_lines
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
+from daypass.core.policy.analysis.probe import probe
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.probe import probe
 from daypass.core.policy.requirement import Requirement, resolve
 from daypass.core.policy.sources import Ending, may_ask_for
 

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, RULES, SETTINGS, grant, policy, rules
 
 from daypass.core.policy import requirement
+from daypass.core.policy.analysis.probe import probe
 from daypass.core.policy.decision import Request, decide
-from daypass.core.policy.probe import probe
 from daypass.core.policy.requirement import Requirement, resolve
 from daypass.core.policy.shortage import shortage
 from daypass.core.policy.sources import Ending

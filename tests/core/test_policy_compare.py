@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, PURPOSE, RESOURCE, RULES, grant, policy, rules
 
-from daypass.core.policy.compare import MOST, Move, PolicyComparison, compare, search, shifts
+from daypass.core.policy.analysis.compare import MOST, Move, PolicyComparison, compare, search, shifts
 from daypass.core.policy.decision import Request, decide
 from daypass.core.window import Span
 from examples import examples

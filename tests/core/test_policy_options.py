@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 from policy_samples import AT, PURPOSE, RULES, files, grant, policy, rules
 
+from daypass.core.policy.analysis.options import options, reasons
 from daypass.core.policy.decision import Request, decide
-from daypass.core.policy.options import options, reasons
 from daypass.core.window import Span
 
 NIGHT = AT + timedelta(hours=13)

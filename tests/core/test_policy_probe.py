@@ -6,9 +6,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, read_policies, rules, shown
 
+from daypass.core.policy.analysis.probe import probe
+from daypass.core.policy.analysis.samples import MOST, samples_of
 from daypass.core.policy.decision import Request, decide
-from daypass.core.policy.probe import probe
-from daypass.core.policy.samples import MOST, samples_of
 
 NEVER = (
     "can never apply: no request that is possible here makes its condition true [mend the condition or remove the rule]"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from policy_samples import AT, files, read_policies, shown
 
-from daypass.core.policy.probe import failures, run_tests
+from daypass.core.policy.analysis.probe import failures, run_tests
 
 REQUEST = "request: {subject: alice, resource: orders-db, role: readonly, window: {duration: 8h}, reason: example one, ticket: INC-1}"
 WIKI = "request: {subject: alice, resource: wiki, role: editor, window: {duration: 4h}}"

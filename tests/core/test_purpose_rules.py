@@ -3,9 +3,9 @@
 import pytest
 from policy_samples import AT, grant, policy, shown
 
+from daypass.core.policy.analysis.options import options
+from daypass.core.policy.analysis.probe import probe
 from daypass.core.policy.decision import Request, decide, static_denials
-from daypass.core.policy.options import options
-from daypass.core.policy.probe import probe
 
 CASE = """version: 1
 fields:

@@ -3,9 +3,9 @@
 import pytest
 from policy_samples import AT, DIRECTORY, SETTINGS, grant, policy, rules
 
+from daypass.core.policy.analysis.probe import probe
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.probe import probe
 from daypass.core.policy.requirement import approvers
 from daypass.core.policy.sources import Ending, written
 

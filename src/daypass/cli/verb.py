@@ -73,7 +73,7 @@ def _followed(repo: AccessRepository, *, or_away: bool) -> AccessRepository:
     try:
         repo.follow()
     except AwayError as error:
-        from daypass.cli.away import left, say_waiting
+        from daypass.cli.runs.away import left, say_waiting
 
         if or_away:
             return left(repo, error)

@@ -23,9 +23,9 @@ from daypass.core.policy.sources import REVOCATION
 from daypass.core.request import Gated, Item, Report
 from daypass.core.state import GrantState, requested
 from daypass.core.window import format_instant
-from daypass.views.decision import effect_line, grant_rows, guide_of, request_words, taking_words
 from daypass.views.findings import count
 from daypass.views.markdown import code, fence, folded, html_code, prose, table
+from daypass.views.policy.decision import effect_line, grant_rows, guide_of, request_words, taking_words
 
 COMMENT_LIMIT = 60_000
 """Bytes. A comment and a check run's summary take 65,536 characters; the rest is for what a pages puts around it."""

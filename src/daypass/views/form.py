@@ -15,10 +15,10 @@ from daypass.core.request import Reply
 from daypass.core.state import Overview
 from daypass.core.window import format_duration
 from daypass.views.data import plain
-from daypass.views.decision import needs_text
 from daypass.views.findings import as_output, findings_text
 from daypass.views.gate import status_text
 from daypass.views.markdown import code, fence, prose
+from daypass.views.policy.decision import needs_text
 
 _MOST_LISTED = 100
 

@@ -14,7 +14,9 @@ from daypass.core.request import Gated, ItemVerdict, Report
 from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain, pull_data
-from daypass.views.decision import (
+from daypass.views.findings import as_output, finding_text, joined
+from daypass.views.plan import denied_line, entitlement_text
+from daypass.views.policy.decision import (
     denial_lines,
     detail_text,
     effect_line,
@@ -24,8 +26,6 @@ from daypass.views.decision import (
     state_words,
     taking_words,
 )
-from daypass.views.findings import as_output, finding_text, joined
-from daypass.views.plan import denied_line, entitlement_text
 
 _KINDS = {"new": "grants", "widen": "widens", "narrow": "narrows", "remove": "removes"}
 

@@ -15,10 +15,10 @@ from daypass.core.planning.drift import Inspection, TargetState
 from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import plain
-from daypass.views.decision import grant_words
 from daypass.views.findings import as_output, count, findings_text, joined
 from daypass.views.markdown import code, prose, table
 from daypass.views.plan import live_words
+from daypass.views.policy.decision import grant_words
 
 
 def targets_text(looks: Sequence[TargetState]) -> str:

@@ -43,7 +43,7 @@ def plan(repo: AccessRepository, at: datetime | None, output: str, detailed_exit
     daypass plan --at 2026-12-01T00:00:00Z     # what would change then
     daypass plan --detailed-exitcode           # exit 13 when anything would
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.cli.running import gives_nothing, look, say_paused
+    from daypass.cli.runs.running import gives_nothing, look, say_paused
     from daypass.core.planning.holdback import brake
     from daypass.pipeline.apply.overview import overview_of
     from daypass.views.plan import plan_json, plan_text
@@ -83,7 +83,7 @@ def apply(
     An addition that failed is tried again ever more seldom, from a minute up to six hours; a removal at each run.
     While the remote cannot be reached, what has ended is taken away and nothing else is done, exit 14.
     """
-    from daypass.cli.running import print_applied, run_apply, tell_refused
+    from daypass.cli.runs.running import print_applied, run_apply, tell_refused
 
     if issue and repo.away is None:
         _ = repo.pages  # where there is none, nothing is done for that
@@ -107,7 +107,7 @@ def expire(repo: AccessRepository, at: datetime, output: str, confirm: str) -> C
     Access never waits for the removal pull request: it only tidies the files away. Requests that nobody answered in
     time are closed. While the remote cannot be reached, what has ended is revoked and nothing else is done, exit 14.
     """
-    from daypass.cli.running import print_applied, run_apply, tidy_up
+    from daypass.cli.runs.running import print_applied, run_apply, tidy_up
 
     done = run_apply(repo, at, confirm)
     print_applied(done, output, confirm)
@@ -196,7 +196,7 @@ class _Watch:
 
     def _turn(self) -> datetime:
         """Apply once, tidy when something ended, and return the next boundary."""
-        from daypass.cli.running import data_of, run_apply, tidy_up
+        from daypass.cli.runs.running import data_of, run_apply, tidy_up
 
         if not self._repo.live:
             self._repo.sync()
@@ -216,8 +216,8 @@ class _Watch:
 
     def _turn_away(self, error: AwayError) -> None:
         """Take away what has ended while the forge cannot be reached: it waits for no forge."""
-        from daypass.cli.away import left, run_away
-        from daypass.cli.running import data_of
+        from daypass.cli.runs.away import left, run_away
+        from daypass.cli.runs.running import data_of
 
         try:
             done = run_away(left(self._repo, error), now(), limit=self._limit, enough=self._stopped.is_told)

@@ -49,7 +49,7 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Cod
     Exit 13 when something is unsafe, 14 when something could not be told. Who administers the repository sees all of
     it; whatever your token or App is not shown is a complaint of its own.
     """
-    from daypass.cli.away import say_waiting
+    from daypass.cli.runs.away import say_waiting
     from daypass.pipeline.audit.health import examine, mend
     from daypass.views.settings import doctor_json, doctor_text, remedy_text
 

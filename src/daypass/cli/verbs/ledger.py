@@ -48,7 +48,7 @@ def settle(
     daypass ledger settle orders-db/alice-x7k2 --adopt --reason "the role was rebuilt after the outage"
     daypass ledger settle orders-db/alice-x7k2 --write-off --reason "alice's account was deleted"
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.cli.running import look
+    from daypass.cli.runs.running import look
     from daypass.core.ids import GrantId
     from daypass.core.planning.drift import settle as decide
     from daypass.edges.store import exclusive
@@ -318,7 +318,7 @@ def outbox(repo: AccessRepository, file: str | None, place: str, output: str) ->
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from pathlib import Path
 
-    from daypass.cli.away import lost_outbox, outbox_at
+    from daypass.cli.runs.away import lost_outbox, outbox_at
     from daypass.edges.ledger.outbox import Trace
     from daypass.edges.store import exclusive
     from daypass.views.plan import outbox_json, outbox_text

@@ -107,8 +107,8 @@ def _print_draft(policy: Policy, grant: Grant, decision: Decision, me: str, outp
     """Print what a grant would need that is not asked for yet."""
     from daypass.core.state import draft_state
     from daypass.views.data import grant_data
-    from daypass.views.decision import needs_text
     from daypass.views.gate import gated_json
+    from daypass.views.policy.decision import needs_text
 
     if output == "json":
         click.echo(gated_json([], grants=[grant_data(draft_state(grant, decision, policy, me))]), nl=False)
@@ -121,8 +121,8 @@ def _print_opened(
 ) -> None:
     """Print what was opened: in words, or as the gate sees it."""
     from daypass.pipeline.judge.gate import look
-    from daypass.views.decision import needs_text
     from daypass.views.gate import gated_json
+    from daypass.views.policy.decision import needs_text
 
     if output == "json":
         then = max(at, pull.opened_at)  # the forge's clock goes on, and nothing is judged before it is there

@@ -231,9 +231,9 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     What was merged and not applied yet is listed as well, and what stands on main and could not be proved. Targets that
     answer within seconds are asked whether what was given is there; those that were not looked at are named.
     """
-    from daypass.cli.away import say_waiting
     from daypass.cli.keys import say_rotation
-    from daypass.cli.running import denied_at, say_paused
+    from daypass.cli.runs.away import say_waiting
+    from daypass.cli.runs.running import denied_at, say_paused
     from daypass.core.planning.holdback import doubt as doubt_of
     from daypass.core.state import Overview
     from daypass.pipeline.apply.current import claims_on, landed, live_claims, refused_there

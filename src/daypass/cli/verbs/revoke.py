@@ -133,7 +133,7 @@ class _Output:
 
     def applied(self, done: Applied) -> None:
         """Tell what a run did."""
-        from daypass.cli.running import data_of, print_applied, say_held
+        from daypass.cli.runs.running import data_of, print_applied, say_held
 
         if self.json:
             self._applied.append(data_of(done))
@@ -185,7 +185,7 @@ def _carry_through(repo: AccessRepository, number: int, at: datetime, told: _Out
 
 def _take_away(repo: AccessRepository, at: datetime, told: _Output) -> ExitCode:
     """Make the targets as main says, where this machine can sign for it."""
-    from daypass.cli.running import run_apply
+    from daypass.cli.runs.running import run_apply
 
     try:
         repo.ledger.ready()

@@ -71,7 +71,7 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
     what it cannot see. Exit 13 when there is any, 14 when a target could not be read, or could not tell of something.
     Changes nothing.
     """
-    from daypass.cli.running import look
+    from daypass.cli.runs.running import look
     from daypass.core.planning.drift import drift as find
     from daypass.pipeline.apply.overview import overview_of
     from daypass.pipeline.audit.health import inspect
@@ -124,7 +124,7 @@ def import_(repo: AccessRepository, resource: str, ticket: str, dry_run: bool, a
     target has noted. It needs the approvals that any request needs. Merged, it is taken over by the next apply and ends
     with its grant; nothing is ever taken away here, and what cannot become a grant is listed and left.
     """
-    from daypass.cli.running import look
+    from daypass.cli.runs.running import look
     from daypass.pipeline.ask.import_ import find, propose
     from daypass.views.targets import import_body, import_json, import_text
 

@@ -13,11 +13,11 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
+from daypass.core.approval.held import UNPROVED, HeldBook, HeldView
 from daypass.core.audit.access import read_trailers
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import Change, Landing
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
-from daypass.core.ledger.held import UNPROVED, HeldBook, HeldView
 from daypass.core.ledger.receipt import Admission, Body, Refusal, Retirement
 from daypass.core.record import replace
 from daypass.pipeline.apply.proof import Prover

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from daypass.core.approval.held import HeldView
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.grants import check_path, read_grant
 from daypass.core.finding import Place
 from daypass.core.forge import Change, Landing
 from daypass.core.grant import Grant, narrowed, narrows
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
-from daypass.core.ledger.held import HeldView
 from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Retirement
 from daypass.core.planning.compute import given
 from daypass.core.policy.decision import JUDGING

@@ -11,7 +11,7 @@ from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId, Oid, grant_path
 from daypass.core.ledger.receipt import Admission, Decided, Receipt, Resolution
-from daypass.core.policy.compare import Compared, PolicyComparison, compare
+from daypass.core.policy.analysis.compare import Compared, PolicyComparison, compare
 from daypass.core.policy.decision import Request
 from daypass.core.policy.policies import Policy
 from daypass.pipeline.audit.questions import Index

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from daypass.core.approval.held import HeldBook, HeldView
 from daypass.core.audit.access import NO_TRAILERS, GrantStep, Sources, read_trailers
 from daypass.core.audit.differences import Comparison
 from daypass.core.audit.proof import JUDGED_KINDS, PolicyFacts, check_admission, check_denial
@@ -22,7 +23,6 @@ from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.codec import LATER
-from daypass.core.ledger.held import HeldBook, HeldView
 from daypass.core.ledger.receipt import Admission, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
 from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.planning.compute import given

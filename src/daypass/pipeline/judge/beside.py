@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from daypass.core.approval.held import HeldView
 from daypass.core.files.document import GRANT_LIMIT
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, SUFFIX, GrantId, Oid, grant_id, grant_path
-from daypass.core.ledger.held import HeldView
 from daypass.core.policy.held import UNREAD, Held, HeldGrant
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace

@@ -168,7 +168,7 @@ def _with_policies(
     found: Iterable[Finding], policy: Policy, fits: Fits, read: Callable[[str], bytes]
 ) -> tuple[tuple[Finding, ...], int]:
     """Return what is wrong with grants and policies, and how many grants could not be judged for that."""
-    from daypass.core.policy.probe import probe  # noqa: PLC0415  (who asks for what is live alone needs none of it)
+    from daypass.core.policy.analysis.probe import probe  # noqa: PLC0415  (who asks for what is live alone needs none of it)
 
     return causes_first((*found, *probe(policy), *unfit(policy, fits, read), *policy.findings), policy.holes)
 

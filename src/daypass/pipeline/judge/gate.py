@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from daypass.core.approval.held import HeldBook
 from daypass.core.errors import NoMergeError
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Account, Pull, Review
 from daypass.core.ids import Oid
-from daypass.core.ledger.held import HeldBook
 from daypass.core.ledger.standing import Standing
 from daypass.core.record import replace
 from daypass.core.request import NO_GRANTS, Gated, Proposal

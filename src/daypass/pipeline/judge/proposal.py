@@ -12,6 +12,7 @@ from functools import partial
 
 from msgspec import Struct
 
+from daypass.core.approval.held import HeldView
 from daypass.core.errors import InvalidError
 from daypass.core.files.grants import check_names, check_path, read_grant
 from daypass.core.files.text import directive_findings
@@ -19,7 +20,6 @@ from daypass.core.finding import Finding, Place, ordered
 from daypass.core.forge import Change
 from daypass.core.grant import Grant, narrows
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id, grant_path
-from daypass.core.ledger.held import HeldView
 from daypass.core.ledger.receipt import Admission
 from daypass.core.plan import Entitlement
 from daypass.core.planning.compute import given

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from daypass.core.catalogue import Catalogue
-from daypass.core.policy.options import Option, reasons
+from daypass.core.policy.analysis.options import Option, reasons
 from daypass.core.window import format_duration
 from daypass.views.data import plain
 from daypass.views.findings import as_output, count, joined

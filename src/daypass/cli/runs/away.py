@@ -129,7 +129,7 @@ def run_away(
 
     Raises the error that kept the remote from being reached where there is no key here that may sign.
     """
-    from daypass.cli.running import going
+    from daypass.cli.runs.running import going
     from daypass.edges.ledger.outbox import Trace
     from daypass.edges.store import exclusive
     from daypass.pipeline.apply.inputs import away

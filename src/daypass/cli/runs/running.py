@@ -128,7 +128,7 @@ def run_apply(
 
     Where the remote is away, or goes while this runs, what has ended is taken away all the same, and nothing else is done.
     """
-    from daypass.cli.away import left, run_away
+    from daypass.cli.runs.away import left, run_away
 
     if repo.away is None:
         try:
@@ -147,7 +147,7 @@ def _run_apply(
     enough: Callable[[], bool],
     retry: bool,
 ) -> Applied:
-    from daypass.cli.away import deliver
+    from daypass.cli.runs.away import deliver
     from daypass.edges.store import exclusive
     from daypass.pipeline.apply.run import apply as carry_out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from xml.etree import ElementTree as ET
 
-from daypass.core.policy.probe import CaseOutcome, Results, Side
+from daypass.core.policy.analysis.probe import CaseOutcome, Results, Side
 from daypass.views.findings import as_output, joined, printable
 
 _UNSEEN = {

@@ -163,7 +163,7 @@ def _check_proposal(
     """Judge what lies between main and a head, asked for by somebody at an instant."""
     from daypass.core.finding import causes_first
     from daypass.views import findings as views
-    from daypass.views.decision import decision_data
+    from daypass.views.policy.decision import decision_data
 
     (base_oid, head_oid), (who, _) = between, by
     policy = repo.policy_at(base_oid)
@@ -191,7 +191,7 @@ def _check_proposal(
 def _print_items(found: Proposal, who: str, unjudged: int) -> None:
     """Say of each grant what it needs, or what it takes away."""
     from daypass.core.finding import CAUSED
-    from daypass.views.decision import needs_text, taking_words
+    from daypass.views.policy.decision import needs_text, taking_words
 
     for item in found.items:
         click.echo(f"{item.kind} {item.id}")
@@ -216,7 +216,7 @@ def _proposed_policies(
     They judge nothing here: whether they may come is for the people who own them.
     """
     from daypass.cli.checking import check_revision
-    from daypass.core.policy.probe import failures, run_tests
+    from daypass.core.policy.analysis.probe import failures, run_tests
 
     if not any(path.startswith("policies/") for path in others):
         return ()
@@ -247,7 +247,7 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
     from daypass.core.policy.decision import Request, decide
     from daypass.core.state import draft_state
     from daypass.views.data import grant_data
-    from daypass.views.decision import decision_data, explain_text
+    from daypass.views.policy.decision import decision_data, explain_text
 
     if grant.endswith(SUFFIX):
         place = repo.folder / grant
@@ -296,7 +296,7 @@ def _state(repo: AccessRepository, grant: Grant, at: datetime, draft: GrantState
 
 def _held(repo: AccessRepository, grant: Grant, at: datetime) -> tuple[Held, str]:
     """Return what the ledger says of what rules ask it about, with what that rests on in lines."""
-    from daypass.core.ledger.held import HeldBook
+    from daypass.core.approval.held import HeldBook
     from daypass.core.policy.held import UNREAD
     from daypass.pipeline.judge.beside import Beside
 

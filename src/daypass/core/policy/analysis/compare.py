@@ -17,10 +17,10 @@ from msgspec import Struct
 
 from daypass.core.grant import IMPORT, Bounded, Grant
 from daypass.core.ids import GrantId
+from daypass.core.policy.analysis.options import as_brought
+from daypass.core.policy.analysis.samples import durations_in, instants_in
 from daypass.core.policy.decision import Decision, Request, decide
-from daypass.core.policy.options import as_brought
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.samples import durations_in, instants_in
 from daypass.core.record import replace
 from daypass.core.window import Span
 

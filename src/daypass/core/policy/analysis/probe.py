@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from daypass.core.catalogue import Purpose
 from daypass.core.finding import Finding, Place, Severity, near, ordered
+from daypass.core.policy.analysis.samples import samples_of
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.decision import Decision, Request, decide
@@ -22,7 +23,6 @@ from daypass.core.policy.facts import printable
 from daypass.core.policy.policies import SETTINGS, Policy, PolicyCase
 from daypass.core.policy.requirement import Requirement, ever, gone_at, may_approve, outsiders, possible, resolve
 from daypass.core.policy.rules import Rule
-from daypass.core.policy.samples import samples_of
 from daypass.core.policy.shortage import shortage
 from daypass.core.policy.sources import OF_THE_ACCESS, ON_CALL, OWNERS, Ending, parted, parts
 from daypass.core.record import replace

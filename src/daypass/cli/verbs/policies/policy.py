@@ -32,8 +32,8 @@ def policy_test(repo: AccessRepository, revision: str, junit: Path | None, outpu
 
     What no case reaches is named: a rule that none makes apply, and each side of a condition that none comes to.
     """
-    from daypass.core.policy.probe import run_tests
-    from daypass.views.policy_tests import tests_json, tests_junit, tests_text
+    from daypass.core.policy.analysis.probe import run_tests
+    from daypass.views.policy.tests import tests_json, tests_junit, tests_text
 
     found = repo.policy_at(repo.history.resolve(revision)) if revision else repo.worktree_policy()
     errors = tuple(finding for finding in found.findings if finding.is_error)
@@ -61,8 +61,8 @@ def who_can(repo: AccessRepository, resource: str, role: str, at: datetime, outp
     \b
     daypass policy who-can orders-db readonly
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.core.policy.options import options
-    from daypass.views.options import who_can_json, who_can_text
+    from daypass.core.policy.analysis.options import options
+    from daypass.views.policy.options import who_can_json, who_can_text
 
     main = _readable(repo)
     _refuse_unknown(main, resource=resource, role=role)
@@ -85,8 +85,8 @@ def why_not(
     \b
     daypass policy why-not alice orders-db admin
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.core.policy.options import options
-    from daypass.views.options import why_not_json, why_not_text
+    from daypass.core.policy.analysis.options import options
+    from daypass.views.policy.options import why_not_json, why_not_text
 
     main = _readable(repo)
     _refuse_unknown(main, subject=subject, resource=resource, role=role)
@@ -115,8 +115,8 @@ def diff(repo: AccessRepository, before: str, after: str, detailed_exitcode: boo
     \b
     daypass policy diff main              # what the work tree would change
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.core.policy.compare import search
-    from daypass.views.compared import compared_json, compared_text
+    from daypass.core.policy.analysis.compare import search
+    from daypass.views.policy.compared import compared_json, compared_text
 
     one, other = _both(repo, before, after)
     found = {"searched": search(one, other, at)}
@@ -141,8 +141,8 @@ def replay(
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.verbs.audit import index_of
     from daypass.pipeline.audit.replay import replay as replayed
-    from daypass.views.compared import compared_json, compared_text
     from daypass.views.findings import count
+    from daypass.views.policy.compared import compared_json, compared_text
 
     one, other = _both(repo, before, after)
     told = replayed(index_of(repo), one, other, at=at, progress=progress)
@@ -178,8 +178,8 @@ def catalogue(repo: AccessRepository, subject: str, resource: str, at: datetime,
     daypass catalogue
     daypass catalogue --for alice --resource orders-db
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.core.policy.options import options
-    from daypass.views.options import catalogue_json, catalogue_text
+    from daypass.core.policy.analysis.options import options
+    from daypass.views.policy.options import catalogue_json, catalogue_text
 
     main = _readable(repo)
     who = subject or repo.forge.acting().handle

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daypass.core.files.grants import grant_text
-from daypass.core.policy.compare import Compared, Move, PolicyDifference
+from daypass.core.policy.analysis.compare import Compared, Move, PolicyDifference
 from daypass.core.policy.decision import Decision
 from daypass.core.window import format_instant
 from daypass.views.data import plain

@@ -1,0 +1,1 @@
+"""The verbs that read policies: check, explain, catalogue, policy."""
