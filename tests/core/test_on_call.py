@@ -155,6 +155,8 @@ def test_a_review_counts_when_its_giver_was_the_manager_as_they_gave_it_and_is_a
         (("zone: UTC", "zone: Berlin"), "rota-invalid", "'Berlin' is no time zone; write for example"),
         (("since: 2026-11-02\n", ""), "rota-invalid", "the turns begin at no day"),
         (("2026-11-02", "2026-11-31"), "rota-invalid", "'2026-11-31' is no possible date"),
+        (("2026-11-02", "9999-12-31"), "rota-invalid", "9999-12-31 lies in no year from 1970 to 8999"),
+        (("2026-11-02", "0001-01-01"), "rota-invalid", "0001-01-01 lies in no year from 1970 to 8999"),
         (("handover: Mon 09:00", "handover: Mon 9"), "bad-pattern", ""),
         (("turns: [bob, dan]\n", ""), "rota-gap", "nobody is ever on call by rota payments"),
         (("zone: UTC", "zone: UTC\nowners: [dbaa]"), "unknown-group", "there is no group 'dbaa' in the directory"),

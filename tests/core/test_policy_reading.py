@@ -301,6 +301,15 @@ def test_a_calendar_is_read_under_the_name_of_its_file():
         (CALENDAR.replace("08:00", "8"), "3:8 calendar-invalid 'Mon-Fri 8-19:00' are no hours"),
         (CALENDAR.replace("-24..", "-32.."), "4:10 calendar-invalid '2026-12-32..2026-12-26' are no days"),
         (CALENDAR.replace("-24..", "-27.."), "4:10 calendar-invalid '2026-12-27..2026-12-26' ends before it begins"),
+        # At the ends of time there is no day before or after that could be reckoned.
+        (
+            CALENDAR.replace("2026-12-26", "9999-12-31"),
+            "4:10 calendar-invalid '2026-12-24..9999-12-31' lies in no year from",
+        ),
+        (
+            CALENDAR.replace("2026-12-24", "0001-01-01"),
+            "4:10 calendar-invalid '0001-01-01..2026-12-26' lies in no year from",
+        ),
         (
             "version: 1\nzone: UTC\nexcept: [2026-12-24]\n",
             "1:1 calendar-invalid calendar office holds no time [give it hours",

@@ -58,6 +58,10 @@ def format_duration(value: timedelta) -> str:
     return sign + ("".join(parts) or "0s")
 
 
+YEARS = range(1970, 9000)
+"""The years that access is given in: days can be reckoned with on both sides of them, by the clock of every zone."""
+
+
 @lru_cache(maxsize=4096)
 def parse_instant(text: str) -> datetime:
     """Read an RFC 3339 instant with ``Z`` or a numeric offset, to the second; return aware UTC.

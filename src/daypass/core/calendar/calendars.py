@@ -15,7 +15,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from daypass.core.calendar.hours import parse_hours, parse_zone, within_hours
-from daypass.core.window import Window
+from daypass.core.window import YEARS, Window
 
 RUNS_OUT = "calendar-runs-out"
 """The code of asking a calendar about a year that it says nothing of."""
@@ -43,6 +43,8 @@ class Days(NamedTuple):
             raise ValueError(f"{text!r} are no days; write 2026-12-24, or 2026-12-20..2027-01-02") from None
         if found.last < found.first:
             raise ValueError(f"{text!r} ends before it begins")
+        if found.first.year not in YEARS or found.last.year not in YEARS:
+            raise ValueError(f"{text!r} lies in no year from {YEARS[0]} to {YEARS[-1]}")
         return found
 
     def __str__(self) -> str:
@@ -72,8 +74,11 @@ class Calendar(Struct, frozen=True):
 
     def holds(self, at: datetime) -> bool:
         """Say whether an aware instant belongs to it. Raises ValueError for one in a year that it says nothing of."""
+        self._check(at.astimezone(parse_zone(self.zone)).year)
+        return self._has(at)
+
+    def _has(self, at: datetime) -> bool:
         day = at.astimezone(parse_zone(self.zone)).date()
-        self._check(day.year)
         if _among(day, self.without):
             return False
         return _among(day, self.days) or bool(self.hours and within_hours(at, self.hours, self.zone))
@@ -92,7 +97,7 @@ class Calendar(Struct, frozen=True):
             self._check(year)
         found: list[Window] = []
         for first, last in pairwise([start, *self._marks(zone, start, end), end]):
-            if not self.holds(first):
+            if not self._has(first):
                 continue
             if found and found[-1].end == first:
                 found[-1] = Window(found[-1].start, last)

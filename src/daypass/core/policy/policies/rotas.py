@@ -10,7 +10,7 @@ from daypass.core.calendar.rota import WEEKDAYS, Rota, Shift
 from daypass.core.catalogue import Directory
 from daypass.core.policy.policies.file import PolicyFile
 from daypass.core.policy.policies.named import Known, check_known
-from daypass.core.window import Window, format_instant
+from daypass.core.window import YEARS, Window, format_instant
 
 if TYPE_CHECKING:
     from daypass.schema.rule_models import RotaForm
@@ -51,11 +51,16 @@ def _since(file: PolicyFile[RotaForm]) -> date:
         message = "the turns begin at no day"
         file.fault("rota-invalid", ("turns",), message, "add since: 2026-11-02, the day of the first one's turn")
     try:
-        return date.fromisoformat(file.data.get("since", usual.isoformat()))
+        since = date.fromisoformat(file.data.get("since", usual.isoformat()))
     except ValueError:
         message = f"{file.data['since']!r} is no possible date"
         file.fault("rota-invalid", ("since",), message, "write for example 2026-11-02")
         return usual
+    if since.year not in YEARS:
+        message = f"{since} lies in no year from {YEARS[0]} to {YEARS[-1]}"
+        file.fault("rota-invalid", ("since",), message, "write for example 2026-11-02")
+        return usual
+    return since
 
 
 def _overrides(file: PolicyFile[RotaForm], known: Known) -> tuple[Shift, ...]:
