@@ -471,6 +471,18 @@ class TestProof:
     def test_a_file_that_is_no_grant_is_named(self):
         assert self.codes(self.true(), grant=None) == ["grant-unreadable"]
 
+    def test_another_purpose_than_the_files_is_named_and_none_is_of_an_earlier_release(self):
+        for purpose in ("", "incident"):
+            file = replace(self.grant(), purpose="incident")
+            assert self.codes(admission(grant_digest=file.digest, purpose=purpose), grant=file) == []
+        assert self.codes(self.true(purpose="incident")) == ["grant-fields"]
+
+    def test_a_narrowing_keeps_the_moments_that_end_it(self):
+        due = (("due", datetime(2026, 12, 20, tzinfo=UTC)),)
+        before, less = admission(due=due), self.true(narrowed_from=admission().blob, blob=60)
+        assert "widened" in self.codes(less, before=before)
+        assert "widened" not in self.codes(replace(less, due=due), before=before)
+
     def test_a_first_commit_has_no_base(self):
         assert self.codes(self.true(), parents=()) == ["base"]
 

@@ -129,6 +129,8 @@ def test_rules_of_purposes_are_tried_with_what_their_fields_may_hold():
         return [(f.code, f.message) for f in probe(found) if f.code != "outside-approvers"]
 
     assert codes('details.right == "access"') == []
+    never = "rule own can never apply: no request that is possible here makes its condition true"
+    assert codes("grant.emergency") == [("rule-never-applies", never)]
     assert codes('details.right == "acess"') == [("unknown-name", "there is no choice of right 'acess'")]
     fails = 'rule own fails: No value with name "details.rows" found in Activation'
     assert codes("details.rows > 10") == [("rule-fails", fails)]

@@ -281,6 +281,8 @@ DIGEST = "sha256:" + "1" * 64
         ({"window": Window(minutes(30), minutes(95))}, {"window"}),
         ({"base": Oid("1" * 40)}, {"base", "policy-unreadable"}),
         ({"pull": 7}, {"trailer-pull"}),
+        ({"purpose": "incident"}, {"grant-fields"}),
+        ({"due": (("due", minutes(90)),)}, {"approvals-insufficient"}),
         ({"requester": "carol"}, {"trailer-requester"}),
         ({"requester": "bob"}, {"trailer-requester", "approved-own", "approvals-insufficient"}),
         ({"head": Oid("1" * 40)}, {"trailer-head", "approval-commit", "approvals-insufficient"}),
