@@ -8,6 +8,7 @@ from policy_samples import AT, DIRECTORY, files, grant, policy, read_policies, s
 from daypass.core.catalogue import DetailField
 from daypass.core.finding import Place
 from daypass.core.grant import Bounded, narrows
+from daypass.core.policy.analysis.probe import probe
 from daypass.core.policy.cel.pattern import fault, whole
 from daypass.core.policy.decision import Request, decide, room, static_denials
 from daypass.core.policy.details import as_written, early_ends, expected, typed
@@ -415,6 +416,18 @@ def test_a_purpose_that_contradicts_itself_denies_everything(old, new, expected_
 def test_sources_of_a_purpose_are_not_looked_up_where_the_directory_does_not_read():
     found = read_policies(files(purposes_case=CASE, directory_people="nonsense"))
     assert {finding.place.file for finding in found.broken} == {"policies/directory/people.yaml"}
+
+
+def test_a_purpose_that_promises_more_time_than_any_role_gives_is_pointed_at():
+    def told(text):
+        return [(f.place.file, f.message, f.hint) for f in probe(case(text)) if f.code == "purpose-out-of-reach"]
+
+    assert told(CASE) == []
+    assert told(CASE.replace("max_duration: 8h", "max_duration: 120h")) == []
+    assert told(CASE.replace("max_duration: 8h\n", "")) == []
+    assert told(CASE.replace("max_duration: 8h", "max_duration: 121h")) == [
+        ("policies/purposes/case.yaml", "5d1h is longer than the 5d that any role allows", "write at most 5d")
+    ]
 
 
 # Patterns

@@ -26,7 +26,7 @@ from daypass.core.policy.rules import Rule
 from daypass.core.policy.shortage import shortage
 from daypass.core.policy.sources import OF_THE_ACCESS, ON_CALL, OWNERS, Ending, parted, parts
 from daypass.core.record import replace
-from daypass.core.window import format_instant
+from daypass.core.window import format_duration, format_instant
 
 _NAMED = 8
 """So many people are named one by one."""
@@ -88,12 +88,24 @@ def _leaving(policy: Policy) -> Iterator[Finding]:
                 yield Finding("rota-gap", where, message, hint, Severity.WARNING)
 
 
+def _out_of_reach(policy: Policy) -> Iterator[Finding]:
+    """Point at purposes that promise more time than any role gives: whoever reads the limit asks for it in vain."""
+    roles = [role.max_duration for resource in policy.catalogue.resources.values() for role in resource.roles.values()]
+    for name, purpose in policy.catalogue.purposes.items():
+        if roles and purpose.max_duration is not None and purpose.max_duration > max(roles):
+            most = format_duration(max(roles))
+            message = f"{format_duration(purpose.max_duration)} is longer than the {most} that any role allows"
+            place = Place(f"policies/purposes/{name}.yaml", path="max_duration")
+            yield Finding("purpose-out-of-reach", place, message, f"write at most {most}", Severity.WARNING)
+
+
 def probe(policy: Policy) -> tuple[Finding, ...]:
     """Return what is wrong with rules that compile. Policies that are broken already are not tried."""
     if policy.broken:
         return ()
     known = {**_names(policy)}
     found: list[Finding] = [*_outsiders(policy), *_unsigned(policy), *_unowned(policy), *_leaving(policy)]
+    found += _out_of_reach(policy)
     for rule in policy.rules.rules:
         for condition in rule.conditions:
             found += _unknown_names(condition, known | _choices(policy.catalogue.purposes.get(rule.purpose)))
