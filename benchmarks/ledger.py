@@ -13,7 +13,8 @@ from benchmarks.policies import BEGIN
 from benchmarks.stream import Stream
 from daypass.core.ids import Oid, canonical
 from daypass.core.ledger.chain import Head, seal
-from daypass.core.ledger.receipt import Admission, ApprovalRecord, Body, Genesis, Intent, Outcome, envelope_digest
+from daypass.core.ledger.receipt import Admission, Body, Genesis, Intent, Outcome, envelope_digest
+from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.plan import Action, Entitlement, Intended, Order, Reason
 from daypass.core.policy.policies import Policy
 from daypass.core.window import format_instant

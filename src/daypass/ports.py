@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # only named here: their modules would cost every start 30 ms
         Ticket,
     )
     from daypass.core.ids import Oid
-    from daypass.core.ledger.handed import Handed
     from daypass.core.ledger.receipt import Body
+    from daypass.core.ledger.records import Handed
     from daypass.core.ledger.standing import Standing
     from daypass.core.plan import Done, Entitlement, Found, Numbers, Order
     from daypass.core.planning.drift import Health, Inspection, Traits

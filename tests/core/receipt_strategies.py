@@ -9,9 +9,7 @@ from msgspec.structs import replace
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import (
-    ActRecord,
     Admission,
-    ApprovalRecord,
     AskedFile,
     Certified,
     Decided,
@@ -30,6 +28,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
+from daypass.core.ledger.records import ActRecord, ApprovalRecord
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window
 

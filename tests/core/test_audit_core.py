@@ -18,7 +18,6 @@ from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.receipt import (
     Admission,
-    ApprovalRecord,
     Certified,
     Ended,
     Genesis,
@@ -29,6 +28,7 @@ from daypass.core.ledger.receipt import (
     Retirement,
     Reviewed,
 )
+from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.ledger.statement import admission_digest
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import Span, Window

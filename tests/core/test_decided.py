@@ -14,7 +14,8 @@ from daypass.core.audit.proof import check_denial
 from daypass.core.audit.selection import Selection
 from daypass.core.errors import LedgerError
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import ActRecord, AskedFile, Decided, Receipt, Resolution, words_digest
+from daypass.core.ledger.receipt import AskedFile, Decided, Receipt, Resolution, words_digest
+from daypass.core.ledger.records import ActRecord
 from daypass.core.ledger.standing import fold
 from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.policy.held import UNREAD

@@ -9,7 +9,8 @@ from receipt_strategies import BEGIN, folded, proofs
 
 from daypass.core.approval.held import HeldBook
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Admission, ApprovalRecord, Ended, Genesis, Receipt, Refusal, Retirement
+from daypass.core.ledger.receipt import Admission, Ended, Genesis, Receipt, Refusal, Retirement
+from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Entitlement
 from daypass.core.policy.held import Held

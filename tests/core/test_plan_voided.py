@@ -12,7 +12,8 @@ from daypass.core.audit.events import EventKind, Material, history
 from daypass.core.audit.stats import Counter
 from daypass.core.errors import RefusedError
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Receipt
+from daypass.core.ledger.receipt import Admission, Genesis, Intent, Outcome, Receipt
+from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Action, Doubt, Entitlement, Holding, Intended, Observed, Plan, Reason
 from daypass.core.planning.drift import settle

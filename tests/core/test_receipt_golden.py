@@ -13,9 +13,7 @@ from msgspec.structs import replace
 
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import (
-    ActRecord,
     Admission,
-    ApprovalRecord,
     AskedFile,
     Away,
     Body,
@@ -36,6 +34,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
+from daypass.core.ledger.records import ActRecord, ApprovalRecord
 from daypass.core.ledger.statement import KINDS, from_statement, to_statement
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window

@@ -13,7 +13,6 @@ from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import (
     PREDICATE_TYPES,
     Admission,
-    ApprovalRecord,
     Certified,
     Ended,
     Genesis,
@@ -27,6 +26,7 @@ from daypass.core.ledger.receipt import (
     Reviewed,
     Take,
 )
+from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.ledger.statement import CHANGE as CHANGES
 from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.plan import Action, Entitlement, Intended, Reason

@@ -9,17 +9,8 @@ from receipt_strategies import BEGIN, folded, proofs
 
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.receipt import (
-    ApprovalRecord,
-    Certified,
-    Genesis,
-    Intent,
-    Outcome,
-    Receipt,
-    Refusal,
-    Retirement,
-    Reviewed,
-)
+from daypass.core.ledger.receipt import Certified, Genesis, Intent, Outcome, Receipt, Refusal, Retirement, Reviewed
+from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.ledger.standing import Delta, Standing, fold
 from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended, Reason
 from standings import same_state

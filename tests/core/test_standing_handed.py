@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from receipt_strategies import BEGIN
 
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.handed import forget_before
 from daypass.core.ledger.receipt import Genesis, Outcome, Receipt
+from daypass.core.ledger.records import forget_before
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from standings import same_state

@@ -17,7 +17,8 @@ from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, GrantId, Oid, canonical, digest, grant_path
 from daypass.core.ledger.chain import Head, seal, verify_chain
 from daypass.core.ledger.merkle import Tree
-from daypass.core.ledger.receipt import Admission, ApprovalRecord, Away, Genesis, Intent, Outcome, Receipt, Snapshot
+from daypass.core.ledger.receipt import Admission, Away, Genesis, Intent, Outcome, Receipt, Snapshot
+from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.ledger.snapshot import INDEX, form, write
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Action, Entitlement, Intended, Reason

@@ -13,7 +13,6 @@ from daypass.core.finding import Place
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, seal
 from daypass.core.ledger.receipt import (
-    ApprovalRecord,
     Certified,
     Ended,
     Genesis,
@@ -24,6 +23,7 @@ from daypass.core.ledger.receipt import (
     Retirement,
     Reviewed,
 )
+from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.plan import Action, Intended, Reason
 from daypass.core.policy.cel.expression import compile_condition
 from daypass.core.policy.cel.source import spread

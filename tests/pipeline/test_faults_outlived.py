@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from daypass.core.forge import Review
 from daypass.core.ids import ABSENT, Oid
-from daypass.core.ledger.receipt import ActRecord, Admission
+from daypass.core.ledger.receipt import Admission
+from daypass.core.ledger.records import ActRecord
 from daypass.core.ledger.standing import Standing
 from daypass.pipeline.judge.evidence import gather
 from driver import Access

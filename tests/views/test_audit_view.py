@@ -14,7 +14,8 @@ from daypass.core.audit.stats import Durations, Stats
 from daypass.core.audit.verified import Difference, Verified
 from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Admission, ApprovalRecord
+from daypass.core.ledger.receipt import Admission
+from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import Window
 from daypass.views.audit import audit_csv, audit_json, audit_text

@@ -15,7 +15,7 @@ from daypass.core.ids import ABSENT, Oid
 if TYPE_CHECKING:
     from daypass.core.files.form import FormAnswers
     from daypass.core.finding import Finding
-    from daypass.core.ledger.receipt import ActRecord
+    from daypass.core.ledger.records import ActRecord
 
 
 class ForgeKind(NamedTuple):

@@ -143,6 +143,10 @@ class Window(Struct, frozen=True, order=True):
         return f"{format_instant(self.start)}/{format_instant(self.end)}"
 
 
+EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+"""All of time."""
+
+
 class Span(Struct, frozen=True):
     """What a grant asks for: either a duration that starts at the merge, or an absolute window. Exactly one is set."""
 

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head, seal, verify_chain
-from daypass.core.ledger.receipt import Admission, ApprovalRecord, Genesis, Intent, Outcome, Retirement
+from daypass.core.ledger.receipt import Admission, Genesis, Intent, Outcome, Retirement
+from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.window import Window
 from daypass.edges.git.plumbing import Git

@@ -17,7 +17,7 @@ from daypass.cli.verb import Codes, GrantName, show_data, verb
 from daypass.core.errors import EdgeError, ExitCode, MissingError, UsageError
 
 if TYPE_CHECKING:
-    from daypass.core.ledger.handed import Handed
+    from daypass.core.ledger.records import Handed
     from daypass.edges.targets.ssh.certificate import Certificate
 
 _LARGEST = 1 << 20

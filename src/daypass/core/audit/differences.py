@@ -8,7 +8,7 @@ reading, which the message gives. Each code stands in docs/findings.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from daypass.core.audit.access import GrantStep, HeldAccess, Holdings
 from daypass.core.audit.verified import Difference, entitlement_words, in_order, words_of
@@ -31,18 +31,14 @@ from daypass.core.ledger.standing import Standing
 from daypass.core.ledger.statement import admission_digest, kind_of
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.record import replace
-from daypass.core.window import Window, format_instant
+from daypass.core.window import EVER, format_instant
 
 
 class Comparison:
     """Holds receipts, in order, against main's steps."""
 
     def __init__(self, steps: Iterable[GrantStep], positions: Mapping[Oid, int], anchors: Mapping[str, Oid]) -> None:
-        """Begin.
-
-        ``positions`` are those of all first-parent commits of main; ``anchors`` maps the digests that merge messages
-        name as the ledger's last to the first commit that does.
-        """
+        """Take the positions of main's commits, and the first of these that names each digest as the ledger's last."""
         self._steps = {(step.commit, step.grant): step for step in steps}
         self._positions = positions
         self._anchors = dict(anchors)
@@ -89,7 +85,7 @@ class Comparison:
         self._open = {change: [head.sequence] for change in self._before - self._failed}
         # A standing cuts the windows of what has ended: what they were before is not known.
         self._holdings.admitted = {
-            grant: replace(proof, window=_EVER) if grant in self._ends else proof
+            grant: replace(proof, window=EVER) if grant in self._ends else proof
             for grant, proof in standing.admissions.items()
         }
         for entitlement, held in standing.holdings.items():
@@ -399,6 +395,3 @@ class Comparison:
         receipt: int | None = None,
     ) -> None:
         self._found.append(Difference(code, message, severity, grant, commit, receipt))
-
-
-_EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))

@@ -33,6 +33,7 @@ from msgspec import Struct
 
 from daypass.core.grant import Bounded, Moments
 from daypass.core.ids import GrantId, Oid
+from daypass.core.ledger.records import ActRecord, ApprovalRecord
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Window
 
@@ -51,33 +52,6 @@ def words_digest(text: str) -> str:
 def envelope_digest(raw: bytes) -> str:
     """Return ``sha256:<hex>`` of an envelope's exact bytes: what the next receipt names as ``previous``."""
     return "sha256:" + hashlib.sha256(raw).hexdigest()
-
-
-class ApprovalRecord(Struct, frozen=True):
-    """One approval that counted: ``source`` is the requirement's (``owners``, ``group:security``).
-
-    ``main`` is where main stood when it was given, "" where the policies there were those of the merge's base. ``number``
-    is that of the account at the forge, 0 where it has none; ``acts_for`` in whose place it was given, "" for their own.
-    """
-
-    by: str
-    source: str
-    commit: Oid
-    at: datetime
-    review: str
-    main: str = ""
-    number: int = 0
-    acts_for: str = ""
-
-
-class ActRecord(Struct, frozen=True):
-    """What somebody ``did`` to a request (opened, made, pushed) and when they did it last; the rest as in approvals."""
-
-    by: str
-    did: str
-    at: datetime
-    main: str = ""
-    number: int = 0
 
 
 class Admission(Struct, frozen=True):

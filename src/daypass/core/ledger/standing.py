@@ -34,7 +34,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.handed import NEVER, Handed, cut_to, forget_before
 from daypass.core.ledger.receipt import (
     Admission,
     Decided,
@@ -47,6 +46,7 @@ from daypass.core.ledger.receipt import (
     Retirement,
     Settled,
 )
+from daypass.core.ledger.records import NEVER, Handed, cut_to, forget_before
 from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.record import replace
 from daypass.core.window import TOLERANCE, Window

@@ -41,9 +41,7 @@ from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import (
     PREDICATE_TYPES,
     STATEMENT_TYPE,
-    ActRecord,
     Admission,
-    ApprovalRecord,
     AskedFile,
     Away,
     Body,
@@ -64,6 +62,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
+from daypass.core.ledger.records import ActRecord, ApprovalRecord
 from daypass.core.ledger.subject import changes_of, subject_of
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window, format_instant

@@ -22,8 +22,8 @@ from daypass.core.errors import EdgeError
 from daypass.core.grant import Moments
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.chain import Head
-from daypass.core.ledger.handed import Handed, forget_before
 from daypass.core.ledger.receipt import Admission, DecidedKey, Ended, Refusal, Resolution
+from daypass.core.ledger.records import Handed, forget_before
 from daypass.core.ledger.standing import Begun, DecidedWhen, Delta, FailedChange, Opened, Standing, over
 from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended

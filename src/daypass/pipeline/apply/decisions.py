@@ -14,7 +14,8 @@ from msgspec import Struct, field
 
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import CLOSED, Account, Pull, Review
-from daypass.core.ledger.receipt import ActRecord, AskedFile, Decided, Resolution, words_digest
+from daypass.core.ledger.receipt import AskedFile, Decided, Resolution, words_digest
+from daypass.core.ledger.records import ActRecord
 from daypass.core.ledger.standing import Standing
 from daypass.core.request import Gated
 from daypass.pipeline.apply.tidy import GENERATED, REMOVAL

@@ -14,7 +14,8 @@ from daypass.core.finding import Place
 from daypass.core.forge import Change, Landing
 from daypass.core.grant import Grant, narrowed, narrows
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
-from daypass.core.ledger.receipt import ActRecord, Admission, ApprovalRecord, Retirement
+from daypass.core.ledger.receipt import Admission, Retirement
+from daypass.core.ledger.records import ActRecord, ApprovalRecord
 from daypass.core.planning.compute import given
 from daypass.core.policy.decision import JUDGING
 from daypass.core.record import replace

@@ -21,8 +21,8 @@ from daypass.core.errors import DeniedError, MissingError, UsageError
 from daypass.core.forge import Account
 from daypass.core.grant import Details
 from daypass.core.ids import ABSENT, GrantId, Oid, grant_id, grant_path
-from daypass.core.ledger.handed import Handed
 from daypass.core.ledger.receipt import Admission, Decided, Outcome, Receipt, Reviewed, words_digest
+from daypass.core.ledger.records import Handed
 from daypass.core.ledger.standing import Standing
 from daypass.core.record import replace
 from daypass.core.window import format_instant

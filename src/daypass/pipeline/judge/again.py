@@ -8,7 +8,7 @@ from daypass.core.approval.judgement import NOTHING, Excluded, judge
 from daypass.core.forge import Account, Act, Review, last_push
 from daypass.core.grant import Grant, Moments
 from daypass.core.ledger.receipt import Admission
-from daypass.core.policy.decision import Request, decide
+from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import resolve, varies
@@ -19,6 +19,38 @@ from daypass.pipeline.judge.evidence import absent_then, said_then
 
 def _instants(due: Moments) -> str:
     return ", ".join(f"{format_instant(at)} ({name})" for name, at in due) or "no instant"
+
+
+def _amiss(policy: Policy, admission: Admission, asked: Request, decision: Decision, together: Iterable[str]) -> str:
+    """Say what is wrong with an admission whoever approved it, "" for nothing."""
+    if decision.denials:
+        return f"the policies of the base deny it: {decision.denials[0].message}"
+    due = policy.catalogue.bounded(asked.grant).due
+    if due != admission.due:
+        return f"its details end it at {_instants(due)} by the policies of the base, and at {_instants(admission.due)} here"
+    apart = frozenset[str]().union(*(need.of_ledger for need in decision.requirements)).intersection(together)
+    if apart:
+        return (
+            f"it was merged together with a grant on {min(apart)}, and who holds or approves that may not approve this"
+        )
+    return ""
+
+
+def _entitled(
+    policy: Policy, admission: Admission, asked: Request, people: Iterable[str], then: Mapping[str, Policy]
+) -> str:
+    """Say who asked for it or pushed it and was not entitled to, when they did or by the merge; "" for nobody."""
+    gone = next(((who, why) for who in people if (why := policy.catalogue.absence(who, admission.merged_at))), None)
+    if gone:
+        return f"{gone[0]}, who asked for it or pushed it, {gone[1]}"
+    if not may_ask_for(policy.catalogue, asked.access, admission.merged_at):
+        return f"{admission.requester} may not ask for {admission.subject} by then"
+    for record in admission.acts:
+        then_was = (then[record.main],) if record.main else ()
+        why = absent_then(Act(Account(record.by, record.by), record.did, record.at), then_was, asked.grant)
+        if why:
+            return why
+    return ""
 
 
 def judge_again(
@@ -47,27 +79,10 @@ def judge_again(
         held,
     )
     decision = decide(policy, asked)
-    if decision.denials:
-        return f"the policies of the base deny it: {decision.denials[0].message}"
-    due = policy.catalogue.bounded(grant).due
-    if due != admission.due:
-        return f"its details end it at {_instants(due)} by the policies of the base, and at {_instants(admission.due)} here"
-    apart = frozenset[str]().union(*(need.of_ledger for need in decision.requirements)).intersection(together)
-    if apart:
-        return (
-            f"it was merged together with a grant on {min(apart)}, and who holds or approves that may not approve this"
-        )
     people = list(dict.fromkeys((admission.requester, *(act.by for act in admission.acts))))
-    gone = next(((who, why) for who in people if (why := policy.catalogue.absence(who, admission.merged_at))), None)
-    if gone:
-        return f"{gone[0]}, who asked for it or pushed it, {gone[1]}"
-    if not may_ask_for(policy.catalogue, asked.access, admission.merged_at):
-        return f"{admission.requester} may not ask for {admission.subject} by then"
-    for record in admission.acts:
-        then_was = (then[record.main],) if record.main else ()
-        why = absent_then(Act(Account(record.by, record.by), record.did, record.at), then_was, grant)
-        if why:
-            return why
+    amiss = _amiss(policy, admission, asked, decision, together) or _entitled(policy, admission, asked, people, then)
+    if amiss:
+        return amiss
     if decision.automatic and not decision.requirements:
         return f"{people[1]} pushed to it, and nobody approved it" if people[1:] else ""
     own = dict.fromkeys((*people, admission.subject), "it is their own")

@@ -27,7 +27,7 @@ from daypass.core.policy.policies.calendars import read_calendar
 from daypass.core.policy.policies.catalogue import check_enders, read_purpose, read_resource, read_settings
 from daypass.core.policy.policies.directory import read_directory
 from daypass.core.policy.policies.file import PolicyFile, read_file
-from daypass.core.policy.policies.named import Known
+from daypass.core.policy.policies.named import Nameable
 from daypass.core.policy.policies.rotas import read_rota
 from daypass.core.policy.policies.rules import PolicyCase, read_cases, read_rules
 from daypass.core.policy.rules import Rules
@@ -77,7 +77,7 @@ class Policy(Struct, frozen=True, eq=False, dict=True):
     @cached_property
     def _cases(self) -> tuple[tuple[PolicyCase, ...], tuple[Finding, ...]]:
         catalogue = self.catalogue
-        known = Known(catalogue.directory, {*catalogue.resources, *self.faulty}, rotas=catalogue.rotas)
+        known = Nameable(catalogue.directory, {*catalogue.resources, *self.faulty}, rotas=catalogue.rotas)
         return _read_tests(self.test_files, None if self.broken else known)
 
     @property
@@ -160,7 +160,9 @@ def _written(path: str) -> str:
     return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _read_tests(files: Mapping[str, bytes], known: Known | None) -> tuple[tuple[PolicyCase, ...], tuple[Finding, ...]]:
+def _read_tests(
+    files: Mapping[str, bytes], known: Nameable | None
+) -> tuple[tuple[PolicyCase, ...], tuple[Finding, ...]]:
     """Return the cases of files of tests, and what is wrong with these; ``known`` is None where nobody can tell names."""
     cases: list[PolicyCase] = []
     findings: list[Finding] = []
@@ -236,10 +238,10 @@ class _Reading:
                 found[name] = read_calendar(name, file)
         return found
 
-    def known(self, directory: Directory | None, calendars: Calendars = ()) -> Known:
+    def known(self, directory: Directory | None, calendars: Calendars = ()) -> Nameable:
         """Return what files may name."""
         resources, rotas = ([name for name, _ in self.named(folder)] for folder in ("resources", "rotas"))
-        return Known(directory, resources, calendars, rotas=rotas)
+        return Nameable(directory, resources, calendars, rotas=rotas)
 
     def rotas(self, directory: Directory | None) -> dict[str, Rota]:
         """Read the rotas. A fault in one denies everything, as with the directory."""

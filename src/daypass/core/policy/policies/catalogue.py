@@ -27,7 +27,7 @@ from daypass.core.forge import FORGES
 from daypass.core.policy.cel.pattern import fault
 from daypass.core.policy.details import HAS
 from daypass.core.policy.policies.file import Key, PolicyFile
-from daypass.core.policy.policies.named import Known, check_known
+from daypass.core.policy.policies.named import Nameable, check_known
 from daypass.core.window import format_duration
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _limits(file: PolicyFile[SettingsForm], limits: LimitsForm) -> Limits:
     )
 
 
-def check_enders(file: PolicyFile[SettingsForm], known: Known) -> None:
+def check_enders(file: PolicyFile[SettingsForm], known: Nameable) -> None:
     """Refuse limits that name somebody whom nobody knows: they would be taken for somebody who may end access."""
     limits: Mapping[str, Any] = {**file.data.get("limits", {})}
     for key in ("end", "revoke", "ask_for_others"):
@@ -214,7 +214,7 @@ def _roles(file: PolicyFile[ResourceForm], settings: Settings | None) -> Mapping
     return frozen(found)
 
 
-def read_purpose(name: str, file: PolicyFile[PurposeForm], settings: Settings | None, known: Known) -> Purpose:
+def read_purpose(name: str, file: PolicyFile[PurposeForm], settings: Settings | None, known: Nameable) -> Purpose:
     """Read a purpose, which may name what is ``known``; ``settings`` is None where unreadable."""
     data = file.data
     longest = file.duration("max_duration")

@@ -15,7 +15,7 @@ from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.sources import TAKEN_OUT, parted
 
 
-class Known(Struct, frozen=True):
+class Nameable(Struct, frozen=True):
     """What may be named; ``details`` are the variables that the rules of one purpose read beside everybody's.
 
     ``directory`` is None where it cannot be read, and then nobody is missed for that alone.
@@ -28,7 +28,7 @@ class Known(Struct, frozen=True):
     rotas: Collection[str] = ()
 
 
-def check_known(file: PolicyFile[Any], part: str, known: Known, *keys: Key) -> bool:
+def check_known(file: PolicyFile[Any], part: str, known: Nameable, *keys: Key) -> bool:
     """Say whether a part of a source names what there is, and note a finding with the likeliest name where not."""
     kind, name = parted(part)
     directory = known.directory

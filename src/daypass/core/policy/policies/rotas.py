@@ -9,7 +9,7 @@ from daypass.core.calendar.hours import check_zone
 from daypass.core.calendar.rota import WEEKDAYS, Rota, Shift
 from daypass.core.catalogue import Directory
 from daypass.core.policy.policies.file import PolicyFile
-from daypass.core.policy.policies.named import Known, check_known
+from daypass.core.policy.policies.named import Nameable, check_known
 from daypass.core.window import YEARS, Window, format_instant
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def read_rota(name: str, file: PolicyFile[RotaForm], directory: Directory | None
     except ValueError as error:
         file.fault("rota-invalid", ("zone",), str(error))
         return Rota(name, "UTC")
-    known = Known(directory)
+    known = Nameable(directory)
     for index, person in enumerate(data.get("turns", ())):
         check_known(file, f"person:{person}", known, "turns", index)
     for index, group in enumerate(data.get("owners", ())):
@@ -63,7 +63,7 @@ def _since(file: PolicyFile[RotaForm]) -> date:
     return since
 
 
-def _overrides(file: PolicyFile[RotaForm], known: Known) -> tuple[Shift, ...]:
+def _overrides(file: PolicyFile[RotaForm], known: Nameable) -> tuple[Shift, ...]:
     found = []
     for index, entry in enumerate(file.data.get("overrides", ())):
         check_known(file, f"person:{entry['person']}", known, "overrides", index, "person")

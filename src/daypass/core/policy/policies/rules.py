@@ -21,7 +21,7 @@ from daypass.core.policy.cel.source import spread
 from daypass.core.policy.facts import declared
 from daypass.core.policy.held import UNREAD, Held, HeldGrant
 from daypass.core.policy.policies.file import Key, PolicyFile
-from daypass.core.policy.policies.named import Known, check_known
+from daypass.core.policy.policies.named import Nameable, check_known
 from daypass.core.policy.requirement import Requirement
 from daypass.core.policy.rules import Rule, Rules
 from daypass.core.policy.sources import parted, parts, written
@@ -52,7 +52,7 @@ Ruled: TypeAlias = "PolicyFile[RulesForm] | PolicyFile[PurposeForm]"
 """A file that has rules."""
 
 
-def read_rules(files: Iterable[tuple[Purpose | None, Ruled]], known: Known) -> Rules:
+def read_rules(files: Iterable[tuple[Purpose | None, Ruled]], known: Nameable) -> Rules:
     """Read every rule of every file. A rule with a finding is left out, and the finding denies everything meanwhile.
 
     ``known`` is what rules may name. Those in a purpose's file are its own, and may read its details.
@@ -78,7 +78,7 @@ def read_rules(files: Iterable[tuple[Purpose | None, Ruled]], known: Known) -> R
     return Rules.of(found)
 
 
-def _rule(file: Ruled, index: int, entry: RuleForm, known: Known) -> Rule | None:
+def _rule(file: Ruled, index: int, entry: RuleForm, known: Nameable) -> Rule | None:
     effects = [key for key in ("require", "deny_unless", "deny", "approve") if key in entry]
     if not effects:
         message = f"rule {entry['id']} does nothing"
@@ -117,7 +117,7 @@ def _rule(file: Ruled, index: int, entry: RuleForm, known: Known) -> Rule | None
     )
 
 
-def condition(file: Ruled, text: str, known: Known, *keys: Key) -> Condition | None:
+def condition(file: Ruled, text: str, known: Nameable, *keys: Key) -> Condition | None:
     """Compile a condition of a file; None where it does not compile, which is then a finding at the very character."""
     place = file.place(*keys)
     where = spread(file.text, place.line, place.column, text)
@@ -128,7 +128,7 @@ def condition(file: Ruled, text: str, known: Known, *keys: Key) -> Condition | N
     return None
 
 
-def _requirement(file: Ruled, rule: str, entry: RequireForm, known: Known, *keys: Key) -> Requirement | None:
+def _requirement(file: Ruled, rule: str, entry: RequireForm, known: Nameable, *keys: Key) -> Requirement | None:
     approvals, escalate = entry["approvals"], entry.get("escalate")
     _check_source(file, approvals["from"], known, *keys, "approvals", "from")
     without = approvals.get("except", ())
@@ -145,7 +145,7 @@ def _requirement(file: Ruled, rule: str, entry: RequireForm, known: Known, *keys
     return Requirement(approvals["at_least"], source, (rule,), to, after, tuple(sorted(set(without))))
 
 
-def _check_source(file: Ruled, source: str | list[str], known: Known, *keys: Key) -> None:
+def _check_source(file: Ruled, source: str | list[str], known: Nameable, *keys: Key) -> None:
     """Check that a source, or each in a list of them, names somebody who is there."""
     for at, part in [(keys, source)] if isinstance(source, str) else [((*keys, n), s) for n, s in enumerate(source)]:
         directory = known.directory
@@ -174,7 +174,7 @@ class PolicyCase(Struct, frozen=True):
     held: Held = UNREAD
 
 
-def read_cases(file: PolicyFile[PolicyTestForm], known: Known | None) -> tuple[PolicyCase, ...]:
+def read_cases(file: PolicyFile[PolicyTestForm], known: Nameable | None) -> tuple[PolicyCase, ...]:
     """Read a file of tests. A case that cannot be read is a finding and is left out.
 
     A source that there is not is a finding as well, where it is ``known`` which there are.
@@ -185,7 +185,7 @@ def read_cases(file: PolicyFile[PolicyTestForm], known: Known | None) -> tuple[P
     return tuple(case for case in found if case is not None)
 
 
-def _check_expected(file: PolicyFile[PolicyTestForm], known: Known) -> None:
+def _check_expected(file: PolicyFile[PolicyTestForm], known: Nameable) -> None:
     for index, case in enumerate(file.data["cases"]):
         for number, each in enumerate(case["expect"].get("approvals", ())):
             at = ("cases", index, "expect", "approvals", number)

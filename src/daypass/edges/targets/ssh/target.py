@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from daypass.core.catalogue import TargetSettings
-    from daypass.core.ledger.handed import Handed
+    from daypass.core.ledger.records import Handed
     from daypass.core.plan import Entitlement, Order
 
 _GOOD_RSA = 3072

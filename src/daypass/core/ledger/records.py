@@ -1,17 +1,46 @@
-"""What was handed over: a certificate, or a sealed secret, that is good by itself until it ends."""
+"""What receipts, and what they add up to, tell in parts: who approved, what somebody did, what was handed over."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from daypass.core.ids import GrantId
+from msgspec import Struct
+
+from daypass.core.ids import GrantId, Oid
 from daypass.core.plan import Entitlement
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 """An end before every other: nothing that was handed over is good any longer."""
 
 _KEPT = timedelta(days=90)
+
+
+class ApprovalRecord(Struct, frozen=True):
+    """One approval that counted: ``source`` is the requirement's (``owners``, ``group:security``).
+
+    ``main`` is where main stood when it was given, "" where the policies there were those of the merge's base. ``number``
+    is that of the account at the forge, 0 where it has none; ``acts_for`` in whose place it was given, "" for their own.
+    """
+
+    by: str
+    source: str
+    commit: Oid
+    at: datetime
+    review: str
+    main: str = ""
+    number: int = 0
+    acts_for: str = ""
+
+
+class ActRecord(Struct, frozen=True):
+    """What somebody ``did`` to a request (opened, made, pushed) and when they did it last; the rest as in approvals."""
+
+    by: str
+    did: str
+    at: datetime
+    main: str = ""
+    number: int = 0
 
 
 class Handed(NamedTuple):
