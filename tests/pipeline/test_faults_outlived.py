@@ -92,7 +92,7 @@ def test_a_worker_of_a_vendor_that_has_ended_has_not_approved(access: Access) ->
     number = access.ask(T("10:00"))
     approved(access, number, T("10:01"))
     text = (access.top / PEOPLE).read_text().replace("bob: {", "bob: {employment: vendor, vendor: acme, ")
-    access.write(PEOPLE, f"{text}vendors:\n  acme: {{title: Acme, until: {T('10:02')}}}\n")
+    access.write(PEOPLE, text.replace("vendors:\n", f"vendors:\n  acme: {{title: Acme, until: {T('10:02')}}}\n"))
     access.commit("bob works for a vendor")
     said = access.run("gate", number, "--at", T("10:03"), expect=12)
     assert f"approved by bob: bob was engaged until {T('10:02')} only" in said.out
