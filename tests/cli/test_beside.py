@@ -6,8 +6,10 @@ import json
 
 import pytest
 
+from daypass.core.files.grants import read_grant
 from daypass.core.ids import Oid
 from daypass.core.window import parse_instant
+from daypass.pipeline.judge import beside
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format
@@ -113,6 +115,30 @@ def test_two_grants_of_one_request_count_for_each_other(access: Access) -> None:
         "check", "--base", "main", "--head", "both", "--requester", "alice", "--at", T("10:00"), expect=11
     )
     assert "One grant at a time." in said.out
+
+
+@pytest.mark.on_disk
+def test_an_audit_reads_the_grants_of_one_landing_once_however_many_it_admitted(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ruled(access, ONCE.replace("< 1", "< 9"))
+    access.git("checkout", "-q", "-b", "several")
+    for number in range(4):
+        access.write(
+            f"grants/staging/g{number}.yaml",
+            "version: 1\nsubject: alice\nresource: staging\nrole: deploy\n"
+            f"reason: a reason that is long enough\nwindow: {{duration: {number + 1}h}}\n",
+        )
+    access.commit("Ask for several", email="alice@example.com")
+    head = Oid(access.git("rev-parse", "several"))
+    access.git("checkout", "-q", "main")
+    access.repo("alice").forge.open(branch="several", head=head, title="Several", at=parse_instant(T("10:00")))
+    access.run("gate", "1", "--at", T("10:01"))
+    access.run("apply", "--at", T("10:02"))
+    read: list[str] = []
+    monkeypatch.setattr(beside, "read_grant", lambda path, raw: (read.append(path), read_grant(path, raw))[1])
+    assert access.run("audit", "verify", "--at", T("10:03")).code == 0
+    assert sorted(read) == [f"grants/staging/g{number}.yaml" for number in range(4)]
 
 
 def test_a_machine_without_the_ledger_says_what_it_does_not_know(access: Access) -> None:

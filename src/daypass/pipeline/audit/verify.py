@@ -30,7 +30,7 @@ from daypass.core.policy.decision import JUDGING
 from daypass.core.policy.held import UNREAD, Held
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.again import judge_again
-from daypass.pipeline.judge.beside import Beside, Files
+from daypass.pipeline.judge.beside import Beside, Files, grants_in
 from daypass.ports import History
 
 if TYPE_CHECKING:
@@ -196,6 +196,7 @@ class _Run:
         self._book = HeldBook(proof.start)
         self._asks = any(_asks(context, past.commits[place]) for place in (0, *past.policies) if past.commits)
         self._unsettled = _Unsettled(past.steps)
+        self._together: tuple[str, dict[GrantId, Grant]] = ("", {})
 
     def add(self, receipt: Receipt) -> None:
         body = receipt.body
@@ -228,12 +229,19 @@ class _Run:
         try:
             policy = self._context.policy_at(self._past.policies_of(body.base))
             beside = self._beside(body.base, policy, body.merged_at, body.landing)
-            files = self._past.brought(body.landing) if beside.asks else {}
-            contents = dict(self._context.history.blobs(dict.fromkeys(files.values()))) if files else {}
-            beside.ask_together({grant: contents[blob] for grant, blob in files.items()})
+            if beside.asks:
+                beside.ask_together(self._brought(body.landing))
             return beside.held(body.grant, body.subject)
         except EdgeError:
             return UNREAD  # what cannot be read is named when the admission is held against git
+
+    def _brought(self, landing: Oid) -> dict[GrantId, Grant]:
+        """Return the grants that a landing added or changed; those of one landing come one after the other."""
+        if self._together[0] != landing:
+            files = self._past.brought(landing)
+            contents = dict(self._context.history.blobs(dict.fromkeys(files.values())))
+            self._together = (landing, grants_in({grant: contents[blob] for grant, blob in files.items()}))
+        return self._together[1]
 
     def _beside(self, base: Oid, policy: Policy, at: datetime, landing: str = "") -> Beside:
         view = self._book.before(landing)
@@ -270,7 +278,8 @@ class _Run:
         read = {file.grant: read_grant(grant_path(file.grant), contents[file.blob]) for file in asked}
         grants = {name: grant for name, grant in read.items() if isinstance(grant, Grant)}
         beside = self._beside(body.base, policy, receipt.run_at)
-        beside.ask_together({file.grant: contents[file.blob] for file in written})
+        if beside.asks:
+            beside.ask_together(grants_in({file.grant: contents[file.blob] for file in written}))
         held = {name: beside.held(name, grant.subject) for name, grant in grants.items()}
         self.found += check_denial(receipt, body, grants, policy, held)
 

@@ -22,6 +22,12 @@ from daypass.ports import History
 Files = Iterable[tuple[GrantId, Oid]]
 
 
+def grants_in(contents: Mapping[GrantId, bytes]) -> dict[GrantId, Grant]:
+    """Return the grants that files hold; those that are no grants count for nothing."""
+    read = {name: read_grant(grant_path(name), raw) for name, raw in contents.items()}
+    return {name: grant for name, grant in read.items() if isinstance(grant, Grant)}
+
+
 class Beside:
     """What stands beside the grants of one request, or of one landing, as far as the rules of its base ask for it.
 
@@ -44,12 +50,9 @@ class Beside:
         self._asked: tuple[HeldGrant, ...] = ()
         self._merged: tuple[HeldGrant, ...] | None = None
 
-    def ask_together(self, contents: Mapping[GrantId, bytes]) -> None:
-        """Take in the files that the request adds or changes; those that are no grants count for nothing."""
-        if self._rules.of_history:
-            read = {name: read_grant(grant_path(name), raw) for name, raw in contents.items()}
-            grants = [grant for grant in read.values() if isinstance(grant, Grant)]
-            self._asked = tuple(HeldGrant.of(grant, grant.span.starting(self._at)) for grant in grants)
+    def ask_together(self, grants: Mapping[GrantId, Grant]) -> None:
+        """Take in the grants that the request adds or changes."""
+        self._asked = tuple(HeldGrant.of(grant, grant.span.starting(self._at)) for grant in grants.values())
 
     @property
     def asks(self) -> bool:

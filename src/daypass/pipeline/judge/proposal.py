@@ -31,7 +31,7 @@ from daypass.core.record import replace
 from daypass.core.request import Item, Proposal
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.context import Context
-from daypass.pipeline.judge.beside import Beside
+from daypass.pipeline.judge.beside import Beside, grants_in
 from daypass.pipeline.judge.duplicates import Ended, has_ended, proposed_duplicates
 from daypass.pipeline.judge.policies import last_read
 from daypass.ports import History
@@ -226,7 +226,9 @@ def _items(
     # What came to main around the gate may be larger than any grant: nobody need read it to take it away.
     sizes = history.sizes(dict.fromkeys(oid for oid in wanted if oid in regular))
     contents = dict(history.blobs(oid for oid, size in sizes.items() if size <= MOST_BYTES))
-    beside.ask_together({grant_id(c.path): contents[c.new] for c in changes if not c.deleted and c.path not in bad})
+    if beside.asks:
+        new = {grant_id(c.path): contents[c.new] for c in changes if not c.deleted and c.path not in bad}
+        beside.ask_together(grants_in(new))
     items: list[Item] = []
     for change in changes:
         if change.path in bad:
