@@ -100,6 +100,23 @@ def test_a_calendar_that_is_not_there_is_named_with_the_likeliest(access: Access
     assert said.err == "daypass: there is no calendar 'offce' in policies/calendars\n  hint: did you mean office?\n"
 
 
+@pytest.mark.parametrize(
+    ("verb", "folder", "text", "code"),
+    [
+        ("calendar", "calendars", OFFICE.replace("2026-12-26", "9999-12-31"), "calendar-invalid"),
+        ("calendar", "calendars", OFFICE.replace("zone:", "zones:"), "unknown-key"),
+        ("rota", "rotas", "version: 1\nzone: UTC\nturns: [alice]\nsince: 9999-12-31\n", "rota-invalid"),
+        ("rota", "rotas", "version: 1\nzone: UTC\nturn: [alice]\n", "unknown-key"),
+    ],
+)
+def test_nothing_is_shown_of_a_file_with_a_fault(access: Access, verb: str, folder: str, text: str, code: str) -> None:
+    access.write(f"policies/{folder}/office.yaml", text)
+    for name in ("office", ""):
+        said = access.run(verb, "show", *filter(None, [name]), expect=10)
+        assert said.out == ""
+        assert f"[{code}]" in said.err
+
+
 def test_prints_public_holidays_that_read_as_a_calendar(access: Access) -> None:
     text = access.run("calendar", "holidays", "DE-BE", "--years", "2027,2026").out
     assert text.startswith("# Public holidays of DE-BE in 2026, 2027, by the library holidays ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, say, show, show_data, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
 from daypass.core.finding import near
+
+if TYPE_CHECKING:
+    from daypass.core.policy.policies import Policy
 
 _checking = click.option("--check", "checking", is_flag=True, help="Write nothing; exit 13 when the file would change.")
 
@@ -144,6 +148,13 @@ def calendar() -> None:
     """Look at the calendars that rules ask, or print one of public holidays for somebody to review."""
 
 
+def _check_read(policy: Policy, under: str) -> None:
+    """Show nothing of a file that has a fault, or of a folder with one: what is left of it is not what its author wrote."""
+    wrong = tuple(finding for finding in policy.broken if finding.is_error and finding.place.file.startswith(under))
+    if wrong:
+        raise InvalidError("what is to be shown does not read", wrong)
+
+
 _AHEAD = timedelta(days=92)
 """So far ahead `calendar show` looks."""
 
@@ -158,7 +169,9 @@ def show_calendar(repo: AccessRepository, name: str, at: datetime, output: str) 
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.views.settings import calendars_json, calendars_text
 
-    calendars = repo.worktree_policy().catalogue.calendars
+    policy = repo.worktree_policy()
+    _check_read(policy, f"policies/calendars/{name}.yaml" if name else "policies/calendars/")
+    calendars = policy.catalogue.calendars
     if name and name not in calendars:
         hint = near(name, calendars, "`daypass calendar show` lists them")
         raise UsageError(f"there is no calendar {name!r} in policies/calendars", hint=hint)
@@ -205,7 +218,9 @@ def show_rota(repo: AccessRepository, name: str, at: datetime, output: str) -> N
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.views.settings import rotas_json, rotas_text
 
-    rotas = repo.worktree_policy().catalogue.rotas
+    policy = repo.worktree_policy()
+    _check_read(policy, f"policies/rotas/{name}.yaml" if name else "policies/rotas/")
+    rotas = policy.catalogue.rotas
     if name and name not in rotas:
         hint = near(name, rotas, "`daypass rota show` lists them")
         raise UsageError(f"there is no rota {name!r} in policies/rotas", hint=hint)
