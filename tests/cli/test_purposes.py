@@ -188,3 +188,7 @@ def test_the_log_of_one_case_tells_all_of_it_and_nothing_of_another(access: Acce
 def test_a_case_that_nothing_is_on_record_of_exits_20(access: Access) -> None:
     said = access.run("audit", "case", "DSR-4711", expect=int(ExitCode.NO))
     assert "nothing is on record of a case 'DSR-4711'" in said.err
+
+
+def test_a_case_without_a_number_is_a_usage_error(access: Access) -> None:
+    assert "daypass: the case has no number\n  hint: name its ticket" in access.run("audit", "case", " ", expect=2).err

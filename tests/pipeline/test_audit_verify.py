@@ -413,6 +413,24 @@ def test_what_was_to_be_asked_apart_and_was_merged_together_is_named(world):
     assert "it was merged together with a grant on orders-db" in found.message
 
 
+def test_what_stood_beside_and_cannot_be_read_is_named(world):
+    place = Place("policies/rules/x.yaml")
+    text = "subject.live_grants == 0"
+    alone = Rule("alone", compile_condition(text, place, spread(text, 1, 1, text)), place, automatic=True)
+    plain = world.policy_at
+    world.policy_at = lambda commit: replace(plain(commit), rules=Rules.of([alone]))
+    content, beside = world.file(), world.file("carol", reason="what was merged with it")
+    landed = world.merge("orders-db/one", content, extra=beside)
+    world.write([world.admission("orders-db/one", content, landed, minutes(30))], minutes(31))
+    assert "beside-unreadable" not in codes(world)
+    blob = world.git.text("hash-object", "--stdin", stdin=beside)
+    (file,) = world.folder.rglob(f"objects/{blob[:2]}/{blob[2:]}")
+    file.unlink()
+    (found,) = [one for one in check(world).differences if one.code == "beside-unreadable"]
+    assert found.receipt == 1
+    assert "what was merged beside it cannot be read" in found.message
+
+
 @pytest.mark.parametrize(("judged", "code"), [(1, "judged-as-then"), (2, "approvals-insufficient")])
 def test_what_passed_at_once_for_somebody_else_is_judged_as_it_was_then(world, judged, code):
     place = Place("policies/rules/x.yaml")

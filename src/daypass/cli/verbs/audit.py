@@ -179,6 +179,8 @@ def case(repo: AccessRepository, ticket: str, at: datetime, output: str) -> Code
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.pipeline.audit import questions as pipeline
 
+    if not ticket.strip():
+        raise UsageError("the case has no number", hint="name its ticket: daypass audit case DSR-1234")
     answer = pipeline.case(index_of(repo), ticket, said=partial(_said, repo), at=at)
     if not answer.events:
         say(

@@ -205,7 +205,7 @@ class _Run:
             self.proved += 1
             return
         if isinstance(body, Admission) and self._comparison.brought(body) is not None:
-            held = self._held(body)
+            held = self._held(receipt.sequence, body)
             self._waiting.append((receipt, body, self._comparison.admitted.get(body.grant), held))
             if len(self._waiting) >= _BATCH:
                 self.check()
@@ -224,16 +224,22 @@ class _Run:
         self.proved += 1
         self.last_at = receipt.at
 
-    def _held(self, body: Admission) -> Held:
+    def _held(self, place: int, body: Admission) -> Held:
         """Return what was known beside an admitted grant just before this place, as far as the policies of its base ask."""
         try:
             policy = self._context.policy_at(self._past.policies_of(body.base))
+        except EdgeError:
+            return UNREAD  # it is named when the admission is held against git
+        try:
             beside = self._beside(body.base, policy, body.merged_at, body.landing)
             if beside.asks:
                 beside.ask_together(self._brought(body.landing))
             return beside.held(body.grant, body.subject)
-        except EdgeError:
-            return UNREAD  # what cannot be read is named when the admission is held against git
+        except EdgeError as error:
+            # Judged as if nothing stood beside it, whoever has the ledger's key could hide what did.
+            message = f"receipt {place}, {body.grant}: what was merged beside it cannot be read: {error.message}"
+            self.found.append(Difference("beside-unreadable", message, grant=body.grant, receipt=place))
+            return UNREAD
 
     def _brought(self, landing: Oid) -> dict[GrantId, Grant]:
         """Return the grants that a landing added or changed; those of one landing come one after the other."""
