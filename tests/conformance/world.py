@@ -69,11 +69,7 @@ class World:
 
     def _begin(self, access: Access, identities: Mapping[str, str]) -> None:
         """Leave one target and one resource in the example; what is written here depends on the bench alone."""
-        for gone in (
-            "policies/resources/payroll.yaml",
-            "policies/resources/staging.yaml",
-            "policies/tests/access.yaml",
-        ):
+        for gone in ("policies/resources/payroll.yaml", "policies/resources/staging.yaml"):
             (access.top / gone).unlink()
         (access.top / "policies/resources/orders-db.yaml").write_text(
             _RESOURCE % (NAME, *(json.dumps(dict(privilege)) for privilege in self.bench.privileges)), encoding="utf-8"
@@ -93,8 +89,9 @@ class World:
         }
         directory = {"version": 1, "people": people, "groups": {"dba": {"members": ["carol"]}}}
         access.write("policies/directory/people.yaml", json.dumps(directory, ensure_ascii=False, indent=1))
-        for purpose in (access.top / "policies/purposes").glob("*.yaml"):
-            purpose.unlink()
+        for folder in ("purposes", "tests"):  # they name people and resources of the example
+            for file in (access.top / "policies" / folder).glob("*.yaml"):
+                file.unlink()
         access.run("codeowners")
         access.commit("A world for one target")
         access.run("check", "--at", self.at(-240))

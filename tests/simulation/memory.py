@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from daypass.cli import away
 from daypass.cli.repository import AccessRepository, keys_folder
+from daypass.cli.runs import away
 from daypass.cli.verb import LEDGER, noting
 from daypass.core.errors import AwayError
 from daypass.core.ids import ABSENT, Oid

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from daypass.cli import away
+from daypass.cli.runs import away
 from daypass.core.approval import judgement
 from daypass.core.approval.judgement import Excluded, Then
 from daypass.core.audit.access import Holdings
