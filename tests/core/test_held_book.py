@@ -173,3 +173,10 @@ def test_files_that_no_receipt_settles_wait() -> None:
         assert ("wiki/two" in [name for name, _ in view(standing=fold(chain(refused))).waiting(files)]) is waits
     again = Refusal(GrantId("wiki/two"), OTHER, landing(2), "around-the-gate", "")
     assert "wiki/two" in [name for name, _ in view(again).waiting(files)]
+
+
+def test_receipts_that_nobody_asks_about_are_added_up_before_they_are_many() -> None:
+    book = HeldBook(Standing())
+    for place in range(1, 1_101):
+        book.add(admission(f"n{place}", place))
+    assert len(book.before().grants_of("alice")) == 1_100

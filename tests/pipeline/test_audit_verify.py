@@ -413,6 +413,18 @@ def test_what_was_to_be_asked_apart_and_was_merged_together_is_named(world):
     assert "it was merged together with a grant on orders-db" in found.message
 
 
+def test_an_approval_in_the_place_of_whose_own_it_is_is_named(world):
+    admission = admitted(world)
+    (record,) = admission.approvals
+    content = world.file(reason="another one")
+    other = world.admission("orders-db/two", content, world.merge("orders-db/two", content), minutes(40))
+    world.write([replace(other, approvals=(replace(record, commit=other.head, acts_for="alice"),))], minutes(41))
+    found = [one.message for one in check(world).differences if one.code == "approved-own"]
+    assert found == [
+        "receipt 2, orders-db/two: bob approved for alice, whose own it is, or who asked for it or pushed it"
+    ]
+
+
 def test_what_stood_beside_and_cannot_be_read_is_named(world):
     place = Place("policies/rules/x.yaml")
     text = "subject.live_grants == 0"
