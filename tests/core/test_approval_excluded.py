@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from daypass.core.approval.exclusion import excluded_people
-from daypass.core.approval.judgement import Excluded
+from daypass.core.approval.stages import Excluded
 from daypass.core.catalogue import Directory, Subject, frozen
 from daypass.core.forge import Account, Pull
 from daypass.core.ids import Oid

@@ -7,9 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from daypass.core.approval.judgement import Excluded, Judgement, Then, judge
+from daypass.core.approval.judgement import Judgement, judge
+from daypass.core.approval.stages import Excluded, Then
+from daypass.core.calendar.wait import Wait
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
+from daypass.core.policy.escalation import Escalation
 from daypass.core.policy.requirement import Requirement
 from examples import examples
 
@@ -19,7 +22,8 @@ NOBODY = Excluded({})
 
 
 def needed(source, at_least, eligible, escalate_after=None, escalated=frozenset()) -> Requirement:
-    return Requirement(at_least, source, escalate_after=escalate_after, eligible=eligible, escalated=escalated)
+    steps = () if escalate_after is None else (Escalation(Wait(rest=escalate_after), "group:leads", escalated),)
+    return Requirement(at_least, source, escalate=steps, eligible=eligible)
 
 
 OWNERS = needed("owners", 1, frozenset({"bob", "carol"}))
@@ -225,7 +229,6 @@ def test_before_the_escalation_it_is_told_who_will_join() -> None:
 def test_an_escalation_to_nobody_adds_nobody() -> None:
     need = needed("owners", 1, frozenset({"bob"}), timedelta(hours=4))
     assert judged([need], [review("erin", after=timedelta(hours=6))]).missing() == ("1 approval from owners (bob)",)
-    assert needed("owners", 1, frozenset({"bob"}), None, frozenset({"erin"})).escalates_at(T0) is None
 
 
 def test_a_rejection_by_the_escalation_group_blocks() -> None:

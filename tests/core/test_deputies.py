@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from policy_samples import AT, DIRECTORY, SETTINGS, grant, policy
 
-from daypass.core.approval.judgement import Excluded, Judgement, judge
+from daypass.core.approval.judgement import Judgement, judge
+from daypass.core.approval.stages import Excluded
+from daypass.core.calendar.wait import Wait
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
 from daypass.core.policy.decision import Request, decide
+from daypass.core.policy.escalation import Escalation
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import Requirement, resolve, varies
 from daypass.core.policy.sources import Ending, may_ask_for, may_end, owners
@@ -82,7 +85,7 @@ def test_a_deputy_who_has_left_or_may_not_approve_acts_for_nobody() -> None:
 
 
 def test_an_escalation_has_deputies_too() -> None:
-    asked = (Requirement(1, "group:security", (), "owners", timedelta(hours=1)),)
+    asked = (Requirement(1, "group:security", escalate=(Escalation(Wait.parse("1h"), "owners"),)),)
     (need,) = needs(deputised(f"deputies:\n  bob: {{by: vera, {DAYS}}}\n"), asked=asked)
     assert (need.escalated, need.eligible) == ({"bob", "carol", "vera"}, {"dan"})
 

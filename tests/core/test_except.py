@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from policy_samples import AT, DIRECTORY, grant, policy, read_policies
 from policy_samples import files as sample_files
 
-from daypass.core.approval.judgement import Excluded, judge
+from daypass.core.approval.judgement import judge
+from daypass.core.approval.stages import Excluded
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
 from daypass.core.policy.analysis.probe import probe, run_tests

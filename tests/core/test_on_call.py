@@ -6,7 +6,8 @@ import pytest
 from policy_samples import DIRECTORY, SETTINGS, grant, policy, read_policies
 from policy_samples import files as sample_files
 
-from daypass.core.approval.judgement import Excluded, Judgement, Then, judge
+from daypass.core.approval.judgement import Judgement, judge
+from daypass.core.approval.stages import Excluded, Then
 from daypass.core.files.codeowners import wanted_lines
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_samples import AT, DIRECTORY, RESOURCE, files, grant, policy, read_policies, rules
 
+from daypass.core.calendar.wait import Wait
 from daypass.core.policy.decision import Request, decide, static_denials
+from daypass.core.policy.escalation import Escalation
 from daypass.core.policy.requirement import Requirement, merge
 from daypass.core.window import Span, Window
 
@@ -29,7 +31,9 @@ def told(denials):
 SOURCES = st.sampled_from(["owners", "group:a", "group:b"])
 REQUIREMENTS = st.lists(
     st.builds(
-        lambda n, source, rule, after, to: Requirement(n, source, (rule,), to, timedelta(hours=after) if to else None),
+        lambda n, source, rule, after, to: Requirement(
+            n, source, (rule,), escalate=(Escalation(Wait(rest=timedelta(hours=after)), to),) if to else ()
+        ),
         st.integers(1, 3),
         SOURCES,
         st.sampled_from(["r", "s", "t"]),
@@ -48,9 +52,8 @@ def test_a_merged_requirement_is_as_strict_as_each_of_its_parts(parts):
         merged = found[part.source]
         assert merged.at_least >= part.at_least
         assert set(part.rules) <= set(merged.rules)
-        if merged.escalate_to:
-            assert merged.escalate_to == part.escalate_to
-            assert merged.escalate_after >= part.escalate_after
+        for step in merged.escalate:
+            assert [(one.to, one.wait.plain <= step.wait.plain) for one in part.escalate] == [(step.to, True)]
 
 
 @given(REQUIREMENTS)

@@ -6,7 +6,9 @@ import pytest
 from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, read_policies, rules
 
+from daypass.core.calendar.wait import Wait
 from daypass.core.policy.decision import Request, decide, room, static_denials
+from daypass.core.policy.escalation import Escalation
 from daypass.core.policy.held import Held, HeldGrant
 from daypass.core.policy.requirement import Requirement
 from daypass.core.window import Window
@@ -37,7 +39,9 @@ def test_requirements_of_all_rules_add_up():
     found = ask(policy())
     assert found.denials == ()
     assert found.requirements == (
-        Requirement(1, "group:security", ("production-needs-two",), "group:dba", timedelta(hours=4)),
+        Requirement(
+            1, "group:security", ("production-needs-two",), escalate=(Escalation(Wait.parse("4h"), "group:dba"),)
+        ),
         Requirement(1, "owners", ("production-needs-two",)),
     )
     assert found.rules == ("production-needs-two",)

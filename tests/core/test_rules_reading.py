@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from policy_samples import AT, RULES, files, grant, policy, read_policies, rules, shown
 
+from daypass.core.calendar.wait import Wait
 from daypass.core.policy.decision import Request, decide
+from daypass.core.policy.escalation import Escalation
 from daypass.core.policy.policies import rules as rules_files
 from daypass.core.policy.requirement import Requirement
 
@@ -14,7 +16,12 @@ def test_the_rules_of_the_design_are_read():
     found = {rule.id: rule for rule in policy().rules.rules}
     assert found["production-needs-two"].require == (
         Requirement(1, "owners", ("production-needs-two",)),
-        Requirement(1, "group:security", ("production-needs-two",), "group:dba", timedelta(hours=4)),
+        Requirement(
+            1,
+            "group:security",
+            ("production-needs-two",),
+            escalate=(Escalation(Wait(rest=timedelta(hours=4)), "group:dba"),),
+        ),
     )
     assert found["restricted-in-office-hours"].deny_unless is not None
     assert found["restricted-in-office-hours"].message.startswith("Restricted data")

@@ -12,7 +12,7 @@ import pytest
 
 from daypass.cli.runs import away
 from daypass.core.approval import judgement
-from daypass.core.approval.judgement import Excluded, Then
+from daypass.core.approval.stages import Excluded, Then
 from daypass.core.audit.access import Holdings
 from daypass.core.catalogue import Catalogue
 from daypass.core.forge import Review

@@ -222,14 +222,14 @@ class Report(Struct, frozen=True):
 
     @property
     def ask(self) -> tuple[str, ...]:
-        """Whom to ask for review: those who could give what is missing, each requirement's people in turn.
+        """Whom to ask for review: those who could give what is missing by now, each requirement's people in turn.
 
         Nobody is asked while no approval could help.
         """
         if self.state != "waiting" or self.found.pull.draft:
             return ()
         mine = {self.found.pull.opened_by.handle}
-        queues = [list(s.could) for j in self.judgements for s in j.statuses if s.missing]
+        queues = [list(s.could) for j in self.judgements for s in j.statuses if s.missing and not s.waits]
         found: dict[str, None] = {}
         for place in range(max((len(queue) for queue in queues), default=0)):
             found |= dict.fromkeys(queue[place] for queue in queues if place < len(queue))

@@ -57,7 +57,6 @@ Asker = Annotated[
 ]
 Pattern = Annotated[str, text(r"[^\r\n]+", "a regular expression (RE2) of the whole value", longest=200)]
 Choice = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9._-]*", "letters, digits and . _ -", longest=64)]
-GroupSource = Annotated[str, text(f"group:{_NAME}", "group:<name of a group>", longest=70)]
 Share = Annotated[str, text("[0-9]{1,3}%|[0-9]{1,7}", "a count, or a percentage of what is live", longest=7)]
 Employment = Literal["employee", "contractor", "vendor"]
 Email = Annotated[str, text(r"[^@\s]+@[^@\s]+", "an email address", longest=254)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
 from daypass.schema.models import Detail, Duration, FieldName, Instant, Name, RoleName, WindowForm, text
@@ -18,7 +18,6 @@ from daypass.schema.policy_models import (
     Condition,
     Count,
     DaySpan,
-    GroupSource,
     Line,
     Moment,
     Pattern,
@@ -135,17 +134,38 @@ ApprovalsForm.__doc__ = "How many approvals, and from whom."
 
 
 class EscalateForm(TypedDict):
-    """Who may approve as well when nobody did for a while."""
+    """What comes when nobody approved for a while: others may approve as well, or the request is closed."""
 
     after: Duration
-    to: GroupSource
+    to: NotRequired[AnySource]
+    close: NotRequired[Literal[True]]
+
+
+with_config(ConfigDict(json_schema_extra={"minProperties": 2, "maxProperties": 2}))(EscalateForm)
+_STEP = TypeAdapter(EscalateForm).json_schema()
+Steps = Annotated[
+    EscalateForm | list[EscalateForm],
+    WithJsonSchema(
+        {
+            **_STEP,
+            "type": ["object", "array"],
+            "minItems": 1,
+            "maxItems": 10,
+            "items": _STEP,
+        }
+    ),
+]
+"""One step, or a list of them, the earliest first."""
 
 
 class RequireForm(TypedDict):
     """One requirement of a rule."""
 
     approvals: ApprovalsForm
-    escalate: NotRequired[EscalateForm]
+    after: NotRequired[Annotated[AnySource, Field(description="asked once what asks these sources is met")]]
+    remind: NotRequired[Annotated[Duration, Field(description="its people are reminded each time that this is over")]]
+    escalate: NotRequired[Steps]
+    clock: NotRequired[Annotated[Name, Field(description="the calendar whose hours and days these are")]]
 
 
 class RuleForm(TypedDict):

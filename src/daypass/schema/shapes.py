@@ -52,7 +52,13 @@ Finding = shape("Finding", FINDING)
 Denial = shape("Denial", {**DENIES, **of(str, "hint", "path")})
 Missing = shape(
     "Missing",
-    {"from": str, "approvals": int, **of(Texts, "people", "joining"), "joining_at": Instant | None},
+    {
+        "from": str,
+        "approvals": int,
+        **of(Texts, "people", "joining", "waits_for"),
+        **of(Instant | None, "joining_at", "since"),
+        "due": many(shape("Due", {"what": Literal["remind", "escalate", "close"], "at": Instant | None, "to": str})),
+    },
 )
 Approval = shape("Approval", {**of(str, "by", "acts_for", "for", "commit"), "at": Instant})
 Grant = shape(

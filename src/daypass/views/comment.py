@@ -10,7 +10,7 @@ What does not fit is folded by whole rows and sections: what comes first is the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -25,6 +25,7 @@ from daypass.core.state import GrantState, requested
 from daypass.core.window import format_instant
 from daypass.views.findings import count
 from daypass.views.markdown import code, fence, folded, html_code, prose, table
+from daypass.views.policy.chain import later_lines, waiting_words
 from daypass.views.policy.decision import effect_line, grant_rows, guide_of, request_words, taking_words
 
 COMMENT_LIMIT = 60_000
@@ -239,8 +240,27 @@ def _approvals(catalogue: Catalogue, grant: GrantState, asked: Sequence[Requirem
     rules = {requirement.source: requirement for requirement in asked}
     rows = [_approval_row(catalogue, status, rules.get(status.source)) for status in grant.approvals]
     parts = [table(("approvals from", "asked", "given by", "missing", "who could give it"), rows)] if rows else []
+    parts += _stages(grant.approvals, rules)
     ignored = [line for one in grant.ignored if (line := _ignored(catalogue, one))]
     return [*parts, "\n".join(ignored)] if ignored else parts
+
+
+def _stages(approvals: Sequence[Status], asked: Mapping[str, Requirement]) -> list[str]:
+    """Say in which order approvals are asked for, what each waits for since when, and what comes when nobody answers."""
+    if not any(status.after for status in approvals):
+        told = [f"- {code(one.source)}: {waiting_words(one, code)}" for one in approvals if one.due]
+        return ["**Until it is answered:**", "\n".join(told)] if told else []
+    lines = []
+    for place, status in enumerate(approvals, 1):
+        how = waiting_words(status, code) if status.missing else "met" + _early(status)
+        lines.append(f"{place}. {code(status.source)}: {how}")
+        plan = later_lines(asked[status.source]) if status.source in asked and status.waits and status.missing else ()
+        lines += [f"   - {prose(line)}" for line in plan]
+    return ["**Asked in this order:**", "\n".join(lines)]
+
+
+def _early(status: Status) -> str:
+    return f", which counts once {' and '.join(map(code, status.waits))} is met" if status.waits else ""
 
 
 def _approval_row(catalogue: Catalogue, status: Status, requirement: Requirement | None) -> tuple[str, ...]:

@@ -118,6 +118,9 @@ def _missing(status: Status) -> dict[str, Any]:
         "people": list(status.could),
         "joining": list(status.joining),
         "joining_at": plain(status.joining_at),
+        "waits_for": list(status.waits),
+        "since": plain(status.since),
+        "due": [{"what": due.what, "at": plain(due.at), "to": due.to} for due in status.due],
     }
 
 

@@ -16,6 +16,7 @@ from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain, pull_data
 from daypass.views.findings import as_output, finding_text, joined
 from daypass.views.plan import denied_line, entitlement_text
+from daypass.views.policy.chain import waiting_words
 from daypass.views.policy.decision import (
     denial_lines,
     detail_text,
@@ -90,6 +91,11 @@ def _verdict_lines(verdict: ItemVerdict) -> list[str]:
         lines.append(f"  does not count: {ignored.review.state} by {who}: {ignored.why}")
     if item.decision is None or not item.decision.denials:
         lines += [f"  missing: {line}" for line in verdict.judgement.missing()]
+        lines += [
+            f"    {status.source}: {waiting_words(status)}"
+            for status in verdict.judgement.statuses
+            if status.missing and (status.due or status.waits or verdict.judgement.chained)
+        ]
     return lines
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 
-from daypass.core.approval.judgement import Excluded
+from daypass.core.approval.stages import Excluded
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.forge import Account, Commit, Pull
 

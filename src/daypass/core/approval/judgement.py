@@ -8,47 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 
+from daypass.core.approval.stages import Due, Excluded, Stages, Then, due_of, stages
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
-from daypass.core.policy.requirement import Requirement, assign
+from daypass.core.policy.order import circle
+from daypass.core.policy.requirement import Requirement
 from daypass.core.window import format_instant
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 STATES = ("approved", "rejected", "withdrawn")
 """What a review can say."""
-
-
-class Then(Struct, frozen=True):
-    """What main said when a review was given, where that is not what it says now.
-
-    ``needs`` are the requirements with who could meet them then; ``moved`` is what else makes an approval from then one
-    of another thing, "" for nothing.
-    """
-
-    needs: tuple[Requirement, ...] = ()
-    moved: str = ""
-
-    def lacks(self, review: Review, source: str, opened_at: datetime) -> str:
-        """Say why this review was none that the requirement of a source asked for then, "" where it was."""
-        if self.moved:
-            return self.moved
-        need = next((need for need in self.needs if need.source == source), None)
-        if need is None:
-            return f"main asked for no approval from {source} when it was given"
-        able = need.allows(review.by.handle, review.at, opened_at)
-        return "" if able else f"{review.by.handle} could not give the approval from {source} when it was given"
-
-
-class Excluded(Struct, frozen=True):
-    """Who may not approve, and why. ``unresolved`` says whom nobody can tell: any approver might be one of them."""
-
-    people: Mapping[str, str]
-    unresolved: tuple[str, ...] = ()
 
 
 class Counted(Struct, frozen=True):
@@ -81,7 +55,8 @@ class Ignored(Struct, frozen=True):
 class Status(Struct, frozen=True):
     """How one requirement stands: who approved, how many are missing, who could approve now, who joins them when.
 
-    ``acting`` are those who approved in another's place, each with whose.
+    ``acting`` are those who approved in another's place, each with whose. It comes ``after`` other sources; ``since`` is
+    when people began to be asked, None while it ``waits`` for some of them. ``due`` is what comes while it is not met.
     """
 
     source: str
@@ -91,6 +66,14 @@ class Status(Struct, frozen=True):
     joining: tuple[str, ...] = ()
     joining_at: datetime | None = None
     acting: tuple[tuple[str, str], ...] = ()
+    after: tuple[str, ...] = ()
+    waits: tuple[str, ...] = ()
+    since: datetime | None = None
+    due: tuple[Due, ...] = ()
+
+    def now_due(self, at: datetime) -> tuple[Due, ...]:
+        """Return what of it has come by an instant."""
+        return tuple(one for one in self.due if one.at is not None and one.at <= at)
 
 
 class Judgement(Struct, frozen=True):
@@ -104,6 +87,11 @@ class Judgement(Struct, frozen=True):
     ignored: tuple[Ignored, ...]
     blocks: tuple[str, ...] = ()
     rejections: tuple[Review, ...] = ()
+
+    @property
+    def chained(self) -> bool:
+        """Whether some of it is asked after something else."""
+        return any(status.waits or status.after for status in self.statuses)
 
     @property
     def met(self) -> bool:
@@ -126,9 +114,9 @@ def _missing_text(status: Status) -> str:
     named = ", ".join(status.could[:_NAMED])
     named += f" and {len(status.could) - _NAMED} more" if len(status.could) > _NAMED else ""
     who = f" ({named})" if named else ", and nobody is left who could give it"
-    later = ""
+    later = f", once {' and '.join(status.waits)} is met" if status.waits else ""
     if status.joining and status.joining_at is not None:
-        later = f"; from {format_instant(status.joining_at)} on also {', '.join(status.joining)}"
+        later += f"; from {format_instant(status.joining_at)} on also {', '.join(status.joining)}"
     return count + who + later
 
 
@@ -156,7 +144,7 @@ def judge(
     last, ignored = _last_reviews(reviews, at)
     blocks = list(excluded.unresolved)
     rejected: list[Review] = []
-    approvals: dict[str, _Approval] = {}
+    approvals: dict[str, Review] = {}
     for handle, review in last.items():
         if review.state == "withdrawn":
             continue
@@ -173,18 +161,18 @@ def judge(
         elif why := _outlived(review, head, opened_at, moved_at):
             ignored.append(Ignored(review, why, again=True))
         else:
-            approvals[handle] = _serves(review, needs, then.get(review.id, ()), opened_at)
-    approvals = {handle: _in_place(one, needs, approvals, excluded) for handle, one in approvals.items()}
-    taken = assign([need.at_least for need in needs], {handle: one.serves for handle, one in approvals.items()})
-    busy = {handle for people in taken for handle in people} | set(excluded.people)
-    spare = (one for handle, one in approvals.items() if handle not in busy and one.why)
-    ignored += (Ignored(one.review, one.why, again=True) for one in spare)
+            approvals[handle] = review
+    found = stages(needs, approvals, excluded=excluded, opened_at=opened_at, then=then)
+    busy = {handle for people in found.taken for handle in people} | set(excluded.people)
+    ignored += (Ignored(approvals[one], why, again=True) for one, why in found.why.items() if one not in busy)
     counted = tuple(
-        Counted(handle, need.source, approvals[handle].review, need.acts_for(handle))
-        for need, people in zip(needs, taken, strict=True)
-        for handle in sorted(people)
+        Counted(handle, needs[place].source, approvals[handle], needs[place].acts_for(handle))
+        for place in found.order
+        for handle in sorted(found.taken[place])
     )
-    statuses = tuple(_status(need, people, busy, opened_at, at) for need, people in zip(needs, taken, strict=True))
+    if round_ := circle(needs):
+        blocks.append(f"the order of its approvals is a circle, and none of it ever opens: {', then '.join(round_)}")
+    statuses = tuple(_status(needs, place, found, busy, at) for place in found.order)
     order = {id(review): place for place, review in enumerate(reviews)}
     told = tuple(sorted(ignored, key=lambda i: order[id(i.review)]))
     return Judgement(statuses, counted, told, tuple(blocks), tuple(rejected))
@@ -237,65 +225,27 @@ def _outlived(review: Review, head: Oid, opened_at: datetime, moved_at: datetime
     return review.void
 
 
-class _Approval(NamedTuple):
-    """An approval, the places of the needs that it can count for, and why it cannot for others, "" where it can for all."""
-
-    review: Review
-    serves: frozenset[int]
-    why: str
-
-
-def _serves(review: Review, needs: Sequence[Requirement], then: Sequence[Then], opened_at: datetime) -> _Approval:
-    """Find what an approval can count for: what is asked for now, and was when it was given."""
-    able = {n: need.source for n, need in enumerate(needs) if need.allows(review.by.handle, review.at, opened_at)}
-    whys = [] if able else [_untimely(review, needs)]
-    for was in then:
-        lacks = {n: why for n, source in able.items() if (why := was.lacks(review, source, opened_at))}
-        whys += lacks.values()
-        able = {n: source for n, source in able.items() if n not in lacks}
-    return _Approval(review, frozenset(able), next(iter(whys), ""))
-
-
-def _untimely(review: Review, needs: Sequence[Requirement]) -> str:
-    """Say why an approval came at the wrong time for all that it could count for."""
-    handle, when = review.by.handle, format_instant(review.at)
-    if any(one == handle for need in needs for one, *_ in need.turns):
-        return f"{handle} was not on call at {when}, when it was given"
-    return f"{handle} may approve only after the escalation, and approved before"
-
-
-def _in_place(
-    one: _Approval, needs: Sequence[Requirement], approvals: Mapping[str, _Approval], excluded: Excluded
-) -> _Approval:
-    """Leave out what somebody cannot approve in another's place: what that one could not, and what they approved already."""
-    handle, why, serves = one.review.by.handle, one.why, set(one.serves)
-    for place in one.serves:
-        other = needs[place].acts_for(handle)
-        if not other:
-            continue
-        if other in excluded.people:
-            why = f"{handle} acts for {other}, who {excluded.people[other]}"
-            serves.discard(place)
-        elif other in approvals and place in approvals[other].serves:
-            why = f"{handle} acts for {other}, who approved it too"
-            serves.discard(place)
-    return _Approval(one.review, frozenset(serves), why)
-
-
-def _status(need: Requirement, people: set[str], busy: set[str], opened_at: datetime, at: datetime) -> Status:
+def _status(needs: Sequence[Requirement], place: int, found: Stages, busy: set[str], at: datetime) -> Status:
+    need, people, opened = needs[place], found.taken[place], found.opened[place]
     missing = need.at_least - len(people)
     acting = tuple((by, of) for by, of in need.acting if by in people)
+    after = tuple(sorted(needs[other].source for other in found.comes_before[place]))
+    waits = found.waits_for(place, needs)
     if not missing:
-        return Status(need.source, tuple(sorted(people)), 0, (), acting=acting)
-    since = need.escalates_at(opened_at)
-    could = {handle for handle in need.eligible | need.escalated if need.allows(handle, at, opened_at)} - busy
-    joining = need.escalated - could - busy if since is not None and since > at else frozenset()
+        return Status(need.source, tuple(sorted(people)), 0, (), acting=acting, after=after, waits=waits, since=opened)
+    could = {handle for handle in need.eligible | need.escalated if need.allows(handle, at, opened)} - busy
+    due = due_of(need, opened) if opened is not None else ()
+    ahead = [one for one in due if one.at is not None and one.at > at and set(one.people) - could - busy]
     return Status(
         source=need.source,
         approved_by=tuple(sorted(people)),
         missing=missing,
         could=tuple(sorted(could)),
-        joining=tuple(sorted(joining)),
-        joining_at=since if joining else None,
+        joining=tuple(sorted(set(ahead[0].people) - could - busy)) if ahead else (),
+        joining_at=ahead[0].at if ahead else None,
         acting=acting,
+        after=after,
+        waits=waits,
+        since=opened,
+        due=due,
     )

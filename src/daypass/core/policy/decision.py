@@ -41,12 +41,14 @@ PAUSED = "giving is paused: limits.pause is set on main, and only ends go on"
 DEFAULT = "default"
 """What stands for a rule's id where no rule asked."""
 
-JUDGING = 2
+JUDGING = 3
 """Counts up when a release decides otherwise by the same policies, so that what was given before can be judged as it was.
 
 1: ``approve: automatically`` held whoever asked. 2: it holds for oneself, and for others where the rule says ``on_behalf``.
+3: rules that ask one source say the same of when it is reminded, escalated and closed.
 """
-_FAULT_SINCE = {"manager-circle": 2}
+_FAULT_SINCE = {"chain-differs": 3, "manager-circle": 2}
+ON_BEHALF_SINCE = 2
 
 
 class Request(Struct, frozen=True):
@@ -175,7 +177,7 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
 def _lifts(rule: Rule, request: Request) -> bool:
     """Say whether a rule lets a request pass that no other asks anything of."""
     alone = request.requester == request.grant.subject
-    return rule.automatic and (alone or rule.on_behalf or request.judging < JUDGING)
+    return rule.automatic and (alone or rule.on_behalf or request.judging < ON_BEHALF_SINCE)
 
 
 def static_denials(policy: Policy, grant: Grant, window: Window | None = None) -> tuple[Denial, ...]:

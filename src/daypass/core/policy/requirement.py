@@ -10,8 +10,11 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from daypass.core.calendar.calendars import Calendar
+from daypass.core.calendar.wait import Wait, elapse
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.grant import Bounded
+from daypass.core.policy.escalation import Escalation, Turn, able_at, joined
 from daypass.core.policy.held import LATELY, UNREAD, Held
 from daypass.core.policy.sources import (
     OF_THE_ACCESS,
@@ -26,30 +29,32 @@ from daypass.core.policy.sources import (
 )
 from daypass.core.record import replace
 
-Turn = tuple[str, datetime, datetime]
-"""Who was on call, from when, and until when."""
-
 
 class Requirement(Struct, frozen=True):
     """Approvals that must be there: how many, from whom, which rules ask ("default" when none did).
 
-    After ``escalate_after`` without an answer the people of ``escalate_to`` (a source) may approve as well; "" = never.
-    ``without`` are sources whose people are taken out, in the one order that they are written in. Once `resolve` has found
-    them, ``eligible`` and ``escalated`` are the people who can meet it, and ``out`` who is taken out, each with why. Who
-    counts only while they are on call is in ``turns`` with when that is; ``acting`` are who acts for somebody, with for whom.
+    ``without`` are sources whose people are taken out, in the one order that they are written in. It is a stage where
+    there is an order: it opens once what asks a source of ``after`` is met. From then on its people are reminded each time
+    that ``remind`` is over and what ``escalate`` says comes of it, by the calendar of ``clock``, or by the plain clock ("").
+
+    Once `resolve` has found them, ``eligible`` are the people who can meet it, and ``out`` who is taken out, each with why.
+    Who counts only while they are on call is in ``turns`` with when that is; ``acting`` are who acts for somebody, with for
+    whom; ``calendar`` is the clock's.
     """
 
     at_least: int
     source: str
     rules: tuple[str, ...] = ()
-    escalate_to: str = ""
-    escalate_after: timedelta | None = None
     without: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    remind: Wait | None = None
+    escalate: tuple[Escalation, ...] = ()
+    clock: str = ""
     eligible: frozenset[str] = frozenset()
-    escalated: frozenset[str] = frozenset()
     out: tuple[tuple[str, str], ...] = ()
     turns: tuple[Turn, ...] = ()
     acting: tuple[tuple[str, str], ...] = ()
+    calendar: Calendar | None = None
 
     def __post_init__(self) -> None:
         if self.at_least < 1:
@@ -65,6 +70,21 @@ class Requirement(Struct, frozen=True):
         """The resources of which it asks the ledger who holds, or approved, something there."""
         return frozenset(name for kind, name in map(parted, self.without) if kind in TAKEN_OUT)
 
+    @property
+    def chain(self) -> tuple[object, ...]:
+        """All that it says beside who approves; the same empty words where it says nothing."""
+        return (self.after, self.remind, self.escalate, self.clock)
+
+    @property
+    def escalated_to(self) -> tuple[str, ...]:
+        """The sources whose people come in by an escalation."""
+        return tuple(step.to for step in self.escalate if not step.closes)
+
+    @property
+    def escalated(self) -> frozenset[str]:
+        """The people who can meet it once it escalates."""
+        return frozenset[str]().union(*(step.people for step in self.escalate))
+
     def includes(self, handle: str) -> bool:
         """Say whether somebody can give an approval that it asks for, at some time."""
         return handle in self.eligible or handle in self.escalated or any(handle == one for one, *_ in self.turns)
@@ -73,17 +93,24 @@ class Requirement(Struct, frozen=True):
         """Say whether somebody is among those whom it names, taken out or not: their no is heard."""
         return self.includes(handle) or any(handle == one for one, _ in self.out)
 
-    def escalates_at(self, opened_at: datetime) -> datetime | None:
-        """Return when the escalation's people may approve too; None where nobody comes in."""
-        return opened_at + self.escalate_after if self.escalate_after is not None and self.escalated else None
+    def over(self, wait: Wait, opened: datetime) -> datetime | None:
+        """Return when a wait is over that began as it opened; None where its calendar does not say."""
+        try:
+            return elapse(self.calendar, opened, wait) if self.calendar is not None or not self.clock else None
+        except ValueError:
+            return None
 
-    def allows(self, handle: str, given_at: datetime, opened_at: datetime) -> bool:
-        """Say whether an approval by this person, given then, is of the kind that is asked for."""
-        since = self.escalates_at(opened_at)
-        if since is not None and given_at >= since and handle in self.escalated:
+    def allows(self, handle: str, given_at: datetime, opened: datetime | None) -> bool:
+        """Say whether an approval by this person, given then, is of the kind that is asked for.
+
+        ``opened`` is since when people are asked, None where they are not yet: then nobody has come in by an escalation.
+        """
+        if able_at(handle, given_at, self.eligible, self.turns):
             return True
-        turns = [(start, end) for one, start, end in self.turns if one == handle]
-        return any(start <= given_at < end for start, end in turns) if turns else handle in self.eligible
+        if opened is None:
+            return False
+        steps = (step for step in self.escalate if able_at(handle, given_at, step.eligible, step.turns))
+        return any((since := self.over(step.wait, opened)) is not None and given_at >= since for step in steps)
 
     def acts_for(self, handle: str) -> str:
         """Return in whose place somebody would approve, "" for their own."""
@@ -93,26 +120,29 @@ class Requirement(Struct, frozen=True):
 def merge(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
     """Join requirements of the same source into one that is as strict as each of them, sorted by source.
 
-    The highest number counts. An escalation stays only where all that ask this source name the same group, and then the
-    longest wait counts. Whom any of them takes out is out. Different sources stay apart, and need different people.
+    The highest number counts. People come in by an escalation only where all that ask this source let them, and then the
+    longest wait counts. Whom any of them takes out is out. Of order, reminders and clock any of them may speak, and those
+    that do say the same. Different sources stay apart, and need different people.
     """
     found: dict[str, Requirement] = {}
     for new in sorted(requirements, key=lambda r: (r.source, r.rules)):
         old = found.get(new.source)
-        if old is None:
-            found[new.source] = new
-            continue
-        same = bool(old.escalate_to) and old.escalate_to == new.escalate_to
-        waits = [wait for wait in (old.escalate_after, new.escalate_after) if wait is not None]
-        found[new.source] = Requirement(
-            max(old.at_least, new.at_least),
-            new.source,
-            tuple(sorted({*old.rules, *new.rules})),
-            new.escalate_to if same else "",
-            max(waits) if same else None,
-            tuple(sorted({*old.without, *new.without})),
-        )
+        found[new.source] = new if old is None else _merged(old, new)
     return tuple(found[source] for source in sorted(found))
+
+
+def _merged(old: Requirement, new: Requirement) -> Requirement:
+    reminders = sorted((one.remind for one in (old, new) if one.remind is not None), key=lambda wait: wait.plain)
+    return Requirement(
+        max(old.at_least, new.at_least),
+        new.source,
+        tuple(sorted({*old.rules, *new.rules})),
+        tuple(sorted({*old.without, *new.without})),
+        tuple(sorted({*old.after, *new.after})),
+        reminders[0] if reminders else None,
+        joined(old.escalate, new.escalate),
+        max(old.clock, new.clock),
+    )
 
 
 def approvers(catalogue: Catalogue, access: Ending, source: str, at: datetime | None = None) -> tuple[str, ...]:
@@ -169,38 +199,55 @@ def resolve(
 def _resolved(
     catalogue: Catalogue, access: Ending, one: Requirement, at: datetime, held: Held, since: datetime
 ) -> Requirement:
+    calendar = catalogue.calendars.get(one.clock) if one.clock else None
     lasting = () if one.without or catalogue.directory.deputies else _lasting(catalogue, access, one)
     if lasting:
-        return replace(one, eligible=lasting[0], escalated=lasting[1])
-    every, more = (frozenset(approvers(catalogue, access, source, at)) for source in (one.source, one.escalate_to))
-    turns = [turn for part in parts(one.source) for turn in _turns(catalogue, part, since, at)]
-    named = every | more | {handle for handle, _, _ in turns}
+        steps = zip(one.escalate, lasting[1:], strict=True)
+        escalate = tuple(replace(step, eligible=people) for step, people in steps)
+        return replace(one, eligible=lasting[0], escalate=escalate, calendar=calendar)
+    sources = [one.source, *(step.to for step in one.escalate)]
+    every, *more = [frozenset(approvers(catalogue, access, source, at)) for source in sources]
+    turns, *later = [[t for part in parts(source) for t in _turns(catalogue, part, since, at)] for source in sources]
+    named = every.union(*more, *({handle for handle, _, _ in taken} for taken in (turns, *later)))
     barred = {part: _taken_out(catalogue, access, part, held) for part in one.without}
     out = {handle: _why_out(part) for part, people in barred.items() for handle in named & people}
-    acting = _acting(catalogue, access, (every | more) - frozenset(out), frozenset[str]().union(*barred.values()), at)
-    rest = [part for part in parts(one.source) if parted(part)[0] != ON_CALL] if turns else []
-    fixed = {handle for part in rest for handle in _behind(catalogue, access, part, at)}
+    acting = _acting(
+        catalogue, access, every.union(*more) - frozenset(out), frozenset[str]().union(*barred.values()), at
+    )
+
+    def left(people: frozenset[str]) -> frozenset[str]:
+        return people - frozenset(out) | {by for by, of in acting.items() if of in people}
+
+    def only(source: str, taken: Sequence[Turn]) -> tuple[Turn, ...]:
+        rest = [part for part in parts(source) if parted(part)[0] != ON_CALL] if taken else []
+        fixed = {handle for part in rest for handle in _behind(catalogue, access, part, at)}
+        return tuple(sorted(turn for turn in taken if turn[0] not in {*out, *fixed}))
+
     return replace(
         one,
-        eligible=every - frozenset(out) | {by for by, of in acting.items() if of in every},
-        escalated=more - frozenset(out) | {by for by, of in acting.items() if of in more},
+        eligible=left(every),
+        escalate=tuple(
+            replace(step, eligible=left(people), turns=only(step.to, taken))
+            for step, people, taken in zip(one.escalate, more, later, strict=True)
+        ),
         out=tuple(sorted(out.items())),
-        turns=tuple(sorted(turn for turn in turns if turn[0] not in {*out, *fixed})),
+        turns=only(one.source, turns),
         acting=tuple(sorted(acting.items())),
+        calendar=calendar,
     )
 
 
 def _lasting(catalogue: Catalogue, access: Ending, one: Requirement) -> tuple[frozenset[str], ...]:
-    """Return who can meet a requirement, and who once it escalates, where that is so at any instant; nothing elsewhere.
+    """Return who can meet a requirement, and who by each escalation, where that is so at any instant; nothing elsewhere.
 
     An audit asks this with each grant that was ever approved, and of nearly all of them it is so.
     """
-    key = (one.source, one.escalate_to, access.resource)
+    sources = (one.source, *(step.to for step in one.escalate))
+    key = ("lasting", *sources, access.resource)
     found: tuple[frozenset[str], ...] | None = catalogue.remembered.get(key)
     if found is None:
-        named = [(parts(source), source) for source in (one.source, one.escalate_to)]
-        fixed = not any(parted(part)[0] in (*OF_THE_ACCESS, ON_CALL) for several, _ in named for part in several)
-        people = tuple(frozenset(approvers(catalogue, access, source)) for _, source in named)
+        fixed = not any(parted(part)[0] in (*OF_THE_ACCESS, ON_CALL) for source in sources for part in parts(source))
+        people = tuple(frozenset(approvers(catalogue, access, source)) for source in sources)
         stay = fixed and all(
             gone_at(catalogue, catalogue.directory.subjects[h]) is None for some in people for h in some
         )
@@ -302,7 +349,8 @@ def outsiders(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tupl
 
 def possible(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tuple[Subject, ...]:
     """Return the people who can approve something, by handle: owners, and whoever these requirements name."""
-    named = {part for each in requirements for source in (each.source, each.escalate_to) for part in parts(source)}
+    sources = [source for each in requirements for source in (each.source, *(step.to for step in each.escalate))]
+    named = {part for source in sources for part in parts(source)}
     places = [Ending(resource, "") for resource in catalogue.resources] or [Ending("", "")]
     found = {one.handle: one for access in places for one in persons(catalogue, access, OWNERS)}
     for part in named - {OWNERS}:
@@ -312,7 +360,8 @@ def possible(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tuple
 
 def varies(catalogue: Catalogue, requirements: Iterable[Requirement]) -> bool:
     """Say whether who can meet requirements changes as time passes, in other ways than that people leave."""
-    asked = {parted(part)[0] for one in requirements for part in parts(one.source)}
+    sources = [source for one in requirements for source in (one.source, *(step.to for step in one.escalate))]
+    asked = {parted(part)[0] for source in sources for part in parts(source)}
     return bool(catalogue.directory.deputies) or not asked.isdisjoint(("manager", ON_CALL))
 
 

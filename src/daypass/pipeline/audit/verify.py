@@ -26,7 +26,7 @@ from daypass.core.ledger.codec import LATER
 from daypass.core.ledger.receipt import Admission, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
 from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.planning.compute import given
-from daypass.core.policy.decision import JUDGING
+from daypass.core.policy.decision import ON_BEHALF_SINCE
 from daypass.core.policy.held import UNREAD, Held
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.again import judge_again
@@ -361,7 +361,7 @@ class _Run:
             return ()
         step = self._comparison.brought(body)
         widened = step is not None and step.old != ABSENT
-        if body.judged < JUDGING and body.requester != body.subject and not body.approvals:
+        if body.judged < ON_BEHALF_SINCE and body.requester != body.subject and not body.approvals:
             self._earlier.append(receipt.sequence)
         then = self._then(body)
         brought = self._past.brought(body.landing) if policy.rules.of_ledger else {}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from daypass.core.approval.judgement import NOTHING, Excluded, judge
+from daypass.core.approval.judgement import NOTHING, judge
+from daypass.core.approval.stages import Excluded
 from daypass.core.forge import Account, Act, Review, last_push
 from daypass.core.grant import Grant, Moments
 from daypass.core.ledger.receipt import Admission

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from daypass.core.approval.exclusion import excluded_people
-from daypass.core.approval.judgement import Excluded, Judgement, Then, judge
+from daypass.core.approval.judgement import Judgement, judge
+from daypass.core.approval.stages import Excluded, Then
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError
 from daypass.core.finding import Finding, Place

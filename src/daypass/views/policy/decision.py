@@ -12,6 +12,7 @@ from daypass.core.grant import Detail, Grant
 from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.details import early_ends
+from daypass.core.policy.order import ordered
 from daypass.core.policy.policies import Policy
 from daypass.core.request import Effect, Item
 from daypass.core.state import GrantState
@@ -19,6 +20,7 @@ from daypass.core.window import format_duration, format_instant
 from daypass.views.data import plain
 from daypass.views.findings import count, joined
 from daypass.views.plan import SIGN, entitlement_text
+from daypass.views.policy.chain import chain_lines
 
 _NAMED = 8
 """How many people of a group are named one by one."""
@@ -166,18 +168,16 @@ def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: s
     if decision.denials:
         return joined(lines)
     out = frozenset({requester, grant.subject})
-    for requirement in decision.needs:
+    for requirement in ordered(decision.needs):
         who = people(policy.catalogue, requirement.eligible - frozenset(dict(requirement.acting)), out)
         rules = f"  ({', '.join(requirement.rules)})" if requirement.rules else ""
         asked = count(requirement.at_least, "approval")
         lines.append(f"  needs  {asked} from {requirement.asked}: {who}{rules}")
         lines += [f"         {acting_words(by, of)} as well" for by, of in requirement.acting]
         lines += [f"         without {person(policy.catalogue, one)}, who {why}" for one, why in requirement.out]
-        if requirement.escalate_to and requirement.escalate_after is not None:
-            more = people(policy.catalogue, requirement.escalated, out)
-            lines.append(
-                f"         after {format_duration(requirement.escalate_after)} also {requirement.escalate_to}: {more}"
-            )
+        lines += [
+            f"         {line}" for line in chain_lines(requirement, lambda who: people(policy.catalogue, who, out))
+        ]
     if decision.unread:
         where = ", ".join(decision.unread)
         lines.append(f"  not known here, since the ledger was not read: who holds or approved something on {where}")

@@ -107,7 +107,7 @@ def _lacks(one: Decision, other: Decision) -> bool:
         if (
             here is None
             or here.at_least < need.at_least
-            or (here.escalate_to and here != need and not need.escalate_to)
+            or (here.escalated_to and here.chain != need.chain and not need.escalated_to)
         ):
             return True
     return False

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from daypass.core.calendar.wait import Wait
 from daypass.core.files.conform import conform
 from daypass.core.files.document import POLICY_LIMIT, Document, read_on
 from daypass.core.finding import Finding, Place, ordered
@@ -44,6 +45,10 @@ class PolicyFile(Struct, Generic[_F], frozen=True):
     def duration(self, *keys: Key) -> timedelta | None:
         """Read a duration; None where nothing is said, and with a finding for what is none."""
         return self._read(parse_duration, "bad-duration", keys)
+
+    def wait(self, *keys: Key) -> Wait | None:
+        """Read how long is waited, as `duration` does."""
+        return self._read(Wait.parse, "bad-duration", keys)
 
     def instant(self, *keys: Key) -> datetime | None:
         """Read an instant, as `duration` does."""

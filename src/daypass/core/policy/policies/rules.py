@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -20,11 +20,12 @@ from daypass.core.policy.cel.expression import Condition, compile_condition
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.facts import declared
 from daypass.core.policy.held import UNREAD, Held, HeldGrant
+from daypass.core.policy.policies.chains import Asked, Ruled, check_chains, check_source, read_chain
 from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.policies.named import Nameable, check_known
 from daypass.core.policy.requirement import Requirement
 from daypass.core.policy.rules import Rule, Rules
-from daypass.core.policy.sources import parted, parts, written
+from daypass.core.policy.sources import parts, written
 from daypass.core.record import replace
 from daypass.core.window import Span, Window
 
@@ -35,10 +36,8 @@ if TYPE_CHECKING:
         CaseHistory,
         ExpectForm,
         PolicyTestForm,
-        PurposeForm,
         RequireForm,
         RuleForm,
-        RulesForm,
     )
 
 _ALONE = ("deny", "approve")
@@ -48,10 +47,6 @@ MOST_RULES = 1_000
 """Rules that policies may have altogether."""
 
 
-Ruled: TypeAlias = "PolicyFile[RulesForm] | PolicyFile[PurposeForm]"
-"""A file that has rules."""
-
-
 def read_rules(files: Iterable[tuple[Purpose | None, Ruled]], known: Nameable) -> Rules:
     """Read every rule of every file. A rule with a finding is left out, and the finding denies everything meanwhile.
 
@@ -59,6 +54,7 @@ def read_rules(files: Iterable[tuple[Purpose | None, Ruled]], known: Nameable) -
     """
     found: list[Rule] = []
     first: dict[str, Place] = {}
+    asked: list[Asked] = []
     for purpose, file in files:
         here = known if purpose is None else replace(known, details=declared(purpose))
         for index, entry in enumerate(file.data["rules"]):
@@ -75,6 +71,9 @@ def read_rules(files: Iterable[tuple[Purpose | None, Ruled]], known: Nameable) -
             rule = _rule(file, index, entry, here)
             if rule is not None:
                 found.append(rule if purpose is None else replace(rule, purpose=purpose.name))
+                of = purpose.name if purpose is not None else ""
+                asked += [Asked(need, of, file, ("rules", index, "require", n)) for n, need in enumerate(rule.require)]
+    check_chains(asked)
     return Rules.of(found)
 
 
@@ -129,33 +128,16 @@ def condition(file: Ruled, text: str, known: Nameable, *keys: Key) -> Condition 
 
 
 def _requirement(file: Ruled, rule: str, entry: RequireForm, known: Nameable, *keys: Key) -> Requirement | None:
-    approvals, escalate = entry["approvals"], entry.get("escalate")
-    _check_source(file, approvals["from"], known, *keys, "approvals", "from")
+    approvals = entry["approvals"]
+    check_source(file, approvals["from"], known, *keys, "approvals", "from")
     without = approvals.get("except", ())
     for index, part in enumerate(without):
         check_known(file, part, known, *keys, "approvals", "except", index)
-    after = None
-    if escalate is not None:
-        _check_source(file, escalate["to"], known, *keys, "escalate", "to")
-        after = file.duration(*keys, "escalate", "after")
-        if after is None:
-            return None
+    chain = read_chain(file, entry, known, *keys)
+    if chain is None:
+        return None
     source = written(approvals["from"])
-    to = escalate["to"] if escalate else ""
-    return Requirement(approvals["at_least"], source, (rule,), to, after, tuple(sorted(set(without))))
-
-
-def _check_source(file: Ruled, source: str | list[str], known: Nameable, *keys: Key) -> None:
-    """Check that a source, or each in a list of them, names somebody who is there."""
-    for at, part in [(keys, source)] if isinstance(source, str) else [((*keys, n), s) for n, s in enumerate(source)]:
-        directory = known.directory
-        if not check_known(file, part, known, *at) or directory is None:
-            continue
-        kind, name = parted(part)
-        there = {"group": directory.groups.get(name, ()), "person": (name,)}.get(kind)
-        if there is not None and not any(directory.subjects[handle].is_person for handle in there):
-            message = f"nobody could approve: {kind} {name} " + ("has no people" if kind == "group" else "is no person")
-            file.fault("empty-approvers", at, message, "add people to it in policies/directory")
+    return Requirement(approvals["at_least"], source, (rule,), tuple(sorted(set(without))), *chain)
 
 
 class PolicyCase(Struct, frozen=True):

@@ -1,0 +1,62 @@
+"""In which order approvals are asked for: which requirements come before which, by what they say they come after.
+
+A requirement comes after every other that asks one of the sources that it names, alone or in a list. Of a source that
+nobody asks it says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from daypass.core.policy.requirement import Requirement
+from daypass.core.policy.sources import parts
+
+Before = tuple[frozenset[int], ...]
+"""By the place of each requirement, the places of those that come just before it."""
+
+
+def before(needs: Sequence[Requirement]) -> Before:
+    """Return what comes just before each requirement; itself where it names its own source."""
+    if not any(need.after for need in needs):
+        return tuple(frozenset[int]() for _ in needs)
+    asked = [frozenset(parts(need.source)) for need in needs]
+    return tuple(
+        frozenset(place for place, sources in enumerate(asked) if not sources.isdisjoint(need.after)) for need in needs
+    )
+
+
+def in_order(comes_before: Before) -> tuple[int, ...]:
+    """Return the places so that each stands after all that come before it; those in a circle, or after one, are left out."""
+    done: dict[int, None] = {}
+    while ready := [n for n, those in enumerate(comes_before) if n not in done and those <= done.keys()]:
+        done |= dict.fromkeys(ready)
+    return tuple(done)
+
+
+def ordered(needs: Sequence[Requirement]) -> tuple[Requirement, ...]:
+    """Return requirements with what comes before each of them ahead of it, and those in a circle last."""
+    order = in_order(before(needs))
+    return tuple(needs[place] for place in (*order, *(n for n in range(len(needs)) if n not in order)))
+
+
+def all_before(comes_before: Before, place: int) -> frozenset[int]:
+    """Return every place that comes before one, near or far."""
+    found, ahead = set[int](), [place]
+    while ahead:
+        new = comes_before[ahead.pop()] - found
+        found |= new
+        ahead += new
+    return frozenset(found)
+
+
+def circle(needs: Sequence[Requirement]) -> tuple[str, ...]:
+    """Return the sources of requirements that come after each other in a circle, the first again at the end; else nothing."""
+    order = before(needs)
+    left = frozenset(range(len(needs))) - frozenset(in_order(order))
+    if not left:
+        return ()
+    way = [min(place for place in left if place in all_before(order, place))]
+    while way[-1] not in way[:-1]:
+        way.append(min(order[way[-1]] & left))
+    found = way[way.index(way[-1]) :]
+    return tuple(needs[place].source for place in reversed(found))
