@@ -55,7 +55,7 @@ def test_an_end_that_lies_before_the_window_ends_it_and_keeps_no_run_failing(acc
     access.run("apply", "--at", T("10:06"))
     _leaves(access, T("09:00"))
     said = access.run("apply", "--at", T("10:07"))
-    assert "ended early by retention or engagement" in said.out
+    assert "ended early: alice is engaged until 2026-11-20T09:00:00Z" in said.out
     access.run("apply", "--at", T("10:08"))
     assert "Removal pull request #2 opened: 1 ended" in access.run("expire", "--at", T("10:09")).err
     access.run("gate", "2", "--at", T("10:10"))

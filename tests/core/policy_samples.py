@@ -57,7 +57,7 @@ groups:
 vendors:
   acme: {title: Acme Support, until: 2026-12-01}
 workloads:
-  nightly: {title: Nightly export, claims: {sub: repo/acme}, owners: [dba]}
+  nightly: {title: Nightly export, owners: [dba]}
 """
 
 PURPOSE = """version: 1

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_samples import DIRECTORY, files, policy, read_policies, shown
 
-from daypass.core.catalogue import Catalogue, Directory, Limits, Role, Settings, Subject, frozen
+from daypass.core.bounds.limits import Limits
+from daypass.core.catalogue import Catalogue, Directory, Role, Settings, Subject, frozen
 from daypass.core.grant import Bounded
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJvYg4ugYlBJJ0qn5xkUxz8TnBVDTTWrxCiwpFUU9Kr"
@@ -42,7 +43,8 @@ def test_people_are_read_with_all_that_they_are_known_by():
 
 
 def test_workloads_are_subjects_that_are_no_people():
-    found = policy().catalogue.directory.subjects["nightly"]
+    more = DIRECTORY.replace("owners: [dba]}", "owners: [dba], claims: {sub: repo/acme}}")
+    found = policy(directory_people=more).catalogue.directory.subjects["nightly"]
     assert (found.kind, found.name, found.owners, dict(found.claims)) == (
         "workload",
         "Nightly export",

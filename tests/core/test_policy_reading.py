@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_samples import DIRECTORY, FILES, KINDS, PURPOSE, RESOURCE, SETTINGS, files, policy, read_policies, shown
 
-from daypass.core.catalogue import Limits, Settings
+from daypass.core.bounds.limits import Limits
+from daypass.core.catalogue import Settings
 
 
 def test_the_whole_reads_without_a_fault():

@@ -16,6 +16,10 @@ def written(access: Access, page: str) -> Access:
     for place in ("rules", "purposes", "tests"):
         for file in (access.top / "policies" / place).glob("*.yaml"):
             file.unlink()
+    people = access.top / "policies/directory/people.yaml"
+    people.write_text(
+        people.read_text(encoding="utf-8").replace("purposes: [vendor-support]", "purposes: []"), encoding="utf-8"
+    )
     for block in blocks(FOLDER / f"{page}.md"):
         if block.file:
             access.write(block.file, block.text)

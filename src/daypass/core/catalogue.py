@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct, field
 
+from daypass.core.bounds.limits import Limits
+from daypass.core.bounds.vendors import ENGAGED, Vendor
 from daypass.core.calendar.calendars import Calendar
 from daypass.core.calendar.rota import Deputy, Rota
 from daypass.core.forge import FORGES, ForgeKind
@@ -23,7 +25,6 @@ from daypass.core.ids import canonical, digest
 from daypass.core.window import AccessBound, Bounds, format_instant, moment_of
 
 _V = TypeVar("_V")
-
 
 BEYOND_DETAIL = "beyond-detail"
 """The code of an end that a grant's own details name."""
@@ -49,7 +50,10 @@ class Role(Struct, frozen=True, dict=True):
 
 
 class Resource(Struct, frozen=True):
-    """One system that access is given to. ``target`` names one of the settings' targets."""
+    """One system that access is given to. ``target`` names one of the settings' targets.
+
+    ``says_data``: the file says what it holds, be it nothing.
+    """
 
     name: str
     title: str
@@ -62,15 +66,16 @@ class Resource(Struct, frozen=True):
     retention_until: datetime | None = None
     exclusive: bool = False
     file: str = ""
+    says_data: bool = False
 
 
 class Subject(Struct, frozen=True):
-    """A person or a workload of the directory, by handle.
+    """A person or a workload (of the kind agent: one that acts by itself) of the directory, by handle.
 
     ``emails`` holds every address, lower case; ``login`` and ``forge_id`` are the forge's; ``keys`` are public SSH
     keys as in authorized_keys (type and base64, no comment); ``until`` is when the person's own engagement ends;
     ``identities`` maps a target's name or kind to the principal there. A workload has ``claims``, which its tokens
-    must carry, and ``owners``, the groups that answer for it.
+    must carry, ``owners``, the groups that answer for it, and ``sponsors``, people who do.
     """
 
     handle: str
@@ -87,6 +92,7 @@ class Subject(Struct, frozen=True):
     identities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     claims: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     owners: tuple[str, ...] = ()
+    sponsors: tuple[str, ...] = ()
 
     @property
     def is_person(self) -> bool:
@@ -105,13 +111,12 @@ class Directory(Struct, frozen=True, dict=True):
     """People, workloads, groups and vendors.
 
     ``groups`` maps a group's name to the handles in it, includes followed. ``vendors`` are the sub-processors whose
-    people may receive access, each with the instant at which the contract with it ends. ``deputies`` are by the
-    handle of whose place they act in.
+    people may receive access. ``deputies`` are by the handle of whose place they act in.
     """
 
     subjects: Mapping[str, Subject]
     groups: Mapping[str, frozenset[str]]
-    vendors: Mapping[str, datetime | None] = field(default_factory=lambda: MappingProxyType({}))
+    vendors: Mapping[str, Vendor] = field(default_factory=lambda: MappingProxyType({}))
     deputies: Mapping[str, Deputy] = field(default_factory=lambda: MappingProxyType({}))
 
     # Made once: a request may name people a hundred thousand times. Of two with the same name the first is meant.
@@ -126,6 +131,16 @@ class Directory(Struct, frozen=True, dict=True):
     @cached_property
     def _by_number(self) -> Mapping[int, Subject]:
         return {s.forge_id: s for s in reversed(list(self.subjects.values())) if s.forge_id is not None}
+
+    def vendor_of(self, handle: str) -> Vendor | None:
+        """Return the vendor that somebody works for; None for nobody's worker, and for what is not known."""
+        subject = self.subjects.get(handle)
+        return self.vendors.get(subject.vendor) if subject is not None else None
+
+    def sponsors_of(self, handle: str) -> tuple[str, ...]:
+        """Return who answers for somebody: for a workload, or for the vendor that a person works for."""
+        subject, vendor = self.subjects.get(handle), self.vendor_of(handle)
+        return subject.sponsors if subject is not None and not subject.is_person else vendor.sponsors if vendor else ()
 
     def groups_of(self, handle: str) -> tuple[str, ...]:
         """Return the names of the groups that hold a handle, sorted."""
@@ -187,6 +202,7 @@ class TargetSettings(Struct, frozen=True):
 
     ``leave_lost``: access of ours that somebody took away there by hand is not given again. ``known_by`` says who somebody
     is there of whom the directory names no identity: their "handle", their "account" at the forge, "" nobody.
+    ``checks_claims``: what the directory says of a workload's token holds there.
     """
 
     name: str
@@ -194,41 +210,21 @@ class TargetSettings(Struct, frozen=True):
     options: Mapping[str, Any]
     leave_lost: bool = False
     known_by: str = ""
+    checks_claims: bool = False
 
 
-TargetKinds = Mapping[str, Callable[[Mapping[str, Any]], str]]
-"""The kinds of target that this program knows; of each, what a target with some options has for ``known_by``."""
+class TargetFacts(NamedTuple):
+    """What those who read policies have to know of a kind of target, as `TargetSettings` has it.
 
-
-class Limits(Struct, frozen=True):
-    """Bounds that hold whatever rules say; the defaults are the brake when the settings name none.
-
-    ``approvers`` are the kinds of employment whose people may approve, empty where the settings do not say: all of them.
-    ``unsigned``, on the local forge: accept or refuse what people without SSH keys do; "" accepts it, and check says so.
-    ``end`` and ``revoke`` are the sources of those who may end somebody's access (`daypass.core.policy.sources`); None:
-    the usual ones. ``ask_for_others`` are those of who may ask for somebody else; None: anybody. ``pause``: nothing is
-    given for now, and what ends goes on ending.
+    ``known_by`` is asked with the options.
     """
 
-    max_duration: timedelta = timedelta(days=30)
-    open_request: timedelta = timedelta(days=7)
-    brake_removals: str = "25%"
-    brake_additions: str = "100"
-    approvers: tuple[str, ...] = ()
-    end: tuple[str, ...] = ("subject", "requester", "owners")
-    revoke: tuple[str, ...] | None = None
-    ask_for_others: tuple[str, ...] | None = None
-    pause: bool = False
-    unsigned: str = ""
-
-    def brake(self, live: int) -> tuple[int, int]:
-        """Return how many removals and how many additions need no person's word while so many entitlements are live."""
-        return _share(self.brake_removals, live), _share(self.brake_additions, live)
+    known_by: Callable[[Mapping[str, Any]], str]
+    checks_claims: bool = False
 
 
-def _share(limit: str, live: int) -> int:
-    """Read a count, or a percentage, which allows at least 10."""
-    return max(10, live * int(limit[:-1]) // 100) if limit.endswith("%") else int(limit)
+TargetKinds = Mapping[str, TargetFacts]
+"""The kinds of target that this program knows."""
 
 
 class Settings(Struct, frozen=True):
@@ -321,7 +317,8 @@ class Catalogue(Struct, frozen=True, dict=True):
             ending = [(name, value) for name, value in grant.details if _ends(purpose.fields.get(name))]
             read = [(name, moment_of(value)) for name, value in ending]
             due = tuple((name, moment) for name, moment in read if moment is not None)
-        return Bounded(grant.subject, grant.resource, grant.role, grant.purpose, due)
+        since = grant.span.window.start if grant.span.window is not None else None
+        return Bounded(grant.subject, grant.resource, grant.role, grant.purpose, due, since)
 
     def bounds(self, of: Bounded) -> Bounds:
         """Return everything that limits how long access lasts, or ends it. What bounds access stands here, and nowhere else.
@@ -354,11 +351,11 @@ class Catalogue(Struct, frozen=True, dict=True):
             found.append(AccessBound(known.retention_until, "beyond-retention", f"the data of {known.name} is kept"))
         subject = self.directory.subjects.get(of.subject)
         if subject is not None and subject.until is not None:
-            found.append(AccessBound(subject.until, "beyond-engagement", f"{subject.handle} is engaged"))
-        contract = self.directory.vendors.get(subject.vendor) if subject is not None else None
-        if subject is not None and contract is not None:
-            what = f"{subject.handle}'s vendor {subject.vendor} is engaged"
-            found.append(AccessBound(contract, "beyond-engagement", what))
+            found.append(AccessBound(subject.until, ENGAGED, f"{subject.handle} is engaged"))
+        vendor = self.directory.vendor_of(of.subject)
+        if vendor is not None:
+            there = of if known is not None else of._replace(resource="")
+            found += vendor.bounds(there, known.data if known is not None and known.says_data else None)
         if of.due:
             purpose = self.purposes.get(of.purpose)
             for name, moment in of.due:
@@ -374,8 +371,10 @@ class Catalogue(Struct, frozen=True, dict=True):
         """
         if handle not in self.directory.subjects:
             return "is not in the directory"
-        over = self.bounds(Bounded(handle)).over(at)
-        return f"was engaged until {format_instant(over.limit)} only" if over is not None else ""
+        over = self.bounds(Bounded(handle, since=at)).over(at)
+        if over is not None and over.code == ENGAGED:
+            return f"was engaged until {format_instant(over.limit)} only"
+        return f"was not there then: {over.said}" if over is not None else ""
 
     def unheard(self, subject: Subject) -> bool:
         """Say whether what somebody does counts for nothing, since nothing proves that it was they (`limits.unsigned`)."""

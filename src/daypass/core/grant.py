@@ -26,13 +26,17 @@ Moments = tuple[tuple[str, datetime], ...]
 
 
 class Bounded(NamedTuple):
-    """Whose access to what bounds are asked of; "" for the resource: to anything. ``due`` are the details that end it."""
+    """Whose access to what bounds are asked of; "" for the resource: to anything. ``due`` are the details that end it.
+
+    ``since`` is when it begins, None where nobody knows yet.
+    """
 
     subject: str
     resource: str = ""
     role: str = ""
     purpose: str = ""
     due: Moments = ()
+    since: datetime | None = None
 
 
 class Grant(Struct, frozen=True):

@@ -59,7 +59,7 @@ class AdmittedGrant(NamedTuple):
     @property
     def bounded(self) -> Bounded:
         """What bounds are asked of."""
-        return Bounded(self.subject, self.resource, self.role, self.purpose, self.due)
+        return Bounded(self.subject, self.resource, self.role, self.purpose, self.due, self.window.start)
 
     @classmethod
     def of(cls, admission: object) -> AdmittedGrant:

@@ -146,6 +146,9 @@ class Window(Struct, frozen=True, order=True):
 EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 """All of time."""
 
+LONG_AGO = EVER.start
+"""The end of access that is outside of a bound which is no date: there was never a time for it."""
+
 
 class Span(Struct, frozen=True):
     """What a grant asks for: either a duration that starts at the merge, or an absolute window. Exactly one is set."""
@@ -185,6 +188,26 @@ class AccessBound(NamedTuple, Generic[_L]):
     code: str
     what: str
     cuts: bool = False
+
+    @property
+    def dated(self) -> bool:
+        """Whether it is a length, or an end at some time; else it lets nothing of the access be."""
+        return self.limit != LONG_AGO
+
+    @property
+    def said(self) -> str:
+        """What an end says, with its instant where it has one."""
+        return (
+            f"{self.what} until {format_instant(self.limit)}"
+            if isinstance(self.limit, datetime) and self.dated
+            else self.what
+        )
+
+    def ended_at(self, at: datetime | None) -> datetime:
+        """Return when an end comes: one that is no date does when somebody looks."""
+        limit = self.limit
+        assert isinstance(limit, datetime)  # noqa: S101  (nobody asks a length)
+        return limit if self.dated or at is None else at
 
     def end(self, start: datetime) -> datetime:
         """Return when access that begins at an instant ends by this."""

@@ -22,9 +22,9 @@ RuleId = Annotated[
     str, text("[a-z][a-z0-9]*(?:-[a-z0-9]+)*", "kebab-case, for example production-needs-two", longest=64)
 ]
 Moment = Annotated[str, text(f"{_DATE}|{INSTANT}", "a date, or an instant with its time zone", longest=25)]
-_SOURCE = rf"owners|manager(?:\+[1-9])?|group:{_NAME}|person:{_NAME}|on-call:{_NAME}"
+_SOURCE = rf"owners|manager(?:\+[1-9])?|sponsor|group:{_NAME}|person:{_NAME}|on-call:{_NAME}"
 _OUT = rf"{_SOURCE}|holders:{_NAME}|approvers:{_NAME}"
-_SOURCES = "owners, manager, manager+1, group:<name>, on-call:<rota> or person:<handle>"
+_SOURCES = "owners, manager, manager+1, sponsor, group:<name>, on-call:<rota> or person:<handle>"
 Source = Annotated[str, text(_SOURCE, _SOURCES, longest=70)]
 Taken = Annotated[str, text(_OUT, "a source, holders:<resource> or approvers:<resource>", longest=80)]
 AnySource = Annotated[
@@ -53,7 +53,7 @@ Revoker = Annotated[
 ]
 Asker = Annotated[
     str,
-    text(rf"subject|{_SOURCE}", "subject, owners, manager, group:<name> or person:<handle>", longest=70),
+    text(rf"subject|{_SOURCE}", "subject, owners, manager, sponsor, group:<name> or person:<handle>", longest=70),
 ]
 Pattern = Annotated[str, text(r"[^\r\n]+", "a regular expression (RE2) of the whole value", longest=200)]
 Choice = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9._-]*", "letters, digits and . _ -", longest=64)]
@@ -227,20 +227,55 @@ class PersonForm(TypedDict):
     ssh_keys: NotRequired[Annotated[list[PublicKey], Field(description="public keys as in authorized_keys")]]
 
 
+People = Annotated[
+    str | list[str],
+    WithJsonSchema(
+        {
+            "type": ["string", "array"],
+            "pattern": f"^(?:{_NAME})$",
+            "patternErrorMessage": "the handle of a person, or a list of these",
+            "minItems": 1,
+            "items": TypeAdapter(Name).json_schema(),
+        }
+    ),
+]
+"""One person, or a list."""
+
+
 class WorkloadForm(TypedDict):
     """A program that may receive access; it never approves."""
 
     title: NotRequired[Line]
+    kind: NotRequired[
+        Annotated[Literal["workload", "agent"], Field(description="agent: it decides by itself what to do")]
+    ]
+    sponsor: NotRequired[Annotated[People, Field(description="who answers for it; of an agent always asked")]]
     claims: NotRequired[dict[Line, Line]]
     identities: NotRequired[dict[Name, Line]]
     owners: NotRequired[list[Name]]
 
 
+AgreementForm = TypedDict("AgreementForm", {"from": Moment, "until": Moment})
+AgreementForm.__doc__ = "When the agreement with a sub-processor holds."
+
+
+class ProcessingForm(TypedDict):
+    """The data-processing agreement with a sub-processor."""
+
+    until: Moment
+
+
 class VendorForm(TypedDict):
-    """A sub-processor."""
+    """A sub-processor: sponsor, agreement, dpa, resources, data and purposes belong together."""
 
     title: NotRequired[Line]
-    until: NotRequired[Annotated[Moment, Field(description="when the contract ends")]]
+    until: NotRequired[Annotated[Moment, Field(description="in the form of earlier releases: when the contract ends")]]
+    sponsor: NotRequired[Annotated[People, Field(description="who answers for its people, and approves their access")]]
+    agreement: NotRequired[AgreementForm]
+    dpa: NotRequired[ProcessingForm]
+    resources: NotRequired[Annotated[list[Name], Field(description="what its people may receive access to")]]
+    data: NotRequired[Annotated[list[Name], Field(description="which kinds of data that may hold")]]
+    purposes: NotRequired[Annotated[list[Name], Field(description="for which purposes")]]
 
 
 class GroupForm(TypedDict):

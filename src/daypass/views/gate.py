@@ -15,7 +15,7 @@ from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain, pull_data
 from daypass.views.findings import as_output, finding_text, joined
-from daypass.views.plan import denied_line, entitlement_text
+from daypass.views.plan import bounds_of, denied_line, entitlement_text
 from daypass.views.policy.chain import waiting_words
 from daypass.views.policy.decision import (
     denial_lines,
@@ -131,11 +131,12 @@ def status_text(now: Overview) -> str:
         lines.append(f"{len(now.refused)} without proof, which give nothing:")
         lines += [f"  {refusal.grant:44} {refusal.message} [{refusal.code}]" for refusal in now.refused]
     lines += [denied_line(one) for one in now.denied]
-    late = now.overdue
+    late, bounds = now.overdue, bounds_of(now)
     if late:
         lines.append(f"{len(late)} that should be gone:")
     for gone in late:
-        since = "no live grant gives it"
+        bound = next((bounds[grant] for grant in gone.grants if grant in bounds), "")
+        since = f"ended early: {bound}" if bound else "no live grant gives it"
         if gone.until is not None and gone.until <= now.at:
             since = f"for {format_duration(now.at - gone.until)}" if now.at > gone.until else "since this instant"
         note = f"; {now.notes[gone.entitlement]}" if gone.entitlement in now.notes else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from daypass.core.ledger.receipt import Intent, Outcome, Receipt
 from daypass.core.ledger.statement import kind_of
-from daypass.core.plan import THERE_BEFORE, Action, Denied, Doubt, Entitlement, Failing, Intended, Plan
+from daypass.core.plan import THERE_BEFORE, Action, Denied, Doubt, Entitlement, Failing, Intended, Plan, Reason
 from daypass.core.planning.holdback import Braked
 from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
@@ -26,7 +26,7 @@ def plan_text(plan: Plan, told: Overview, invalid: Iterable[str] = (), braked: B
     ``told`` is how the grants stand that it speaks of.
     """
     lines = [f"Plan at {format_instant(plan.at)}, main {plan.main[:12]}"]
-    bounds = _bounds(told)
+    bounds = bounds_of(told)
     lines += [f"  {change_line(change, plan, bounds)}" for change in plan.changes]
     removals = sum(1 for change in plan.changes if change.action is Action.REMOVE)
     if plan.changes:
@@ -43,7 +43,7 @@ def plan_text(plan: Plan, told: Overview, invalid: Iterable[str] = (), braked: B
     return joined(lines)
 
 
-def _bounds(told: Overview) -> dict[str, str]:
+def bounds_of(told: Overview) -> dict[str, str]:
     """Return of each grant what ends it before its own window does; those that nothing does are not there."""
     return {claim.grant: claim.bound for claim in told.claims.values() if claim.bound}
 
@@ -70,9 +70,10 @@ def live_words(plan: Plan) -> str:
 
 def change_line(change: Intended, plan: Plan | None = None, bounds: Mapping[str, str] = MappingProxyType({})) -> str:
     """Write one change: sign, who, what, where, which grants, why. ``bounds`` say of a grant what ends it early."""
-    text = f"{SIGN[change.action]} {entitlement_text(change.entitlement)}  {change.reason.value}"
+    bound = next((bounds[grant] for grant in change.grants if grant in bounds), "")
+    why = f"ended early: {bound}" if change.reason is Reason.BOUND and bound else change.reason.value
+    text = f"{SIGN[change.action]} {entitlement_text(change.entitlement)}  {why}"
     if change.action is Action.ADD and change.until is not None:
-        bound = next((bounds[grant] for grant in change.grants if grant in bounds), "")
         text += f", until {format_instant(change.until)}" + (f" ({bound})" if bound else "")
     if change.action is Action.REMOVE and plan is not None and change.due < plan.at:
         text += f" at {format_instant(change.due)}, {format_duration(plan.at - change.due)} ago"
@@ -136,10 +137,10 @@ def plan_json(plan: Plan, told: Overview, invalid: Iterable[str] = (), braked: B
     return as_output(plan_data(plan, told, invalid) | {"brake": brake})
 
 
-def outcome_line(outcome: Outcome) -> str:
-    """Write what came of one change."""
+def outcome_line(outcome: Outcome, bounds: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Write what came of one change; ``bounds`` as in `change_line`."""
     mark = "ok  " if outcome.ok else "open" if outcome.recovered else "FAIL"
-    text = f"{mark} {change_line(outcome.change)}"
+    text = f"{mark} {change_line(outcome.change, bounds=bounds)}"
     if outcome.recovered:
         text += "  (left open by an earlier run)"
     return text + (f": {outcome.error}" if outcome.error else "")
@@ -155,8 +156,9 @@ def applied_text(
     """Write what a run did for people."""
     done = list(outcomes)
     lines = [f"Applied at {format_instant(plan.at)}, main {plan.main[:12]}"]
-    lines += [f"  {outcome_line(outcome)}" for outcome in done]
-    lines += [f"  HELD {change_line(change)}" for change in held]
+    bounds = bounds_of(told)
+    lines += [f"  {outcome_line(outcome, bounds)}" for outcome in done]
+    lines += [f"  HELD {change_line(change, bounds=bounds)}" for change in held]
     if not done and not list(held):
         lines.append(_calm(plan))
     lines += _notes(plan, told, invalid)

@@ -239,7 +239,7 @@ def test_text_that_is_no_json_is_no_privilege() -> None:
 
 def test_a_person_is_known_by_the_forges_number_unless_the_directory_says_otherwise() -> None:
     def target(**options: str) -> TargetSettings:
-        return TargetSettings(NAME, "github", options, known_by=KINDS["github"](options))
+        return TargetSettings(NAME, "github", options, known_by=KINDS["github"].known_by(options))
 
     here, elsewhere = target(organisation="acme"), target(api_url="https://ghe.example/api/v3")
     known = Subject("alice", forge_id=101)

@@ -94,7 +94,7 @@ class Admission(Struct, frozen=True):
     @property
     def bounded(self) -> Bounded:
         """What bounds are asked of."""
-        return Bounded(self.subject, self.resource, self.role, self.purpose, self.due)
+        return Bounded(self.subject, self.resource, self.role, self.purpose, self.due, self.window.start)
 
 
 class Refusal(Struct, frozen=True):

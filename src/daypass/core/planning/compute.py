@@ -34,7 +34,7 @@ from daypass.core.plan import (
     unknown_of,
 )
 from daypass.core.policy.policies import Policy
-from daypass.core.window import Window, format_instant
+from daypass.core.window import Window
 
 FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
@@ -44,13 +44,17 @@ class ClaimMaker:
 
     ``read`` are the last policies of main that read, the same ones where main's do. While main's do not, nothing new is
     given and no role is held to mean something else, but access ends all the same: by the bounds of ``read``, and by
-    what the target was told when it was given (``holdings``).
+    what the target was told when it was given (``holdings``). What a bound that is no date ends, it ends ``at`` the run's
+    instant: before, nobody had said so.
     """
 
-    def __init__(self, policy: Policy, read: Policy, holdings: Mapping[Entitlement, Holding]) -> None:
+    def __init__(
+        self, policy: Policy, read: Policy, holdings: Mapping[Entitlement, Holding], at: datetime | None = None
+    ) -> None:
         self._policy = policy
         self._read = read.catalogue
         self._holdings = holdings
+        self._at = at
         self._catalogue: Catalogue = policy.catalogue
         self._roles: dict[tuple[str, str], tuple[str, str, str] | None] = {}
 
@@ -86,9 +90,8 @@ class ClaimMaker:
         if not ends or ends[0].limit >= window.end:
             return Claim(proved.grant, proved.entitlement, window)
         first = ends[0]
-        cut = window.until(first.limit)
-        bound = f"{first.what} until {format_instant(first.limit)}"
-        return Claim(proved.grant, proved.entitlement, cut or window, None if cut else Reason.BOUND, bound)
+        cut = window.until(first.ended_at(self._at))
+        return Claim(proved.grant, proved.entitlement, cut or window, None if cut else Reason.BOUND, first.said)
 
     def _meaning(self, resource: str, role: str) -> tuple[str, str, str] | None:
         gives = given(self._policy, "", resource, role)

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from daypass.core.bounds.outside import outside, over, unchecked_claims
 from daypass.core.calendar.calendars import RUNS_OUT
 from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
@@ -29,7 +30,7 @@ from daypass.core.policy.details import WRONG_DETAILS, faults
 from daypass.core.policy.facts import HISTORY, beside_words, of_history, printable
 from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.requirement import Requirement, merge, resolve
+from daypass.core.policy.requirement import Requirement, merge, resolve, sponsored
 from daypass.core.policy.rules import Rule, Verdict
 from daypass.core.policy.shortage import shortage
 from daypass.core.policy.sources import OWNERS, Ending, may_ask_for, written
@@ -41,14 +42,15 @@ PAUSED = "giving is paused: limits.pause is set on main, and only ends go on"
 DEFAULT = "default"
 """What stands for a rule's id where no rule asked."""
 
-JUDGING = 3
+JUDGING = 4
 """Counts up when a release decides otherwise by the same policies, so that what was given before can be judged as it was.
 
 1: ``approve: automatically`` held whoever asked. 2: it holds for oneself, and for others where the rule says ``on_behalf``.
-3: rules that ask one source say the same of when it is reminded, escalated and closed.
+3: rules that ask one source say the same of when it is reminded, escalated and closed. 4: a workload with claims gets nothing
+at a target that does not check them.
 """
 _FAULT_SINCE = {"chain-differs": 3, "manager-circle": 2}
-ON_BEHALF_SINCE = 2
+_ON_BEHALF, _CLAIMS = 2, 4
 
 
 class Request(Struct, frozen=True):
@@ -154,10 +156,11 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     heard = (verdict for verdict in verdicts if not (told and verdict.failure and verdict.rule.purpose))
     denials += _rule_denials(heard, beside_words(request.held, grant.subject, window))
     applied = [verdict.rule for verdict in verdicts if verdict.applies]
-    requirements = merge(requirement for rule in applied for requirement in rule.require)
+    required = [requirement for rule in applied for requirement in rule.require]
     lifting = {rule.id for rule in applied if _lifts(rule, request)}
-    if not requirements and not lifting:
-        requirements = (Requirement(1, OWNERS, (DEFAULT,)),)
+    if not required and not lifting:
+        required = [Requirement(1, OWNERS, (DEFAULT,))]
+    requirements = merge([*required, *sponsored(policy.catalogue, grant.subject)])
     needs = resolve(policy.catalogue, request.access, requirements, request.opened_at, request.held)
     denials += [Denial(*said) for said in shortage(policy.catalogue, request.access, needs, request.opened_at)]
     return Decision(
@@ -174,10 +177,16 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     )
 
 
+def let_pass_then(policy: Policy, judging: int, requester: str, grant: Grant, *, approved: bool) -> bool:
+    """Say whether an earlier release gave by what is no ground any more: see `JUDGING`."""
+    by_claims = judging < _CLAIMS and unchecked_claims(policy.catalogue, grant) is not None
+    return by_claims or (judging < _ON_BEHALF and requester != grant.subject and not approved)
+
+
 def _lifts(rule: Rule, request: Request) -> bool:
     """Say whether a rule lets a request pass that no other asks anything of."""
     alone = request.requester == request.grant.subject
-    return rule.automatic and (alone or rule.on_behalf or request.judging < ON_BEHALF_SINCE)
+    return rule.automatic and (alone or rule.on_behalf or request.judging < _ON_BEHALF)
 
 
 def static_denials(policy: Policy, grant: Grant, window: Window | None = None) -> tuple[Denial, ...]:
@@ -264,11 +273,12 @@ def _no_resource(policy: Policy, grant: Grant) -> Denial:
 
 def room(policy: Policy, grant: Grant, window: Window) -> timedelta:
     """Return how much later than a window a grant may end, its start staying as it is; nothing or less: it may not."""
-    return _bounds(policy, grant).latest(window.start) - window.end
+    return _bounds(policy, grant, window).latest(window.start) - window.end
 
 
-def _bounds(policy: Policy, grant: Grant) -> Bounds:
-    return policy.catalogue.bounds(policy.catalogue.bounded(grant))
+def _bounds(policy: Policy, grant: Grant, window: Window | None = None) -> Bounds:
+    of = policy.catalogue.bounded(grant)
+    return policy.catalogue.bounds(of._replace(since=window.start) if window is not None else of)
 
 
 def _too_long(policy: Policy, grant: Grant) -> list[Denial]:
@@ -307,10 +317,9 @@ def _request_denials(policy: Policy, request: Request) -> list[Denial]:
             f"the window ended at {format_instant(window.end)}, before the request was opened at {format_instant(at)}"
         )
         found.append(Denial("window-past", message, "ask for a window that is still to come"))
-    for end, code, what, _ in _bounds(policy, grant).ends:
-        if code == "beyond-engagement" and end <= at:
-            message = f"{what} until {format_instant(end)} only, and the request was opened at {format_instant(at)}"
-            found.append(Denial("engagement-over", message, "extend the engagement in policies/directory first"))
+    found += [Denial(*said) for said in over(_bounds(policy, grant), at)]
+    unchecked = unchecked_claims(policy.catalogue, grant) if request.judging >= _CLAIMS else None
+    found += [Denial(*unchecked, path="subject")] if unchecked is not None else []
     if not may_ask_for(policy.catalogue, request.access, at):
         who = written(policy.catalogue.settings.limits.ask_for_others or ())
         message = (
@@ -335,19 +344,8 @@ def _purpose_denials(policy: Policy, request: Request, window: Window) -> list[D
 
 
 def _future_denials(policy: Policy, grant: Grant, window: Window | None) -> list[Denial]:
-    """Refuse today what would turn invalid on a day to come."""
-    if window is None:
-        return []
-    return [
-        Denial(
-            code,
-            f"{what} until {format_instant(end)}, but access would last until {format_instant(window.end)}: "
-            f"the grant would turn invalid on {end:%Y-%m-%d}",
-            f"end the window by {format_instant(end)}",
-        )
-        for end, code, what, cuts in _bounds(policy, grant).ends
-        if end < window.end and not cuts
-    ]
+    """Refuse what a bound covers at no time, and today what would turn invalid on a day to come."""
+    return [Denial(*said) for said in outside(_bounds(policy, grant, window), window)]
 
 
 def _rule_denials(verdicts: Iterable[Verdict], beside: str = "") -> list[Denial]:

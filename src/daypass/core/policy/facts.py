@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from daypass.core.bounds.vendors import Vendor
 from daypass.core.catalogue import Catalogue, Purpose, Resource, Role, Subject
 from daypass.core.grant import Grant
 from daypass.core.policy.details import HAS, typed
@@ -48,7 +49,7 @@ VOCABULARY: Mapping[str, tuple[VariableKind, str]] = {
     "request.kind": (VariableKind.STRING, '"new", or "widen" when an existing grant is to give more'),
     "requester.groups": (VariableKind.STRINGS, "the groups that hold the requester"),
     "subject.handle": (VariableKind.STRING, "the handle of who receives access"),
-    "subject.kind": (VariableKind.STRING, '"person" or "workload"'),
+    "subject.kind": (VariableKind.STRING, '"person", "workload" or "agent"'),
     "subject.employment": (VariableKind.STRING, '"employee", "contractor" or "vendor"'),
     "subject.vendor": (VariableKind.STRING, 'the vendor that the subject works for, "" without one'),
     "subject.manager": (VariableKind.STRING, 'the handle of the subject\'s manager, "" without one'),
@@ -59,6 +60,15 @@ VOCABULARY: Mapping[str, tuple[VariableKind, str]] = {
     ),
     "subject.live_grants": (VariableKind.INT, "by how many other grants"),
     "request.number_of_grants": (VariableKind.INT, "how many grants the request adds or changes"),
+    "vendor.title": (VariableKind.STRING, 'the title of the subject\'s vendor, "" without one'),
+    "vendor.agreement_until": (
+        VariableKind.TIMESTAMP,
+        "when the agreement with the subject's vendor ends; without one reading it fails, which denies: ask "
+        "subject.vendor first",
+    ),
+    "vendor.resources": (VariableKind.STRINGS, "what the vendor's people may receive access to"),
+    "vendor.data": (VariableKind.STRINGS, "the kinds of data that they may reach"),
+    "vendor.purposes": (VariableKind.STRINGS, "the purposes for which they may"),
     "resource.name": (VariableKind.STRING, "the resource's name"),
     "resource.environment": (VariableKind.STRING, "one of the settings' environments"),
     "resource.classification": (VariableKind.STRING, "one of the settings' classifications"),
@@ -164,6 +174,22 @@ def _subject_facts(subject: Subject, groups: list[str]) -> dict[str, Any]:
     }
 
 
+UNSURE = frozenset({"vendor.agreement_until"})
+"""The variables that have no value for some subjects."""
+
+
+def vendor_facts(vendor: Vendor | None) -> dict[str, Any]:
+    """Return the facts of the vendor that somebody works for, None for nobody's worker."""
+    known = vendor if vendor is not None else Vendor("")
+    return {
+        "vendor.title": known.title,
+        "vendor.resources": list(known.resources),
+        "vendor.data": list(known.data),
+        "vendor.purposes": list(known.purposes),
+        **({"vendor.agreement_until": known.until} if known.until is not None else {}),
+    }
+
+
 def _role_facts(resource: Resource, role: Role) -> dict[str, Any]:
     return {
         "resource.name": resource.name,
@@ -242,7 +268,9 @@ class FactBook:
         found = self._subjects.get(handle)
         if found is None:
             subject = self._catalogue.directory.subjects[handle]
-            found = self._subjects[handle] = _subject_facts(subject, self.groups_of(handle))
+            vendor = self._catalogue.directory.vendor_of(handle)
+            found = _subject_facts(subject, self.groups_of(handle)) | vendor_facts(vendor)
+            self._subjects[handle] = found
         return found
 
     def of_role(self, resource: str, role: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from daypass.core.policy.sources import (
     OF_THE_ACCESS,
     ON_CALL,
     OWNERS,
+    SPONSOR,
     TAKEN_OUT,
     Ending,
     line_above,
@@ -117,6 +118,15 @@ class Requirement(Struct, frozen=True):
         return dict(self.acting).get(handle, "")
 
 
+def sponsored(catalogue: Catalogue, handle: str) -> Iterator[Requirement]:
+    """Yield what is asked beside all others, and lifted by no rule: the sponsor of a vendor's worker, or of an agent."""
+    subject, vendor = catalogue.directory.subjects[handle], catalogue.directory.vendor_of(handle)
+    if subject.is_person and vendor is not None and vendor.stated:
+        yield Requirement(1, SPONSOR, (f"vendor {vendor.name}",))
+    elif subject.kind == "agent":
+        yield Requirement(1, SPONSOR, (f"agent {handle}",))
+
+
 def merge(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
     """Join requirements of the same source into one that is as strict as each of them, sorted by source.
 
@@ -165,14 +175,22 @@ def _behind(catalogue: Catalogue, access: Ending, part: str, at: datetime | None
         yield from (one.handle for one in persons(catalogue, access, part, able) if able(one))
         return
     key = (part, access.resource)
-    known: tuple[tuple[str, datetime | None], ...] | None = catalogue.remembered.get(key)
+    known: tuple[tuple[str, datetime | None, datetime | None], ...] | None = catalogue.remembered.get(key)
     if known is None:
         there = [one for one in persons(catalogue, access, part) if may_approve(catalogue, one)]
-        known = catalogue.remembered[key] = tuple((one.handle, gone_at(catalogue, one)) for one in there)
+        known = tuple((one.handle, begins_at(catalogue, one), gone_at(catalogue, one)) for one in there)
+        catalogue.remembered[key] = known
     on_call = catalogue.rotas[name].on_call(at) if kind == ON_CALL and at is not None and known else None
-    for handle, left in known:
-        if (at is None or left is None or at < left) and on_call in (None, handle):
+    for handle, begun, left in known:
+        there_then = at is None or ((begun is None or begun <= at) and (left is None or at < left))
+        if there_then and on_call in (None, handle):
             yield handle
+
+
+def begins_at(catalogue: Catalogue, person: Subject) -> datetime | None:
+    """Return when the agreement with somebody's vendor begins, None where nothing does."""
+    vendor = catalogue.directory.vendor_of(person.handle)
+    return vendor.start if vendor is not None else None
 
 
 def gone_at(catalogue: Catalogue, person: Subject) -> datetime | None:
@@ -248,9 +266,8 @@ def _lasting(catalogue: Catalogue, access: Ending, one: Requirement) -> tuple[fr
     if found is None:
         fixed = not any(parted(part)[0] in (*OF_THE_ACCESS, ON_CALL) for source in sources for part in parts(source))
         people = tuple(frozenset(approvers(catalogue, access, source)) for source in sources)
-        stay = fixed and all(
-            gone_at(catalogue, catalogue.directory.subjects[h]) is None for some in people for h in some
-        )
+        there = [catalogue.directory.subjects[handle] for some in people for handle in some]
+        stay = fixed and all(gone_at(catalogue, one) is begins_at(catalogue, one) is None for one in there)
         found = catalogue.remembered[key] = people if stay else ()
     return found
 
@@ -362,14 +379,22 @@ def varies(catalogue: Catalogue, requirements: Iterable[Requirement]) -> bool:
     """Say whether who can meet requirements changes as time passes, in other ways than that people leave."""
     sources = [source for one in requirements for source in (one.source, *(step.to for step in one.escalate))]
     asked = {parted(part)[0] for source in sources for part in parts(source)}
-    return bool(catalogue.directory.deputies) or not asked.isdisjoint(("manager", ON_CALL))
+    return bool(catalogue.directory.deputies) or not asked.isdisjoint(("manager", SPONSOR, ON_CALL))
 
 
 def ever(catalogue: Catalogue, part: str) -> list[Subject]:
     """Return the persons behind a part of a source that is not of a resource, whoever receives access."""
     kind, steps = parted(part)
-    if kind != "manager":
+    if kind not in ("manager", SPONSOR):
         return persons(catalogue, Ending("", ""), part)
-    lines = (list(line_above(catalogue, handle)) for handle in catalogue.directory.subjects)
+    directory = catalogue.directory
+    of = (
+        directory.subjects
+        if kind == "manager"
+        else {by for one in directory.subjects for by in directory.sponsors_of(one)}
+    )
+    lines = [list(line_above(catalogue, handle)) for handle in of]
+    if kind == SPONSOR:
+        lines += [[directory.subjects[handle]] for handle in of if handle in directory.subjects]
     above = {one.handle: one for line in lines for one in line[int(steps or 0) :] if one.is_person}
     return [above[handle] for handle in sorted(above)]

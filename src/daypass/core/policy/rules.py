@@ -23,7 +23,7 @@ _FREE = "free"
 _AXES = {
     **dict.fromkeys(("grant.id", "grant.reason", "grant.ticket"), _FREE),
     **dict.fromkeys(("grant.resource", "grant.role", "resource", "role"), "resource"),
-    **dict.fromkeys(("grant.subject", "subject"), "subject"),
+    **dict.fromkeys(("grant.subject", "subject", "vendor"), "subject"),
 }
 """Which of the things that grants are made of a variable, or all of its kind, belongs to; time for the others."""
 
@@ -113,7 +113,7 @@ class _Battery:
             return ()
         if self._remembered is None:
             return self._evaluate(facts)
-        key = tuple([tuple(facts[name]) if name in self._lists else facts[name] for name in self._names])
+        key = tuple([tuple(facts[name]) if name in self._lists else facts.get(name) for name in self._names])
         found = self._remembered.get(key)
         if found is None:
             if len(self._remembered) >= _REMEMBERED:
@@ -124,7 +124,7 @@ class _Battery:
     def _evaluate(self, facts: Facts) -> tuple[Verdict, ...]:
         answers = None
         if self._program is not None:
-            # A detail that a grant does not have is no fact: reading it fails, and denies.
+            # A detail or an agreement that there is not is no fact: reading it fails, and denies.
             seen = {name: facts[name] for name in self._names if name in facts}
             answers = evaluate_all(self._program, seen, self._count)
         if answers is None:

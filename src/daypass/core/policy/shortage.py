@@ -7,7 +7,18 @@ from datetime import datetime
 
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.policy.requirement import Requirement, assign, may_approve
-from daypass.core.policy.sources import GROUP, ON_CALL, OWNERS, Ending, line_above, owning, parted, parts, persons
+from daypass.core.policy.sources import (
+    GROUP,
+    ON_CALL,
+    OWNERS,
+    SPONSOR,
+    Ending,
+    line_above,
+    owning,
+    parted,
+    parts,
+    persons,
+)
 from daypass.core.window import format_instant
 
 Said = tuple[str, str, str]
@@ -68,6 +79,8 @@ def _why_nobody(catalogue: Catalogue, access: Ending, part: str, at: datetime) -
     kind, name = parted(part)
     if kind == "manager":
         return _nobody_above(catalogue, access.subject)
+    if kind == SPONSOR:
+        return _nobody_sponsors(catalogue, access)
     if kind == ON_CALL:
         return _nobody_on_call(catalogue, name, at)
     groups = ", ".join(owning(catalogue, access.resource) if part == OWNERS else (name,)) or part
@@ -118,6 +131,24 @@ def _nobody_above(catalogue: Catalogue, handle: str) -> tuple[str, str]:
         return f"{handle} has no manager", f"add manager: … to {handle} {_IN}"
     who = f"nobody who could is so far above {handle} ({', '.join(above)})"
     return who, f"add manager: … to {above[-1]} {_IN}, or name a further source in the rule"
+
+
+def _nobody_sponsors(catalogue: Catalogue, access: Ending) -> tuple[str, str]:
+    handle, subject = access.subject, catalogue.directory.subjects.get(access.subject)
+    named = catalogue.directory.sponsors_of(handle)
+    vendor = catalogue.directory.vendor_of(handle)
+    if named:
+        who = f"neither the sponsor of {handle} ({', '.join(named)}) nor anybody above may approve this, or they have left"
+        whose = f"vendor {vendor.name}" if vendor is not None else handle
+        return who, f"name another sponsor of {whose} {_IN}"
+    if vendor is not None:
+        return (
+            f"vendor {vendor.name}, whose worker {handle} is, has no sponsor",
+            f"add sponsor: … to {vendor.name} {_IN}",
+        )
+    if subject is not None and not subject.is_person:
+        return f"{handle} has no sponsor", f"add sponsor: … to {handle} {_IN}"
+    return f"{handle} works for no vendor, and has no sponsor", "name a further source in the rule"
 
 
 def _mute(catalogue: Catalogue, access: Ending, source: str) -> str:

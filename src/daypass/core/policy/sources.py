@@ -26,6 +26,9 @@ ON_CALL = "on-call"
 MANAGER = "manager"
 """The source that means: whoever is next above the subject; ``manager+1`` is who is next above them, and so on."""
 
+SPONSOR = "sponsor"
+"""The source that means: who answers for the subject, a vendor's worker, a workload or an agent."""
+
 REVOCATION = "daypass/revoke/"
 """How the branches of emergency stops begin."""
 
@@ -55,11 +58,12 @@ SOURCES: Mapping[str, Callable[[Catalogue, Ending, str, Able], Collection[str]]]
         "requester": lambda _, access, __, ___: (access.requester,),
         "on-call": lambda catalogue, _, name, __: catalogue.rotas[name].people if name in catalogue.rotas else (),
         "manager": lambda catalogue, access, steps, able: _above(catalogue, access, int(steps or 0), able),
+        "sponsor": lambda catalogue, access, _, able: _sponsors(catalogue, access, able),
     }
 )
 """Each kind of source (``group:dba`` is of the kind ``group``) to the handles behind it, given what follows the kind."""
 
-OF_THE_ACCESS = ("subject", "requester", "manager")
+OF_THE_ACCESS = ("subject", "requester", "manager", "sponsor")
 """The kinds behind which there are others with each access."""
 
 
@@ -105,6 +109,16 @@ def _above(catalogue: Catalogue, access: Ending, steps: int, able: Able) -> tupl
     mine = (access.subject, access.requester)
     there = [one.handle for one in line_above(catalogue, access.subject) if one.handle not in mine and able(one)]
     return tuple(there[steps : steps + 1])
+
+
+def _sponsors(catalogue: Catalogue, access: Ending, able: Able) -> tuple[str, ...]:
+    """Return who answers for the subject, or the next above each who asks, receives or may not act themselves."""
+    mine, subjects = (access.subject, access.requester), catalogue.directory.subjects
+    found: list[str] = []
+    for handle in catalogue.directory.sponsors_of(access.subject):
+        line = [*(subjects[name] for name in (handle,) if name in subjects), *line_above(catalogue, handle)]
+        found += [one.handle for one in line if one.handle not in mine and able(one)][:1]
+    return tuple(dict.fromkeys(found))
 
 
 def persons(catalogue: Catalogue, access: Ending, part: str, able: Able = lambda _: True) -> list[Subject]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 
+from daypass.core.catalogue import TargetFacts
 from daypass.core.errors import InvalidError
 from daypass.core.finding import near
 
@@ -55,6 +56,9 @@ class TargetKind(Struct, frozen=True):
     known_by: Callable[[Mapping[str, Any]], str] = lambda _: ""
     """Says by what a target with some options knows people of whom the directory names no identity there, as
     ``TargetSettings.known_by`` has it."""
+    checks_claims: bool = False
+    """Whether it binds what it gives a workload to the claims of its token, which the directory states: only what comes with
+    such a token has the access. Elsewhere nobody would check them, and a workload with claims is refused."""
 
 
 def _account(options: Mapping[str, Any]) -> str:
@@ -94,7 +98,9 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
 )
 """Kind, as the settings name it, to how it is opened."""
 
-KINDS: TargetKinds = MappingProxyType({name: kind.known_by for name, kind in TARGETS.items()})
+KINDS: TargetKinds = MappingProxyType(
+    {name: TargetFacts(kind.known_by, kind.checks_claims) for name, kind in TARGETS.items()}
+)
 """What those who read policies have to know of each kind."""
 
 

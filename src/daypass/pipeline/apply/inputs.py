@@ -18,7 +18,6 @@ from daypass.core.ledger.standing import Standing
 from daypass.core.plan import AdmittedGrant, Claim, Plan, Reason, Unchanged
 from daypass.core.planning.compute import ClaimMaker
 from daypass.core.planning.holdback import doubt
-from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.core.window import Window, catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
@@ -134,8 +133,9 @@ def _inputs(
 ) -> Inputs:
     """Join what was read; the claims are those of a commit of main."""
     policy = context.policy_at(main)
-    claims, invalid = _claims(standing, admitted, policy, last_policies(context, standing, main))
-    ending = () if policy.broken else _ending(standing, admitted, policy.catalogue, claims)
+    maker = ClaimMaker(policy, last_policies(context, standing, main), standing.holdings, at)
+    claims, invalid = _claims(standing, admitted, maker)
+    ending = () if policy.broken else _ending(standing, admitted, policy.catalogue, claims, at)
     return Inputs(
         context.history,
         standing,
@@ -244,7 +244,9 @@ def _clocks(forge: ForgeReader, clock: Callable[[], datetime] | None) -> Clocks:
     return Clocks(clock, skews, min([timedelta(0), *skews.values()]))
 
 
-def _ending(standing: Standing, admitted: Admitted, catalogue: Catalogue, claims: Iterable[Claim]) -> tuple[Ended, ...]:
+def _ending(
+    standing: Standing, admitted: Admitted, catalogue: Catalogue, claims: Iterable[Claim], at: datetime
+) -> tuple[Ended, ...]:
     """Return what main's catalogue ends before its own window does, some day, and is not on record as ended."""
     found = []
     for claim in claims:
@@ -252,7 +254,7 @@ def _ending(standing: Standing, admitted: Admitted, catalogue: Catalogue, claims
             continue
         row = admitted.changed.get(claim.grant) or standing.rows[claim.grant]
         first = catalogue.bounds(row.bounded).ends[0]
-        found.append(Ended(row.grant, row.blob, row.landing, first.limit, first.code, claim.bound))
+        found.append(Ended(row.grant, row.blob, row.landing, first.ended_at(at), first.code, claim.bound))
     return tuple(found)
 
 
@@ -265,11 +267,9 @@ def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]
     return {name: EdgeError(f"the settings name no target {name!r}") for name in named - set(targets)}
 
 
-def _claims(
-    standing: Standing, admitted: Admitted, policy: Policy, read: Policy
-) -> tuple[list[Claim], dict[GrantId, Reason]]:
-    """Turn proved grants into claims; ``read`` are the policies that ends are taken from."""
-    maker, changed = ClaimMaker(policy, read, standing.holdings), admitted.changed
+def _claims(standing: Standing, admitted: Admitted, maker: ClaimMaker) -> tuple[list[Claim], dict[GrantId, Reason]]:
+    """Turn proved grants into claims."""
+    changed = admitted.changed
     ended = {name: one.bound for name, one in standing.ends.items()}
     claims = [
         *(maker.claim(row, ended.get(row.grant, "")) for row in standing.admitted() if row.grant not in changed),

@@ -137,7 +137,7 @@ def extension(
     return new, replace(decision, denials=tuple(told))
 
 
-_TOO_LATE = frozenset({"too-long", "beyond-retention", "beyond-engagement"})
+_TOO_LATE = frozenset({"too-long", "beyond-retention", "beyond-engagement", "beyond-agreement", "beyond-dpa"})
 """The codes of denials that a shorter extension would not meet."""
 
 

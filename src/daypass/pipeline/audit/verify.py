@@ -26,7 +26,7 @@ from daypass.core.ledger.codec import LATER
 from daypass.core.ledger.receipt import Admission, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
 from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.planning.compute import given
-from daypass.core.policy.decision import ON_BEHALF_SINCE
+from daypass.core.policy.decision import let_pass_then
 from daypass.core.policy.held import UNREAD, Held
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.again import judge_again
@@ -305,7 +305,7 @@ class _Run:
             (
                 "judged-as-then",
                 self._earlier,
-                "admissions passed without a person for somebody else than who asked, as rules let them before on_behalf",
+                "admissions passed without a person for somebody else, or by claims that nobody checks, as they did then",
             ),
         ):
             if sequences:
@@ -322,7 +322,7 @@ class _Run:
             ends = catalogue.bounds(proof.bounded).ends
         except EdgeError:
             ends = ()
-        if not any((bound.limit, bound.code) == (body.end, body.code) for bound in ends):
+        if not any((bound.ended_at(receipt.run_at), bound.code) == (body.end, body.code) for bound in ends):
             message = (
                 f"receipt {receipt.sequence} says that {body.grant} ended: {body.bound}; main's policies did not say so"
             )
@@ -361,7 +361,7 @@ class _Run:
             return ()
         step = self._comparison.brought(body)
         widened = step is not None and step.old != ABSENT
-        if body.judged < ON_BEHALF_SINCE and body.requester != body.subject and not body.approvals:
+        if let_pass_then(policy, body.judged, body.requester, grant, approved=bool(body.approvals)):
             self._earlier.append(receipt.sequence)
         then = self._then(body)
         brought = self._past.brought(body.landing) if policy.rules.of_ledger else {}

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from daypass.core.bounds.vendors import AGREED, HINTS, PROCESSED
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import InvalidError
 from daypass.core.files.document import POLICY_LIMIT, path_text, read_on
@@ -170,7 +171,9 @@ def _with_policies(
     """Return what is wrong with grants and policies, and how many grants could not be judged for that."""
     from daypass.core.policy.analysis.probe import probe  # noqa: PLC0415  (who asks for what is live alone needs none of it)
 
-    return causes_first((*found, *probe(policy), *unfit(policy, fits, read), *policy.findings), policy.holes)
+    return causes_first(
+        (*found, *probe(policy), *unfit(policy, fits, read), *policy.findings, *policy.warnings), policy.holes
+    )
 
 
 def _by_folders(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -241,7 +244,7 @@ def _duplicates(seen: Mapping[str, tuple[str, bytes]]) -> Iterator[Finding]:
 Deny = Callable[[Policy, Mapping[Claim, Oid]], tuple[Denied, ...]]
 """Says of live grants, with their blobs, what policies deny of them."""
 
-_BOUNDS = frozenset({"beyond-retention", "beyond-engagement"})
+_BOUNDS = frozenset({"beyond-retention", "beyond-engagement", AGREED, PROCESSED, *HINTS})
 """Of what ends a grant early its claim says so already."""
 
 

@@ -37,9 +37,15 @@ _WORST = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 _CONCLUSION = {"approved": "success", "waiting": "action_required", "refused": "failure", "invalid": "failure"}
 
 _FIELD = {
+    "agreement-over": "subject",
+    "before-agreement": "window",
+    "beyond-agreement": "window",
     "beyond-detail": "details",
+    "beyond-dpa": "window",
     "beyond-engagement": "window",
     "beyond-retention": "window",
+    "claims-unchecked": "subject",
+    "dpa-over": "subject",
     "ends-when-unwatched": "ends_when",
     "engagement-over": "subject",
     "no-identity": "subject",
@@ -51,6 +57,9 @@ _FIELD = {
     "unknown-resource": "resource",
     "unknown-role": "role",
     "unknown-subject": "subject",
+    "vendor-data": "resource",
+    "vendor-purpose": "purpose",
+    "vendor-resource": "resource",
     "window-past": "window",
 }
 """The field of the grant that a denial speaks of; the others speak of the grant as a whole."""

@@ -227,7 +227,8 @@ def _seen(policy: Policy, handle: str) -> object:
     if one is None:
         return None
     groups = tuple(policy.facts.groups_of(handle))
-    return one.kind, one.employment, one.vendor, one.manager, one.until, groups, tuple(sorted(one.identities))
+    hired = one.kind, one.employment, policy.catalogue.directory.vendor_of(handle), one.manager, one.until
+    return hired, groups, tuple(sorted(one.identities)), one.sponsors, tuple(one.claims)
 
 
 def _instants(both: Sequence[Policy]) -> tuple[datetime, ...]:

@@ -21,7 +21,7 @@ from daypass.core.catalogue import Catalogue, DetailField, Purpose
 from daypass.core.policy.cel.expression import CALENDAR_PLACES
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.details import HAS
-from daypass.core.policy.facts import HISTORY, FactBook
+from daypass.core.policy.facts import HISTORY, UNSURE, FactBook, vendor_facts
 from daypass.core.policy.rules import Rule
 
 MOST = 5_000
@@ -91,7 +91,7 @@ def samples_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Samples:
         and ("grant.duration" not in names or _only_compared(pieces))
         and not {"access.from", "access.until"} <= names
         and not any(_calendars(pieces))
-        and not HISTORY & names
+        and not (HISTORY | UNSURE) & names
         and all(name not in names or _only_in_hours(pieces, name) for name in _TIMES)
     )
     return Samples(axes, complete)
@@ -102,7 +102,7 @@ def _axis(names: frozenset[str], options: Callable[[], Iterable[Mapping[str, Any
     found: dict[str, Mapping[str, Any]] = {}
     for option in options():
         seen = {name: value for name, value in option.items() if name in names}
-        if not seen:
+        if not seen and not names & UNSURE:
             break  # the rule sees nothing on this axis
         found.setdefault(repr(seen), seen)
     return tuple(found.values()) or ({},)
@@ -152,7 +152,13 @@ def _subjects(catalogue: Catalogue, book: FactBook, named: frozenset[str]) -> It
             bases.append(facts)
     hired = [("employee", ""), ("contractor", ""), ("vendor", ""), *(("vendor", name) for name in directory.vendors)]
     for facts, groups, (employment, vendor) in product(bases, _group_lists(catalogue, named), hired):
-        yield facts | {"subject.groups": groups, "subject.employment": employment, "subject.vendor": vendor}
+        hiring = {
+            "subject.employment": employment,
+            "subject.vendor": vendor,
+            **vendor_facts(directory.vendors.get(vendor)),
+        }
+        plain = {name: value for name, value in facts.items() if name not in UNSURE}
+        yield plain | {"subject.groups": groups, **hiring}
 
 
 def _requesters(catalogue: Catalogue, book: FactBook, named: frozenset[str]) -> Iterator[dict[str, Any]]:

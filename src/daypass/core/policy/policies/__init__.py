@@ -50,7 +50,7 @@ _F = TypeVar("_F")
 
 
 class Policy(Struct, frozen=True, eq=False, dict=True):
-    """Everything that decisions are made by.
+    """Everything that decisions are made by. ``warnings``: what the next release takes for a fault.
 
     ``test_files`` are the files of tests, by path: they decide nothing, and are read when somebody asks for them.
     ``faults`` is all that is wrong outside of them, by place; ``broken`` the part that denies everything; ``faulty`` the
@@ -68,6 +68,7 @@ class Policy(Struct, frozen=True, eq=False, dict=True):
     broken: tuple[Finding, ...] = ()
     faulty: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     unfit: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    warnings: tuple[Finding, ...] = ()
 
     @cached_property
     def facts(self) -> FactBook:
@@ -142,7 +143,8 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
         test_files=reading.tests(),
         keys=reading.keys(),
         digest=policy_digest(files),
-        faults=ordered([*reading.vital, *reading.other]),
+        faults=ordered(finding for finding in [*reading.vital, *reading.other] if finding.is_error),
+        warnings=ordered(finding for finding in [*reading.vital, *reading.other] if not finding.is_error),
         broken=ordered(finding for finding in reading.vital if finding.is_error),
         faulty=frozen(faulty),
     )
@@ -212,7 +214,8 @@ class _Reading:
         targets = settings.targets.values() if settings is not None else ()
         if len(whole) < len(files):
             return None
-        found = read_directory(whole, targets)
+        resources, purposes = ([name for name, _ in self.named(folder)] for folder in ("resources", "purposes"))
+        found = read_directory(whole, targets, resources, purposes)
         if self._settings is not None:
             check_enders(self._settings, self.known(found))
         return found

@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from daypass.core.bounds.limits import Limits
 from daypass.core.catalogue import (
     DetailField,
     Directory,
-    Limits,
     Purpose,
     Resource,
     Role,
@@ -100,8 +100,9 @@ def _targets(file: PolicyFile[SettingsForm], kinds: TargetKinds) -> Mapping[str,
             hint = "give: what somebody took away by hand is given again; leave: it is only told"
             file.fault("lost-unknown", ("targets", name, "lost"), message, hint)
         own = frozen({key: value for key, value in options.items() if key not in ("kind", "lost")})
-        known_by = kinds[kind](own) if kind in kinds else ""
-        found[name] = TargetSettings(name, kind, own, leave_lost=lost == "leave", known_by=known_by)
+        known = kinds.get(kind)
+        by, checks = (known.known_by(own), known.checks_claims) if known is not None else ("", False)
+        found[name] = TargetSettings(name, kind, own, lost == "leave", known_by=by, checks_claims=checks)
     return frozen(found)
 
 
@@ -170,6 +171,7 @@ def read_resource(
         retention_until=file.moment("retention_until"),
         exclusive=bool(data.get("exclusive", False)),
         file=file.file,
+        says_data="data" in data,
     )
 
 

@@ -7,14 +7,15 @@ target, for then one could be taken for the other; and a handle or a group has o
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
+from daypass.core.bounds.vendors import Vendor
 from daypass.core.calendar.rota import Deputy
 from daypass.core.catalogue import Directory, Subject, TargetSettings, frozen
 from daypass.core.files.publickey import canonical_key
 from daypass.core.finding import Place, near
 from daypass.core.policy.policies.file import PolicyFile
+from daypass.core.policy.policies.vendors import check_sponsors, people_in, read_vendor
 from daypass.core.window import Window
 
 if TYPE_CHECKING:
@@ -23,20 +24,25 @@ if TYPE_CHECKING:
     _File = PolicyFile[DirectoryForm]
 
 
-def read_directory(files: Sequence[_File], targets: Iterable[TargetSettings] = ()) -> Directory:
-    """Join the files of the directory and check that what they name exists.
+def read_directory(
+    files: Sequence[_File],
+    targets: Iterable[TargetSettings] = (),
+    resources: Collection[str] = (),
+    purposes: Collection[str] = (),
+) -> Directory:
+    """Join the files of the directory and check that what they name exists, of ``resources`` and ``purposes`` as well.
 
     ``targets`` are those at which nobody may be the same as somebody else.
     """
     subjects: dict[str, Subject] = {}
     placed: dict[str, tuple[_File, str]] = {}
-    vendors: dict[str, datetime | None] = {}
+    vendors: dict[str, Vendor] = {}
     groups: dict[str, tuple[_File, GroupForm]] = {}
     seen: dict[tuple[str, str], Place] = {}
     for file in files:
         for name in file.data.get("vendors", {}):
             if _is_first(seen, file, "vendors", name):
-                vendors[name] = file.moment("vendors", name, "until")
+                vendors[name] = read_vendor(file, name, resources, purposes)
         for handle, person in file.data.get("people", {}).items():
             if _is_first(seen, file, "people", handle):
                 subjects[handle], placed[handle] = _person(file, handle, person), (file, "people")
@@ -48,6 +54,7 @@ def read_directory(files: Sequence[_File], targets: Iterable[TargetSettings] = (
                 groups[name] = (file, group)
     _check_references(subjects, placed, vendors, frozenset(groups))
     _check_distinct(subjects, placed, tuple(targets))
+    check_sponsors(files, subjects)
     return Directory(frozen(subjects), _members(groups, subjects), frozen(vendors), _deputies(files, subjects, seen))
 
 
@@ -97,11 +104,12 @@ def _keys(file: _File, handle: str, texts: Sequence[str]) -> tuple[str, ...]:
 def _workload(handle: str, entry: WorkloadForm) -> Subject:
     return Subject(
         handle=handle,
-        kind="workload",
+        kind="agent" if entry.get("kind") == "agent" else "workload",
         name=entry.get("title", ""),
         identities=frozen(entry.get("identities", {})),
         claims=frozen(entry.get("claims", {})),
         owners=tuple(entry.get("owners", ())),
+        sponsors=people_in(entry.get("sponsor", ())),
     )
 
 

@@ -1,0 +1,51 @@
+"""Why a request is outside of what bounds access (`Catalogue.bounds`), and whom a target would not know for sure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from daypass.core.bounds.vendors import ENGAGED, HINTS, OVER
+from daypass.core.catalogue import Catalogue
+from daypass.core.grant import Grant
+from daypass.core.window import Bounds, Window, format_instant
+
+Said = tuple[str, str, str]
+"""A code, a message and a hint."""
+
+
+def outside(bounds: Bounds, window: Window | None) -> Iterator[Said]:
+    """Yield what a bound covers at no time, and what would turn invalid on a day to come, as far as ``window`` is known."""
+    for bound in bounds.ends:
+        if not bound.dated:
+            yield bound.code, bound.said, HINTS[bound.code]
+        elif window is not None and bound.limit < window.end and not bound.cuts:
+            message = (
+                f"{bound.said}, but access would last until {format_instant(window.end)}: "
+                f"the grant would turn invalid on {bound.limit:%Y-%m-%d}"
+            )
+            yield bound.code, message, f"end the window by {format_instant(bound.limit)}"
+
+
+def over(bounds: Bounds, at: datetime) -> Iterator[Said]:
+    """Yield what was over when a request was opened."""
+    for bound in bounds.ends:
+        if bound.code in OVER and bound.limit <= at:
+            message = f"{bound.said} only, and the request was opened at {format_instant(at)}"
+            what = "engagement" if bound.code == ENGAGED else "agreement"
+            yield OVER[bound.code], message, f"extend the {what} in policies/directory first"
+
+
+def unchecked_claims(catalogue: Catalogue, grant: Grant) -> Said | None:
+    """Refuse a workload that is known by claims at a target that looks at none: anything could pass for it."""
+    subject = catalogue.directory.subjects.get(grant.subject)
+    resource = catalogue.resources.get(grant.resource)
+    target = catalogue.settings.targets.get(resource.target) if resource is not None else None
+    if subject is None or target is None or not subject.claims or target.checks_claims:
+        return None
+    message = (
+        f"{subject.handle} is known by claims of its token ({', '.join(subject.claims)}), and target {target.name} "
+        f"(kind {target.kind}) checks none: nobody would look at them"
+    )
+    hint = "ask for access at a target that checks claims, or say who it is by identities and take claims out"
+    return "claims-unchecked", message, hint

@@ -1,0 +1,454 @@
+"""Vendors: what bounds the access of their people, who sponsors it, and how the directory states both."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, grant, policy, shown
+
+from daypass.core.grant import Bounded
+from daypass.core.policy.analysis.probe import probe
+from daypass.core.policy.decision import Request, decide, let_pass_then, static_denials
+from daypass.core.policy.policies import Policy
+from daypass.core.policy.requirement import approvers
+from daypass.core.policy.sources import Ending
+from daypass.core.window import LONG_AGO, Window
+
+TERMS = {
+    "sponsor": "bob",
+    "agreement": "{from: 2026-01-01, until: 2026-12-01}",
+    "dpa": "{until: 2026-11-25}",
+    "resources": "[orders-db]",
+    "data": "[personal, payment]",
+    "purposes": "[support]",
+}
+RULES = "version: 1\nrules:\n  - {id: all, when: 'true', require: [{approvals: {at_least: 1, from: owners}}]}\n"
+PASSES = "version: 1\nrules:\n  - {id: passes, when: 'true', approve: automatically, on_behalf: true}\n"
+
+
+def stated(**terms: str | None) -> str:
+    """Return the sample directory with a vendor that states its terms; None leaves one out."""
+    said = {"title": "Acme Support", **TERMS, **terms}
+    written = ", ".join(f"{key}: {value}" for key, value in said.items() if value is not None)
+    more = DIRECTORY.replace("acme: {title: Acme Support, until: 2026-12-01}", f"acme: {{{written}}}")
+    return more.replace("bob: {name", "bob: {manager: carol, name").replace(
+        "carol: {name", "carol: {manager: dan, name"
+    )
+
+
+def with_vendor(*, rules: str = RULES, more: dict[str, str] | None = None, **terms: str | None) -> Policy:
+    found = policy(
+        directory_people=stated(**terms),
+        purposes_support="version: 1\ntitle: Support\n",
+        rules_base=rules,
+        **(more or {}),
+    )
+    assert shown(found.findings) == []
+    return found
+
+
+def asked(found: Policy, requester: str = "alice", at: datetime = AT, window: Window | None = None, **changed: object):
+    wanted = grant(**{"subject": "vera", "purpose": "support", **changed})
+    return decide(found, Request(wanted, requester, at, window=window))
+
+
+def day(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def test_a_vendors_worker_needs_a_sponsor_beside_all_others() -> None:
+    decision = asked(with_vendor())
+    assert decision.denials == ()
+    assert [(need.at_least, need.source, need.rules, need.eligible) for need in decision.needs] == [
+        (1, "owners", ("all",), {"bob", "carol"}),
+        (1, "sponsor", ("vendor acme",), {"bob"}),
+    ]
+
+
+def test_no_rule_lifts_the_sponsors_approval_and_without_any_the_owners_are_asked_as_well() -> None:
+    passing = asked(with_vendor(rules=PASSES))
+    assert (passing.automatic, [need.source for need in passing.needs]) == (False, ["sponsor"])
+    plain = asked(with_vendor(rules=RULES.replace("'true'", "'false'")))
+    assert [(need.source, need.rules) for need in plain.needs] == [
+        ("owners", ("default",)),
+        ("sponsor", ("vendor acme",)),
+    ]
+
+
+def test_a_rule_that_asks_the_sponsor_joins_with_it() -> None:
+    rules = "version: 1\nrules:\n  - {id: two, when: 'true', require: [{approvals: {at_least: 2, from: sponsor}}]}\n"
+    (need,) = asked(with_vendor(rules=rules, sponsor="[bob, carol]")).needs
+    assert (need.at_least, need.rules, need.eligible) == (2, ("two", "vendor acme"), {"bob", "carol"})
+
+
+@pytest.mark.parametrize(
+    ("sponsor", "requester", "people"),
+    [
+        ("bob", "alice", ("bob",)),
+        ("bob", "bob", ("carol",)),
+        ("[bob, dan]", "bob", ("carol", "dan")),
+        ("[bob, carol]", "bob", ("carol",)),
+        ("dan", "dan", ()),
+    ],
+)
+def test_the_next_one_up_stands_in_for_a_sponsor_who_asks(
+    sponsor: str, requester: str, people: tuple[str, ...]
+) -> None:
+    catalogue = with_vendor(sponsor=sponsor).catalogue
+    assert approvers(catalogue, Ending("orders-db", "vera", requester), "sponsor", AT) == people
+    assert approvers(catalogue, Ending("orders-db", "alice", requester), "sponsor", AT) == ()
+
+
+def test_a_sponsor_who_has_left_has_the_next_one_up_stand_in() -> None:
+    left = stated().replace("bob: {manager", "bob: {until: 2026-11-20, manager")
+    catalogue = policy(directory_people=left).catalogue
+    assert approvers(catalogue, Ending("orders-db", "vera", "alice"), "sponsor", AT) == ("carol",)
+
+
+OUTSIDE = [
+    (
+        {"resource": "wiki"},
+        {},
+        "vendor-resource",
+        "the agreement with acme, vera's vendor, does not cover wiki",
+        "extend the agreement, and the vendor's resources in policies/directory, first",
+    ),
+    (
+        {},
+        {"data": "[personal]"},
+        "vendor-data",
+        "the agreement with acme, vera's vendor, does not cover payment data, which orders-db holds",
+        "extend the agreement, and the vendor's data in policies/directory, first",
+    ),
+    (
+        {"purpose": ""},
+        {},
+        "vendor-purpose",
+        "the agreement with acme, vera's vendor, does not cover access without a purpose",
+        "ask for one of the vendor's purposes, which policies/directory names",
+    ),
+    (
+        {"purpose": "incident", "ticket": "INC-1"},
+        {},
+        "vendor-purpose",
+        "the agreement with acme, vera's vendor, does not cover purpose incident",
+        "ask for one of the vendor's purposes, which policies/directory names",
+    ),
+    (
+        {},
+        {"agreement": "{from: 2026-11-21, until: 2026-12-01}"},
+        "before-agreement",
+        "the agreement with acme, vera's vendor, holds from 2026-11-21T00:00:00Z on only",
+        "begin the window when the agreement does, or correct agreement.from in policies/directory",
+    ),
+]
+
+
+@pytest.mark.parametrize(("wish", "terms", "code", "message", "hint"), OUTSIDE)
+def test_nothing_outside_the_agreement_is_given(
+    wish: dict[str, str], terms: dict[str, str], code: str, message: str, hint: str
+) -> None:
+    wiki = {"resources_wiki": WIKI_HOLDS}
+    told = [(d.code, d.message, d.hint) for d in asked(with_vendor(more=wiki, **terms), **wish).denials]
+    assert told == [(code, message, hint)]
+
+
+WIKI_HOLDS = RESOURCE.replace("data: [personal, payment]", "data: []").replace("Orders database", "Wiki")
+
+
+def test_a_resource_that_does_not_say_which_data_it_holds_is_outside() -> None:
+    silent = RESOURCE.replace("data: [personal, payment]\n", "")
+    (denial,) = asked(with_vendor(more={"resources_orders-db": silent})).denials
+    assert (denial.code, denial.message) == (
+        "vendor-data",
+        "orders-db does not say which data it holds, and the agreement with acme, vera's vendor, covers only some",
+    )
+    empty = RESOURCE.replace("data: [personal, payment]\n", "data: []\n")
+    assert asked(with_vendor(more={"resources_orders-db": empty})).denials == ()
+
+
+@pytest.mark.parametrize(
+    ("terms", "code", "message"),
+    [
+        (
+            {"dpa": "{until: 2026-12-20}"},
+            "beyond-agreement",
+            "the agreement with acme, vera's vendor, holds until 2026-12-01T00:00:00Z, but access would last until "
+            "2026-12-01T02:00:00Z: the grant would turn invalid on 2026-12-01",
+        ),
+        (
+            {"agreement": "{from: 2026-01-01, until: 2027-01-01}", "dpa": "{until: 2026-12-01}"},
+            "beyond-dpa",
+            "the data-processing agreement with acme, vera's vendor, holds until 2026-12-01T00:00:00Z, but access would last "
+            "until 2026-12-01T02:00:00Z: the grant would turn invalid on 2026-12-01",
+        ),
+    ],
+)
+def test_an_agreement_that_lapses_in_the_window_is_refused_with_its_date(
+    terms: dict[str, str], code: str, message: str
+) -> None:
+    window = (day("2026-11-30T22:00:00"), day("2026-12-01T02:00:00"))
+    (denial,) = asked(with_vendor(**terms), window=None, span=grant(window=window).span).denials
+    assert (denial.code, denial.message, denial.hint) == (code, message, "end the window by 2026-12-01T00:00:00Z")
+
+
+def test_a_request_after_the_end_of_an_agreement_is_denied_with_each_that_is_over() -> None:
+    denials = asked(with_vendor(), at=day("2026-12-01T00:00:00")).denials
+    assert [denial.code for denial in denials] == ["dpa-over", "agreement-over", "beyond-dpa", "beyond-agreement"]
+    assert denials[0].message == (
+        "the data-processing agreement with acme, vera's vendor, holds until 2026-11-25T00:00:00Z only, and the request was "
+        "opened at 2026-12-01T00:00:00Z"
+    )
+    assert denials[1].hint == "extend the agreement in policies/directory first"
+
+
+def test_merged_grants_are_held_to_the_same_bounds() -> None:
+    wanted = grant(subject="vera", purpose="support")
+    assert static_denials(with_vendor(), wanted, Window(AT, AT + timedelta(hours=4))) == ()
+    narrowed = with_vendor(resources="[wiki]", data="[]", purposes="[incident]")
+    assert [d.code for d in static_denials(narrowed, wanted)] == ["vendor-data", "vendor-purpose", "vendor-resource"]
+
+
+def test_what_bounds_a_vendors_worker_is_in_the_one_list() -> None:
+    catalogue = with_vendor(resources="[]").catalogue
+    since = day("2025-12-31T00:00:00")
+    ends = catalogue.bounds(Bounded("vera", "orders-db", "readonly", "support", since=since)).ends
+    assert [(bound.code, bound.dated) for bound in ends] == [
+        ("before-agreement", False),
+        ("vendor-resource", False),
+        ("beyond-dpa", True),
+        ("beyond-agreement", True),
+        ("beyond-engagement", True),
+    ]
+    assert ends[0].limit == LONG_AGO
+    assert (ends[0].ended_at(AT), ends[0].ended_at(None), ends[2].ended_at(AT)) == (AT, LONG_AGO, ends[2].limit)
+    assert [b.code for b in catalogue.bounds(Bounded("vera", "made-up")).ends] == [
+        "beyond-dpa",
+        "beyond-agreement",
+        "beyond-engagement",
+    ]
+
+
+def test_a_vendors_worker_is_there_while_the_agreement_holds_and_approves_nothing_before_or_after() -> None:
+    member = stated(agreement="{from: 2026-11-10, until: 2026-12-01}", dpa="{until: 2026-12-20}")
+    found = policy(directory_people=member.replace("security: {members: [dan]}", "security: {members: [vera]}"))
+    who = [
+        approvers(found.catalogue, Ending("orders-db", "alice"), "group:security", day(f"2026-{at}T00:00:00"))
+        for at in ("11-09", "11-10", "11-30", "12-01")
+    ]
+    assert who == [(), ("vera",), ("vera",), ()]
+    assert found.catalogue.absence("vera", day("2026-12-01T00:00:00")) == (
+        "was not there then: the agreement with acme, vera's vendor, holds until 2026-12-01T00:00:00Z"
+    )
+    assert found.catalogue.absence("vera", day("2026-11-09T00:00:00")) == (
+        "was not there then: the agreement with acme, vera's vendor, holds from 2026-11-10T00:00:00Z on only"
+    )
+    assert found.catalogue.absence("vera", AT) == ""
+
+
+# How the directory states it
+
+
+@pytest.mark.parametrize("left", sorted(TERMS))
+def test_each_term_is_stated_or_the_vendor_is_a_fault(left: str) -> None:
+    (finding,) = policy(directory_people=stated(**{left: None}), purposes_support="version: 1\n").broken
+    assert (finding.code, finding.message, finding.hint) == (
+        "vendor-incomplete",
+        f"vendor acme does not state its {left}: nobody can tell what its people may have",
+        "state each; an empty list covers nothing",
+    )
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        (
+            {"sponsor": "bobb"},
+            "unknown-sponsor the sponsor of vendor acme, 'bobb', is no person of the directory [did you mean bob?]",
+        ),
+        (
+            {"sponsor": "[bob, nightly]"},
+            "unknown-sponsor the sponsor of vendor acme, 'nightly', is no person of the directory "
+            "[sponsors are people of the directory]",
+        ),
+        (
+            {"sponsor": "vera"},
+            "unknown-sponsor vera, who sponsors vendor acme, works for it [name one of your own people]",
+        ),
+        ({"resources": "[order-db]"}, "unknown-resource vendor acme may not have resource 'order-db': there is none [did you mean orders-db?]"),
+        ({"purposes": "[suport]"}, "unknown-purpose vendor acme may not have purpose 'suport': there is none [did you mean support?]"),
+        (
+            {"agreement": "{from: 2026-12-01, until: 2026-12-01}"},
+            "vendor-contradicts the agreement with acme never holds: it ends before it begins [correct from or until]",
+        ),
+        (
+            {"until": "2026-12-01"},
+            "vendor-contradicts vendor acme has until beside sponsor, agreement, dpa, resources, data and purposes "
+            "[write agreement: {from: …, until: …} in its place]",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_vendor_denies_everything_and_has_its_place(terms: dict[str, str], expected: str) -> None:
+    found = policy(directory_people=stated(**terms), purposes_support="version: 1\n")
+    assert [text.partition(" ")[2] for text in shown(found.broken)] == [expected]
+
+
+def test_a_vendor_of_an_earlier_release_is_bounded_as_it_was_and_a_warning() -> None:
+    found = policy(rules_base=RULES)
+    assert (found.findings, [need.source for need in asked(found, purpose="").needs]) == ((), ["owners"])
+    assert shown(found.warnings) == [
+        "13:9 vendor-unstated vendor acme has until in place of agreement, and nobody sponsors its people "
+        "[state sponsor, agreement, dpa, resources, data and purposes; the next release refuses a vendor without them]"
+    ]
+    bare = policy(directory_people=DIRECTORY.replace(", until: 2026-12-01}", "}"))
+    assert [f.message for f in bare.warnings] == ["vendor acme states nothing that its people are held to"]
+    assert [bound.code for bound in bare.catalogue.bounds(Bounded("vera")).ends] == ["beyond-engagement"]
+
+
+def test_a_vendors_worker_without_a_vendor_is_a_warning() -> None:
+    found = policy(
+        directory_people=DIRECTORY.replace(
+            "vera: {name: Vera Sol, employment: vendor, vendor: acme,", "vera: {employment: vendor,"
+        )
+    )
+    assert ("vendor-unnamed", "vera is engaged as vendor, and the directory does not say whose worker they are") in [
+        (finding.code, finding.message) for finding in found.warnings
+    ]
+    assert found.broken == ()
+
+
+# Workloads and agents
+
+
+def agent(
+    more: str = "sponsor: bob", *, kind: str = "agent", settings: str | None = None, rules: str = PASSES
+) -> Policy:
+    said = ", ".join(part for part in (f"kind: {kind}", more) if part)
+    directory = stated().replace("owners: [dba]}", f"owners: [dba], {said}}}")
+    more_files = {"daypass": settings} if settings else {}
+    return policy(directory_people=directory, rules_base=rules, purposes_support="version: 1\n", **more_files)
+
+
+def test_an_agents_sponsor_is_always_asked() -> None:
+    found = agent()
+    assert (found.broken, found.catalogue.directory.subjects["nightly"].kind) == ((), "agent")
+    decision = decide(found, Request(grant(subject="nightly"), "alice", AT))
+    assert (decision.automatic, decision.denials) == (False, ())
+    assert [(need.source, need.rules, need.eligible) for need in decision.needs] == [
+        ("sponsor", ("agent nightly",), {"bob"})
+    ]
+    (own,) = decide(found, Request(grant(subject="nightly"), "bob", AT)).needs
+    assert own.eligible == {"carol"}
+
+
+def test_a_workload_that_is_no_agent_may_pass_and_has_a_sponsor_where_a_rule_asks_for_one() -> None:
+    assert decide(agent(kind="workload"), Request(grant(subject="nightly"), "alice", AT)).automatic
+    rules = RULES.replace("from: owners", "from: sponsor")
+    found = agent("sponsor: [bob, dan]", kind="workload", rules=rules)
+    (need,) = decide(found, Request(grant(subject="nightly"), "alice", AT)).needs
+    assert (need.rules, need.eligible) == (("all",), {"bob", "dan"})
+
+
+def test_an_agent_without_a_sponsor_is_a_fault() -> None:
+    (finding,) = agent("").broken
+    assert (finding.code, finding.message, finding.hint) == (
+        "agent-without-sponsor",
+        "agent nightly has no sponsor: a person answers for what it does, and is asked",
+        "add sponsor: HANDLE",
+    )
+    (finding,) = agent("sponsor: alicia").broken
+    assert finding.message == "the sponsor of nightly, 'alicia', is no person of the directory"
+
+
+@pytest.mark.parametrize(
+    ("directory", "subject", "why", "hint"),
+    [
+        (stated(), "alice", "alice works for no vendor, and has no sponsor", "name a further source in the rule"),
+        (stated(), "nightly", "nightly has no sponsor", "add sponsor: … to nightly in policies/directory"),
+        (
+            DIRECTORY,
+            "vera",
+            "vendor acme, whose worker vera is, has no sponsor",
+            "add sponsor: … to acme in policies/directory",
+        ),
+        (
+            stated(sponsor="dan").replace("dan: {", "dan: {until: 2026-11-01, "),
+            "vera",
+            "neither the sponsor of vera (dan) nor anybody above may approve this, or they have left",
+            "name another sponsor of vendor acme in policies/directory",
+        ),
+        (
+            stated()
+            .replace("owners: [dba]}", "owners: [dba], sponsor: dan}")
+            .replace("dan: {", "dan: {until: 2026-11-01, "),
+            "nightly",
+            "neither the sponsor of nightly (dan) nor anybody above may approve this, or they have left",
+            "name another sponsor of nightly in policies/directory",
+        ),
+    ],
+)
+def test_a_sponsor_who_is_nobody_is_a_denial_that_says_why(directory: str, subject: str, why: str, hint: str) -> None:
+    rules = RULES.replace("from: owners", "from: sponsor")
+    found = policy(directory_people=directory, rules_base=rules, purposes_support="version: 1\n")
+    denials = decide(found, Request(grant(subject=subject, purpose="support"), "carol", AT)).denials
+    assert ("no-approvers", f"nobody can give the approval from sponsor: {why}", hint) in [
+        (denial.code, denial.message, denial.hint) for denial in denials
+    ]
+
+
+CLAIMS = "claims: {repository: acme/export}"
+
+
+def test_a_workload_with_claims_gets_nothing_where_nobody_checks_them() -> None:
+    found = agent(CLAIMS, kind="workload")
+    request = Request(grant(subject="nightly"), "alice", AT)
+    (denial,) = decide(found, request).denials
+    assert (denial.code, denial.message, denial.hint, denial.path) == (
+        "claims-unchecked",
+        "nightly is known by claims of its token (repository), and target embedded (kind embedded) checks none: nobody would "
+        "look at them",
+        "ask for access at a target that checks claims, or say who it is by identities and take claims out",
+        "subject",
+    )
+    assert static_denials(found, grant(subject="nightly")) == ()  # what was merged before goes on
+    earlier = Request(grant(subject="nightly"), "alice", AT, judging=3)
+    assert decide(found, earlier).denials == ()
+    told = [let_pass_then(found, judging, "alice", earlier.grant, approved=True) for judging in (1, 3, 4)]
+    assert told == [True, True, False]
+
+
+# What rules read
+
+
+def test_rules_read_the_terms_of_the_subjects_vendor() -> None:
+    rules = "version: 1\nrules:\n" + "".join(
+        f"  - {{id: {name}, when: '{when}', deny: true}}\n"
+        for name, when in {
+            "titled": 'vendor.title == "Acme Support" && grant.purpose in vendor.purposes',
+            "ends": 'subject.vendor != "" && vendor.agreement_until < access.until + duration("720h")',
+            "covers": '"orders-db" in vendor.resources && "payment" in vendor.data',
+        }.items()
+    )
+    found = with_vendor(rules=rules)
+    assert [denial.rule for denial in asked(found).denials] == ["covers", "ends", "titled"]
+    assert [denial.rule for denial in asked(found, subject="alice", requester="alice", purpose="").denials] == []
+    assert [finding for finding in probe(found) if finding.code == "rule-fails"] == []
+
+
+def test_reading_the_end_of_an_agreement_that_there_is_not_fails_and_denies() -> None:
+    rules = "version: 1\nrules:\n  - {id: ends, when: 'vendor.agreement_until < access.until', deny: true}\n"
+    found = with_vendor(rules=rules)
+    (denial,) = asked(found, subject="alice", purpose="").denials
+    assert (denial.code, denial.rule) == ("rule-failed", "ends")
+    assert "rule-fails" in [finding.code for finding in probe(found)]
+
+
+def test_a_misspelt_purpose_of_a_vendor_is_found() -> None:
+    rules = "version: 1\nrules:\n  - {id: odd, when: '\"suport\" in vendor.purposes', deny: true}\n"
+    assert "there is no purpose 'suport'" in [finding.message for finding in probe(with_vendor(rules=rules))]
+
+
+def test_only_what_signs_or_is_engaged_as_the_settings_ask_may_sponsor() -> None:
+    only = SETTINGS + "limits: {approvers: {employment: [employee]}, unsigned: accept}\n"
+    hired = stated().replace("bob: {manager", "bob: {employment: contractor, manager")
+    catalogue = policy(directory_people=hired, daypass=only).catalogue
+    assert approvers(catalogue, Ending("orders-db", "vera", "alice"), "sponsor", AT) == ("carol",)
