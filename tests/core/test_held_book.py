@@ -41,7 +41,7 @@ def admission(name: str = "one", place: int = 1, by: str = "bob", subject: str =
 def after(*bodies, at=BEGIN, place: str = "", standing: Standing | None = None) -> Held:
     book = HeldBook(standing or Standing())
     for body in bodies:
-        book.add(body)
+        book.add(body, BEGIN)
     return book.before(place).of(WIKI, at)
 
 
@@ -106,9 +106,9 @@ def test_a_standing_and_the_rest_say_what_all_receipts_say(bodies: list, cut: in
     found = chain(*bodies)
     book, whole = HeldBook(fold(found[:cut])), HeldBook(Standing())
     for receipt in found[cut:]:
-        book.add(receipt.body)
+        book.add(receipt.body, receipt.run_at)
     for receipt in found:
-        whole.add(receipt.body)
+        whole.add(receipt.body, receipt.run_at)
     names = {body.resource for body in bodies if isinstance(body, Admission)}
     for at in (BEGIN, BEGIN + timedelta(hours=2), BEGIN + timedelta(days=29)):
         assert book.before().of(names, at) == whole.before().of(names, at)
@@ -131,7 +131,7 @@ def test_the_standing_keeps_who_approved_what_after_the_grant_is_gone() -> None:
 def view(*bodies, place: str = "", standing: Standing | None = None):
     book = HeldBook(standing or Standing())
     for body in bodies:
-        book.add(body)
+        book.add(body, BEGIN)
     return book.before(place)
 
 
@@ -165,7 +165,7 @@ OTHER = Oid("b" * 40)
 
 
 def test_files_that_no_receipt_settles_wait() -> None:
-    files = [(GrantId("wiki/one"), OID), (GrantId("wiki/two"), OID), (GrantId("wiki/three"), OTHER)]
+    files = [(GrantId("wiki/one"), OID, ""), (GrantId("wiki/two"), OID, ""), (GrantId("wiki/three"), OTHER, "")]
     assert [name for name, _ in view(admission(), admission("three")).waiting(files)] == ["wiki/two", "wiki/three"]
     for code, waits in (("unproved", True), ("around-the-gate", False)):
         refused = Refusal(GrantId("wiki/two"), OID, landing(2), code, "")
@@ -178,5 +178,5 @@ def test_files_that_no_receipt_settles_wait() -> None:
 def test_receipts_that_nobody_asks_about_are_added_up_before_they_are_many() -> None:
     book = HeldBook(Standing())
     for place in range(1, 1_101):
-        book.add(admission(f"n{place}", place))
+        book.add(admission(f"n{place}", place), BEGIN)
     assert len(book.before().grants_of("alice")) == 1_100

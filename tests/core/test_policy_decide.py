@@ -463,9 +463,9 @@ def test_how_many_grants_a_request_has():
 
 def test_a_decision_says_where_nobody_read_the_ledger():
     asked = Request(grant(), "alice", AT)
-    assert decide(rules(THREE), asked).unread_of == "alice"
-    assert decide(rules(THREE), replace(asked, held=held())).unread_of == ""
-    assert decide(policy(), asked).unread_of == ""
+    assert decide(rules(THREE), asked).untold == ("what else alice holds",)
+    assert decide(rules(THREE), replace(asked, held=held())).untold == ()
+    assert decide(policy(), asked).untold == ()
 
 
 def test_rules_of_history_are_asked_of_requests_alone():

@@ -36,12 +36,13 @@ def frozen(mapping: Mapping[str, _V]) -> Mapping[str, _V]:
 
 
 class Role(Struct, frozen=True, dict=True):
-    """A named level of access on a resource. ``privilege`` is what the target understands, as plain data."""
+    """A named level of access on a resource. ``privilege`` is the target's, ``max_total`` what all grants may add up to."""
 
     name: str
     max_duration: timedelta
     privilege: Mapping[str, Any]
     title: str = ""
+    max_total: timedelta | None = None
 
     @cached_property
     def privilege_text(self) -> str:

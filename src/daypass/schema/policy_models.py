@@ -183,6 +183,9 @@ class RoleForm(TypedDict):
     """A level of access. Without a privilege the target is told the role's name."""
 
     max_duration: Duration
+    max_total: NotRequired[
+        Annotated[Duration, Field(description="how long somebody may have it without a gap, by all their grants")]
+    ]
     title: NotRequired[Line]
     privilege: NotRequired[dict[Line, Any]]
 

@@ -223,6 +223,20 @@ class CaseHistory(TypedDict):
     number_of_grants: NotRequired[
         Annotated[int, Field(ge=1, le=1000, description="grants in the request, this one too")]
     ]
+    days_held: NotRequired[
+        Annotated[int, Field(ge=1, le=90, description="days of 90 with the role, those of this window too")]
+    ]
+    held_for: NotRequired[
+        Annotated[Duration, Field(description="so long the subject has had the role without a gap, up to this window")]
+    ]
+    denials: NotRequired[
+        Annotated[int, Field(ge=0, le=1000, description="what was denied or rejected of the requester lately")]
+    ]
+    last_used: NotRequired[
+        Annotated[
+            int, Field(ge=0, le=10_000, description="days since the subject used the resource, where it is known")
+        ]
+    ]
 
 
 class CaseForm(TypedDict):

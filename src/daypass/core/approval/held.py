@@ -7,15 +7,15 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from daypass.core.approval.roles import File, RoleBook, as_held
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Admission, Body, Ended, Refusal, Retirement
+from daypass.core.ledger.receipt import Admission, Body, Decided, Ended, Refusal, Resolution, Retirement, Settled
 from daypass.core.ledger.standing import Standing, over
 from daypass.core.plan import AdmittedGrant
-from daypass.core.policy.held import LATELY, Held, HeldGrant
+from daypass.core.policy.held import LATELY, WEEK, Held, HeldGrant, Unmerged
 
-UNPROVED = "unproved"
-"""The code of a refusal that is none: the grant waits for its proof."""
-
+_NOT_MERGED = (Resolution.DENIED, Resolution.REJECTED)
+"""What counts against who asked."""
 
 _MOST_WAITING = 1_000
 """Receipts that are kept whole at most, until somebody asks."""
@@ -27,19 +27,29 @@ class HeldBook:
     What one landing gave counts for the others alone: its grants were judged together, by what stood before it.
     """
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, standing: Standing, *, whole: bool = True) -> None:
+        """Begin at a standing. What is not ``whole`` has no part of who holds what else, and is not asked of it."""
         self._standing = standing
+        self._whole = whole
+        self.roles = RoleBook(standing)
+        self._decided: list[tuple[Decided, datetime]] = []
         self._held: dict[str, dict[GrantId, AdmittedGrant]] | None = None
         self._approved: dict[str, dict[str, datetime]] = {}
         self._later: list[Body] = []
         self._landed: list[Admission] = []
         self._of_subject: dict[str, dict[GrantId, AdmittedGrant]] = {}
-        self._refused: dict[GrantId, Refusal] = {}
 
-    def add(self, body: Body) -> None:
-        """Take in what a receipt says next."""
+    def add(self, body: Body, at: datetime) -> None:
+        """Take in what a receipt says next, of a run at an instant."""
+        if isinstance(body, Settled):
+            for refusal in body.refusals:
+                self.add(refusal, at)
+        if isinstance(body, Decided):
+            self._decided.append((body, at))
         if isinstance(body, Admission | Retirement | Refusal | Ended):
-            self._later.append(body)
+            self.roles.add(body, at)
+            if self._whole:
+                self._later.append(body)
             if len(self._later) >= _MOST_WAITING:
                 self._added_up()
 
@@ -62,10 +72,19 @@ class HeldBook:
         """Return the admitted grants of a subject; `rows` comes first."""
         return self._of_subject.get(subject, {}).values()
 
-    def refused(self, grant: GrantId, blob: Oid) -> bool:
-        """Say whether a grant's file was refused for good: it gives nothing, and never will."""
-        refusal = self._refused.get(grant) or self._standing.refusal(grant, blob)
-        return refusal is not None and refusal.blob == blob and refusal.code != UNPROVED
+    @property
+    def main(self) -> str:
+        """The commit of main that the standing named last, "" where it named none."""
+        return self._standing.main
+
+    def denials(self, requester: str) -> Iterator[tuple[Unmerged, datetime]]:
+        """Yield what was denied and rejected of somebody's requests, and when that was recorded."""
+        for (pull, _, what), told in self._standing.decided.items():
+            if told.requester == requester and what in _NOT_MERGED:
+                yield Unmerged(pull, what.value), told.at
+        for body, at in self._decided:
+            if body.requester == requester and body.what in _NOT_MERGED:
+                yield Unmerged(body.pull, body.what.value), at
 
     def _added_up(self) -> dict[str, dict[GrantId, AdmittedGrant]]:
         """Add up what waits; nothing is gone through before anybody asks."""
@@ -90,8 +109,6 @@ class HeldBook:
         if any(one.grant == body.grant for one in self._landed):
             self._settle(held)
         row = held.get(body.grant.partition("/")[0], {}).get(body.grant)
-        if isinstance(body, Refusal):
-            self._refused[body.grant] = body
         if isinstance(body, Admission):
             self._put(held, AdmittedGrant.of(body))
         elif row is not None and isinstance(body, Ended):
@@ -138,13 +155,27 @@ class HeldView(Struct, frozen=True):
             HeldGrant(row.grant, row.subject, row.resource, row.role, row.window) for row in self.book.rows_of(subject)
         )
 
-    def waiting(self, files: Iterable[tuple[GrantId, Oid]]) -> Iterator[tuple[GrantId, Oid]]:
+    def role(self, resource: str, subject: str, role: str) -> tuple[HeldGrant, ...]:
+        """Return when somebody had, has and is to have a role, by each grant."""
+        told = self.book.roles.when(resource, self.landing)
+        return tuple(as_held(resource, grant, one) for grant, one in told if (one.subject, one.role) == (subject, role))
+
+    def denials(self, requester: str, at: datetime) -> tuple[Unmerged, ...]:
+        """Return what was denied and rejected of somebody's requests in the week before an instant.
+
+        What was recorded after a merge counts too until its grants are admitted; what one run records counts for the next.
+        """
+        told = self.book.denials(requester)
+        return tuple(one for one, when in told if when > at - WEEK and (self.landing or when < at))
+
+    def waiting(self, files: Iterable[File]) -> Iterator[tuple[GrantId, Oid]]:
         """Yield which files of main are not admitted yet; none of those that were refused for good."""
-        held = self.book.rows(self.landing)
-        for grant, blob in files:
-            row = held.get(grant.partition("/")[0], {}).get(grant)
-            if (row is None or row.blob != blob) and not self.book.refused(grant, blob):
-                yield grant, blob
+        return self.book.roles.waiting(files, self.landing)
+
+    @property
+    def main(self) -> str:
+        """The commit of main that the ledger named last, "" where it named none or where this is about a landing."""
+        return "" if self.landing else self.book.main
 
 
 def _holding(rows: Mapping[GrantId, AdmittedGrant], at: datetime) -> set[str]:

@@ -33,7 +33,7 @@ from msgspec import Struct
 
 from daypass.core.grant import Bounded, Moments
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.records import ActRecord, ApprovalRecord
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, HeldWindow
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Window
 
@@ -95,6 +95,11 @@ class Admission(Struct, frozen=True):
     def bounded(self) -> Bounded:
         """What bounds are asked of."""
         return Bounded(self.subject, self.resource, self.role, self.purpose, self.due, self.window.start)
+
+    @property
+    def held(self) -> HeldWindow:
+        """Who has which role when by it, not before its merge whatever the window says."""
+        return HeldWindow(self.subject, self.role, max(self.window.start, self.merged_at), self.window.end)
 
 
 class Refusal(Struct, frozen=True):

@@ -66,3 +66,28 @@ def forget_before(at: datetime) -> datetime:
 def cut_to(end: datetime | None, handed: Handed) -> Handed:
     """Return what was handed over as it is once its entitlement ends at ``end`` (None: as before)."""
     return handed._replace(ended=True) if end is not None and handed.until > end else handed
+
+
+class HeldWindow(NamedTuple):
+    """When somebody had, has or is to have a role on a grant's resource, by one admission of it."""
+
+    subject: str
+    role: str
+    start: datetime
+    until: datetime
+
+
+HELD_KEPT = timedelta(days=120)
+"""So long it is remembered who had which role: for 90 days, and for what is proved a month late."""
+
+
+def ended_by(end: datetime | None, held: HeldWindow) -> HeldWindow | None:
+    """Return when a role was had where its grant ended at an instant (None: it did not); None where that is never."""
+    if end is not None and end < held.until:
+        held = held._replace(until=end)
+    return held if held.start < held.until else None
+
+
+def held_after(at: datetime) -> datetime:
+    """Return after which end it is remembered who had which role, after a receipt of ``at``."""
+    return at - HELD_KEPT if at - NEVER > HELD_KEPT else NEVER

@@ -130,6 +130,8 @@ def _delta(head: Head, chunks: Iterable[tuple[str, bytes]]) -> Delta:
     delta.holdings |= {key: None for (key,) in parts.pop("taken")}
     for _, handed in parts.pop("handovers"):
         delta.handed.setdefault(handed.entitlement, []).append(handed)
+    for (grant, place), held in parts.pop("held"):
+        delta.held.setdefault(grant, {})[place] = held
     for name, entries in parts.items():
         # A set's keys are changed to be there.
         getattr(delta, name).update((entry[0], entry[1] if len(entry) > 1 else True) for entry in entries)

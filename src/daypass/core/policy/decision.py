@@ -16,8 +16,9 @@ Everything wrong is said at once. How it is decided:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec import Struct
 
@@ -27,8 +28,8 @@ from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.cel.pattern import whole
 from daypass.core.policy.details import WRONG_DETAILS, faults
-from daypass.core.policy.facts import HISTORY, beside_words, of_history, printable
-from daypass.core.policy.held import UNREAD, Held
+from daypass.core.policy.facts import beside_words, coming, of_history, printable, untold
+from daypass.core.policy.held import UNREAD, Held, held_too_long
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import Requirement, merge, resolve, sponsored
 from daypass.core.policy.rules import Rule, Verdict
@@ -42,14 +43,15 @@ PAUSED = "giving is paused: limits.pause is set on main, and only ends go on"
 DEFAULT = "default"
 """What stands for a rule's id where no rule asked."""
 
-JUDGING = 4
+JUDGING = 5
 """Counts up when a release decides otherwise by the same policies, so that what was given before can be judged as it was.
 
 1: ``approve: automatically`` held whoever asked. 2: it holds for oneself, and for others where the rule says ``on_behalf``.
 3: rules that ask one source say the same of when it is reminded, escalated and closed. 4: a workload with claims gets nothing
-at a target that does not check them.
+at a target that does not check them. 5: nobody has a role for longer than it allows in all, by whatever grants.
 """
 _FAULT_SINCE = {"chain-differs": 3, "manager-circle": 2}
+TOTALS = 5
 _ON_BEHALF, _CLAIMS = 2, 4
 
 
@@ -114,7 +116,7 @@ class Decision(Struct, frozen=True):
     nothing, and asked for nothing. ``requirements`` come by source and are given even when it is
     denied. ``needs`` are the same with the people who could meet them when the request was opened.
     ``unread`` are the resources of which the ledger would have had to say who holds, or approved, something there, and
-    ``unread_of`` the subject of whom what else they hold, "" where no rule asks or it was read.
+    ``untold`` what else of it, in words. Both are empty where no rule asks or it was read.
     """
 
     denials: tuple[Denial, ...]
@@ -126,7 +128,7 @@ class Decision(Struct, frozen=True):
     traces: tuple[RuleTrace, ...] = ()
     needs: tuple[Requirement, ...] = ()
     unread: tuple[str, ...] = ()
-    unread_of: str = ""
+    untold: tuple[str, ...] = ()
 
     @property
     def denied(self) -> bool:
@@ -143,18 +145,20 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     denials = [*_broken(policy, request.judging), *_grant_denials(policy, grant), *_request_denials(policy, request)]
     window = request.window or grant.span.starting(request.opened_at)
     denials += _future_denials(policy, grant, window) + _purpose_denials(policy, request, window)
+    denials += _total_denials(policy, request, window)
     if not _known(policy, grant):
         return Decision(tuple(denials), (), automatic=False, policy=policy.digest)
+    ahead = coming(window, request.opened_at)
     facts = {
         **policy.facts.of_grant(grant),
         **policy.facts.of_request(request.requester, request.opened_at, request.kind, window),
-        **of_history(request.held, grant.subject, window),
+        **of_history(request.held, grant.subject, ahead),
     }
     verdicts = policy.rules.judge(facts)
     # That a purpose's rule could not read a detail goes without saying where the detail is told to be wrong.
     told = any(denial.code in WRONG_DETAILS for denial in denials)
     heard = (verdict for verdict in verdicts if not (told and verdict.failure and verdict.rule.purpose))
-    denials += _rule_denials(heard, beside_words(request.held, grant.subject, window))
+    denials += _rule_denials(heard, partial(beside_words, request.held, grant.subject, ahead))
     applied = [verdict.rule for verdict in verdicts if verdict.applies]
     required = [requirement for rule in applied for requirement in rule.require]
     lifting = {rule.id for rule in applied if _lifts(rule, request)}
@@ -173,7 +177,9 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
         traces=tuple(_trace(verdict, facts) for verdict in verdicts) if trace else (),
         needs=needs,
         unread=() if request.held.known else tuple(sorted({name for need in needs for name in need.of_ledger})),
-        unread_of=grant.subject if policy.rules.of_history and not request.held.known else "",
+        untold=()
+        if request.held.known
+        else untold(policy.rules.history, grant.subject, f"{grant.role} of {grant.resource}", request.requester),
     )
 
 
@@ -348,7 +354,20 @@ def _future_denials(policy: Policy, grant: Grant, window: Window | None) -> list
     return [Denial(*said) for said in outside(_bounds(policy, grant, window), window)]
 
 
-def _rule_denials(verdicts: Iterable[Verdict], beside: str = "") -> list[Denial]:
+def _total_denials(policy: Policy, request: Request, window: Window) -> list[Denial]:
+    """Refuse what would add up, with what its subject has had and has, to longer than the role allows without a gap."""
+    grant = request.grant
+    resource = policy.catalogue.resources.get(grant.resource)
+    role = resource.roles.get(grant.role) if resource is not None else None
+    if role is None or request.judging < TOTALS:
+        return []
+    who = f"{grant.subject} would have role {grant.role} of {grant.resource}"
+    return [
+        Denial(*said) for said in held_too_long(who, role.max_total or role.max_duration, request.held.role, window)
+    ]
+
+
+def _rule_denials(verdicts: Iterable[Verdict], beside: Callable[[Collection[str]], str] = lambda _: "") -> list[Denial]:
     found: list[Denial] = []
     for verdict in verdicts:
         rule = verdict.rule
@@ -364,7 +383,7 @@ def _rule_denials(verdicts: Iterable[Verdict], beside: str = "") -> list[Denial]
         elif verdict.denies:
             unless = rule.deny_unless
             text = " ".join((unless or rule.when).text.split())
-            message = (rule.message or f"rule {rule.id} denies this") + (beside if HISTORY & set(rule.names) else "")
+            message = (rule.message or f"rule {rule.id} denies this") + beside(rule.names)
             hint = f"passes when {text}" if unless is not None and not rule.deny else f"denied because {text}"
             found.append(Denial(RULE_DENIES, message, hint, rule.id))
     return found

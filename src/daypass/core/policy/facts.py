@@ -6,7 +6,7 @@ The environment that conditions are compiled in and the documents are made from 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum
@@ -16,7 +16,7 @@ from daypass.core.bounds.vendors import Vendor
 from daypass.core.catalogue import Catalogue, Purpose, Resource, Role, Subject
 from daypass.core.grant import Grant
 from daypass.core.policy.details import HAS, typed
-from daypass.core.policy.held import Held
+from daypass.core.policy.held import FRAME, Held, days_held
 from daypass.core.window import Window, format_duration, format_instant
 
 
@@ -59,6 +59,19 @@ VOCABULARY: Mapping[str, tuple[VariableKind, str]] = {
         "what else the subject holds during any of the window, each as resource/role",
     ),
     "subject.live_grants": (VariableKind.INT, "by how many other grants"),
+    "subject.days_held": (
+        VariableKind.INT,
+        "on how many days of 90 the subject has had this role, those of this window counted",
+    ),
+    "subject.use_known": (
+        VariableKind.BOOL,
+        "whether anybody knows when the subject last used the resource; false so far",
+    ),
+    "subject.last_used": (VariableKind.INT, "how many days ago that was; where nobody knows, reading it fails"),
+    "requester.denials": (
+        VariableKind.INT,
+        "how often requests of the requester were denied or rejected in the last 7 days",
+    ),
     "request.number_of_grants": (VariableKind.INT, "how many grants the request adds or changes"),
     "vendor.title": (VariableKind.STRING, 'the title of the subject\'s vendor, "" without one'),
     "vendor.agreement_until": (
@@ -116,11 +129,22 @@ def details_of(purpose: Purpose | None, grant: Grant) -> dict[str, Any]:
     return found
 
 
-ASKED = ("access.", "request.", "requester.", "subject.live")
+ASKED = (
+    "access.",
+    "request.",
+    "requester.",
+    "subject.live",
+    "subject.days_held",
+    "subject.use_known",
+    "subject.last_used",
+)
 """The beginnings of the names that only a request gives a value to."""
 
-HISTORY = frozenset({"subject.live", "subject.live_grants", "request.number_of_grants"})
+BESIDE = frozenset({"subject.live", "subject.live_grants", "request.number_of_grants"})
 """The variables that say what stands beside the grant that is judged: in the ledger, on main, and in its request."""
+
+HISTORY = BESIDE | {"subject.days_held", "requester.denials", "subject.use_known", "subject.last_used"}
+"""These, and the variables that say what was before."""
 
 FUNCTIONS = {
     "within_hours": (
@@ -143,23 +167,46 @@ FUNCTIONS = {
 """The functions that are ours: signature and meaning. CEL's own are there as well."""
 
 
-def beside_words(held: Held, subject: str, window: Window) -> str:
-    """Name the grants that a subject holds beside, in words that go after a message; "" where there are none."""
-    live = [
-        f"{one.grant}{'' if one.window else ', not admitted yet'}"
-        for one in held.grants
-        if one.subject == subject and one.meets(window)
-    ]
-    return f" (held beside it: {'; '.join(live)})" if live else ""
+def beside_words(held: Held, subject: str, window: Window, names: Collection[str]) -> str:
+    """Say what variables of the ledger rest on, in words that go after a message; "" where there is nothing."""
+    said = []
+    live = [one for one in held.grants if one.subject == subject and one.meets(window)]
+    if live and BESIDE & set(names):
+        named = (f"{one.grant}{'' if one.window else ', not admitted yet'}" for one in live)
+        said.append(f"held beside it: {'; '.join(named)}")
+    if held.role and "subject.days_held" in names:
+        by = sorted({one.grant for one in held.role})
+        said.append(f"{days_held(held.role, window)} days of {FRAME}, by this and {', '.join(by)}")
+    if held.denials and "requester.denials" in names:
+        said.append(f"not merged: {', '.join(f'#{one.pull} {one.what}' for one in held.denials)}")
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def untold(names: Collection[str], subject: str, role: str, requester: str) -> tuple[str, ...]:
+    """Say what a rule that reads variables of the ledger goes by, and nobody knows where none was read."""
+    return (
+        *((f"what else {subject} holds",) if BESIDE & set(names) else ()),
+        *((f"on which days {subject} has had {role}",) if "subject.days_held" in names else ()),
+        *((f"which requests of {requester} were denied or rejected",) if "requester.denials" in names else ()),
+    )
+
+
+def coming(window: Window, opened_at: datetime) -> Window:
+    """Return what of a window comes after the asking: nobody has access by it before."""
+    return window if window.start >= opened_at or window.ended(opened_at) else Window(opened_at, window.end)
 
 
 def of_history(held: Held, subject: str, window: Window) -> dict[str, Any]:
-    """Return the facts of what the subject holds beside the grant that is judged, during any of its window."""
+    """Return the facts of what the subject holds beside the grant that is judged, during any of its window, and of before."""
     live = [one for one in held.grants if one.subject == subject and one.meets(window)]
     return {
         "subject.live": sorted({f"{one.resource}/{one.role}" for one in live}),
         "subject.live_grants": len(live),
+        "subject.days_held": days_held(held.role, window),
+        "subject.use_known": False,
+        "requester.denials": len(held.denials),
         "request.number_of_grants": held.together,
+        **held.stated,
     }
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from daypass.core.finding import Place
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure, Facts, combine, evaluate_all
-from daypass.core.policy.facts import HISTORY, KINDS, VariableKind
+from daypass.core.policy.facts import BESIDE, HISTORY, KINDS, VariableKind
 from daypass.core.policy.requirement import Requirement
 
 _FREE = "free"
@@ -158,8 +158,8 @@ class Rules(Struct, frozen=True, eq=False):
     _of_purpose: Mapping[str, _Battery] = MappingProxyType({})
     of_ledger: frozenset[str] = frozenset()
     """The resources of which some rule asks the ledger who holds, or approved, something there."""
-    of_history: bool = False
-    """Whether some rule asks what stands beside the grant that is judged."""
+    history: frozenset[str] = frozenset()
+    """The variables of what stands beside the grant that is judged, and of what was before, that some rule reads."""
 
     @classmethod
     def of(cls, rules: Iterable[Rule]) -> Rules:
@@ -174,8 +174,13 @@ class Rules(Struct, frozen=True, eq=False):
         purposes = dict.fromkeys(rule.purpose for rule in ordered if rule.purpose)
         own = {name: _Battery(tuple(r for r in ordered if r.purpose == name), remember=False) for name in purposes}
         of_ledger = frozenset(name for rule in ordered for need in rule.require for name in need.of_ledger)
-        of_history = any(HISTORY & set(rule.names) for rule in ordered)
-        return cls(ordered, static, asking, own, of_ledger, of_history)
+        history = HISTORY.intersection(name for rule in ordered for name in rule.names)
+        return cls(ordered, static, asking, own, of_ledger, history)
+
+    @property
+    def of_beside(self) -> bool:
+        """Whether some rule asks what stands beside the grant that is judged."""
+        return bool(self.history & BESIDE)
 
     def judge_grant(self, facts: Facts) -> tuple[Verdict, ...]:
         """Ask the rules that need no request. ``facts`` must have every variable but those of the request."""

@@ -38,7 +38,8 @@ from daypass.core.ledger.statement import kind_of
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.ledger.ledger import GitLedger, Trail, begin_at_snapshot, counted
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
-from daypass.edges.ledger.tables import TABLES_VERSION, StoredStanding, Writer, begin_anew
+from daypass.edges.ledger.tables import TABLES_VERSION, StoredStanding, begin_anew
+from daypass.edges.ledger.writer import Writer
 from daypass.edges.store import BUSY, Store, usable, writing
 
 VERSION = f"{FOLD_VERSION}.{TABLES_VERSION}"

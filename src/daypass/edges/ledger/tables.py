@@ -13,23 +13,23 @@ import json
 import sqlite3
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from daypass.core.errors import EdgeError
 from daypass.core.grant import Moments
-from daypass.core.ids import GrantId, Oid, canonical
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, DecidedKey, Ended, Refusal, Resolution
-from daypass.core.ledger.records import Handed, forget_before
-from daypass.core.ledger.standing import Begun, DecidedWhen, Delta, FailedChange, Opened, Standing, over
+from daypass.core.ledger.records import Handed, HeldWindow
+from daypass.core.ledger.standing import Begun, DecidedWhen, FailedChange, OnResource, Opened, Standing, over
 from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended
-from daypass.core.window import Window, format_instant, parse_instant
+from daypass.core.window import Window, parse_instant
 
-TABLES_VERSION = 11
+TABLES_VERSION = 12
 """Counts up when the tables below change."""
 
 _WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
@@ -48,6 +48,8 @@ _TABLES = {
     "decided": "pull INTEGER, head TEXT, what TEXT, at INTEGER NOT NULL, requester TEXT NOT NULL,"
     " PRIMARY KEY(pull, head, what)",
     "voided": f"{_WORDS}, change TEXT NOT NULL, PRIMARY KEY({_KEY})",
+    "held": "grant_id TEXT, sequence INTEGER, subject INTEGER, role INTEGER, start INTEGER, until INTEGER,"
+    " PRIMARY KEY(grant_id, sequence)",
     "approved": "resource TEXT, handle TEXT, at INTEGER NOT NULL, PRIMARY KEY(resource, handle)",
     "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
     "pending": f"action TEXT, {_WORDS}, change TEXT NOT NULL, PRIMARY KEY(action, {_KEY})",
@@ -55,13 +57,11 @@ _TABLES = {
     " ended INTEGER NOT NULL",
 }
 _PARTS = frozenset(vars(Standing())) - {"head", "commit"}
-_CLUSTERED = frozenset({"admitted", "approved", "ended", "refused", "holding", "pending", "revoked", "taken", "voided"})
-_WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
-_PACKED = struct.Struct("<4I6IqqB")
+_CLUSTERED = frozenset(_TABLES) - {"state", "word", "proof", "decided", "seen", "handed"}
+WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
+PACKED = struct.Struct("<4I6IqqB")
 """An entitlement's words, subject, resource, role, meaning, purpose, moments that end it, start, until, length of the blob's
 id; both ids follow."""
-
-_Number4 = tuple[int, int, int, int]
 
 _V = TypeVar("_V")
 
@@ -140,13 +140,13 @@ class StoredStanding(Standing):
 
     def _rows(self) -> dict[GrantId, AdmittedGrant]:
         words, known = self._word_list(), self._entitlement
-        unpack, instant, make = _PACKED.unpack_from, datetime.fromtimestamp, tuple.__new__
+        unpack, instant, make = PACKED.unpack_from, datetime.fromtimestamp, tuple.__new__
         found: dict[GrantId, AdmittedGrant] = {}
         for grant, packed in self._query("SELECT grant_id, packed FROM admitted ORDER BY grant_id"):
             target, asset, principal, privilege, subject, resource, role, meaning, purpose, due, start, until, cut = (
                 unpack(packed)
             )
-            ids = packed[_PACKED.size :].hex()
+            ids = packed[PACKED.size :].hex()
             window = Window(instant(start, UTC), instant(until, UTC))
             entitlement = known(target, asset, principal, privilege)
             found[grant] = make(
@@ -216,6 +216,25 @@ class StoredStanding(Standing):
         rows = self._query("SELECT resource, handle, at FROM approved ORDER BY resource, handle")
         return {(resource, handle): utc(at) for resource, handle, at in rows}
 
+    def _held(self) -> dict[tuple[GrantId, int], HeldWindow]:
+        words = self._word_list()
+        rows = self._query("SELECT * FROM held ORDER BY grant_id, sequence")
+        return {(GrantId(grant), place): _held_window(words, *row) for grant, place, *row in rows}
+
+    def on_resource(self, resource: str) -> OnResource:
+        """Return what is known of the grants of one resource, without reading the others."""
+        return _guarded(lambda: self._on_resource(f"{resource}/", f"{resource}0"))
+
+    def _on_resource(self, first: str, beyond: str) -> OnResource:
+        words, found = self._word_list(), OnResource({}, {})
+        for grant, packed in self._query(
+            "SELECT grant_id, packed FROM admitted WHERE grant_id >= ? AND grant_id < ?", first, beyond
+        ):
+            found.blobs[grant] = Oid(packed[PACKED.size : PACKED.size + packed[PACKED.size - 1]].hex())
+        for grant, _, *row in self._query("SELECT * FROM held WHERE grant_id >= ? AND grant_id < ?", first, beyond):
+            found.held.setdefault(grant, []).append(_held_window(words, *row))
+        return found
+
     def _seen(self) -> dict[str, datetime]:
         return {main: utc(at) for main, at in self._query("SELECT main, at FROM seen ORDER BY rowid")}
 
@@ -239,11 +258,8 @@ class StoredStanding(Standing):
         return found
 
 
-def _begun_text(begun: Begun) -> str:
-    if not isinstance(begun, FailedChange):
-        return canonical(CHANGE.write(begun))
-    change, error, since, last, main = begun
-    return canonical([CHANGE.write(change), error, format_instant(since), format_instant(last), main])
+def _held_window(words: Sequence[str], subject: int, role: int, start: int, until: int) -> HeldWindow:
+    return HeldWindow(words[subject], words[role], utc(start), utc(until))
 
 
 def _begun_from(told: Any) -> tuple[Opened, Begun]:
@@ -255,143 +271,6 @@ def _begun_from(told: Any) -> tuple[Opened, Begun]:
     return opened, FailedChange(change, error, parse_instant(since), parse_instant(last), main)
 
 
-class Writer:
-    """Writes deltas inside the transaction that is open."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._words: dict[str, int] = {}
-
-    def write(self, delta: Delta) -> None:
-        """Put what changed in place of what was."""
-        self._change("admitted", delta.admissions, self._packed)
-        self._change("proof", delta.admissions, lambda a: (zlib.compress(canonical(ADMISSION.write(a)).encode(), 1),))
-        self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
-        self._change("revoked", delta.revoked, lambda _: ())
-        self._change("ended", delta.ends, lambda end: (canonical(ENDED.write(end)),))
-        self._holdings(delta.holdings)
-        self._pending(delta.begun)
-        self._voided(delta.voided)
-        self._handed(delta)
-        self._put(
-            "decided",
-            [(*key[:2], key[2].value, _seconds(told.at), told.requester) for key, told in delta.decided.items()],
-        )
-        self._run(
-            "INSERT INTO approved VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
-            [(*key, _seconds(at)) for key, at in delta.approved.items()],
-        )
-        seen = [(main, _seconds(at)) for main, at in delta.seen.items()]
-        self._run("INSERT OR IGNORE INTO seen VALUES (?, ?)", seen)
-
-    def _packed(self, admission: Admission) -> tuple[bytes]:
-        blob = bytes.fromhex(admission.blob)
-        numbers = (
-            *self._which(admission.entitlement),
-            self._word(admission.subject),
-            self._word(admission.resource),
-            self._word(admission.role),
-            self._word(admission.meaning),
-            self._word(admission.purpose),
-            self._word(_moments_text(admission.due)),
-            _seconds(admission.window.start),
-            _seconds(admission.window.end),
-            len(blob),
-        )
-        return (_PACKED.pack(*numbers) + blob + bytes.fromhex(admission.landing),)
-
-    def _change(
-        self, table: str, changed: Mapping[GrantId, _V | None], row: Callable[[_V], tuple[object, ...]]
-    ) -> None:
-        gone = [(grant,) for grant, value in changed.items() if value is None]
-        self._run(f"DELETE FROM {table} WHERE grant_id = ?", gone)  # noqa: S608  (our own names)
-        self._put(table, [(grant, *row(value)) for grant, value in changed.items() if value is not None])
-
-    def _holdings(self, changed: Mapping[Entitlement, Holding | None]) -> None:
-        gone = [self._which(entitlement) for entitlement, holding in changed.items() if holding is None]
-        self._run(f"DELETE FROM holding WHERE {_WHICH}", gone)  # noqa: S608  (a constant)
-        self._put("taken", gone)
-        held = [holding for holding in changed.values() if holding is not None]
-        again = [self._which(holding.entitlement) for holding in held]
-        self._run(f"DELETE FROM taken WHERE {_WHICH}", again)  # noqa: S608  (a constant)
-        self._put(
-            "holding",
-            [
-                (
-                    *self._which(h.entitlement),
-                    "\n".join(h.grants),
-                    _seconds(h.until) if h.until is not None else None,
-                    canonical(dict(h.numbers)) if h.numbers else "",
-                )
-                for h in held
-            ],
-        )
-
-    def _pending(self, changed: Mapping[Opened, Begun | None]) -> None:
-        gone = [(a.value, *self._which(e)) for (a, e), begun in changed.items() if begun is None]
-        self._run(f"DELETE FROM pending WHERE action = ? AND {_WHICH}", gone)  # noqa: S608  (a constant)
-        opened = [
-            (a.value, *self._which(e), _begun_text(begun)) for (a, e), begun in changed.items() if begun is not None
-        ]
-        self._put("pending", opened)
-
-    def _voided(self, changed: Mapping[Entitlement, Intended | None]) -> None:
-        gone = [self._which(entitlement) for entitlement, change in changed.items() if change is None]
-        self._run(f"DELETE FROM voided WHERE {_WHICH}", gone)  # noqa: S608  (a constant)
-        told = [
-            (*self._which(e), canonical(CHANGE.write(change))) for e, change in changed.items() if change is not None
-        ]
-        self._put("voided", told)
-
-    def _handed(self, delta: Delta) -> None:
-        # Most ledgers hand nothing over: there the table is empty, and nothing is looked for.
-        if delta.cuts and self._connection.execute("SELECT 1 FROM handed").fetchone():
-            cuts = [(*self._which(entitlement), _seconds(end)) for entitlement, end in delta.cuts.items()]
-            self._run(f"UPDATE handed SET ended = 1 WHERE {_WHICH} AND until > ?", cuts)  # noqa: S608  (a constant)
-        rows = [
-            (h.sequence, *self._which(h.entitlement), "\n".join(h.grants), _seconds(h.until), h.text, int(h.ended))
-            for new in delta.handed.values()
-            for h in new
-        ]
-        self._put("handed", rows)
-        if delta.head is not None:
-            self._run("DELETE FROM handed WHERE until <= ?", [(_seconds(forget_before(delta.head.at)),)])
-
-    def _put(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
-        if rows:
-            marks = ", ".join("?" * len(rows[0]))
-            self._run(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)  # noqa: S608  (our own names)
-
-    def _run(self, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
-        self._connection.executemany(sql, rows)
-
-    def _which(self, entitlement: Entitlement) -> _Number4:
-        return (
-            self._word(entitlement.target),
-            self._word(entitlement.resource),
-            self._word(entitlement.principal),
-            self._word(entitlement.privilege),
-        )
-
-    def _word(self, text: str) -> int:
-        """Return the number of a word, new or there already; numbers have no gap since no word is ever deleted."""
-        number = self._words.get(text)
-        if number is None:
-            found = self._connection.execute("SELECT id FROM word WHERE text = ?", (text,)).fetchone()
-            if found is None:
-                found = self._connection.execute("INSERT INTO word(text) VALUES (?) RETURNING id", (text,)).fetchone()
-            number = self._words[text] = int(found[0])
-        return number
-
-
-def _moments_text(moments: Moments) -> str:
-    return canonical([[name, _seconds(at)] for name, at in moments]) if moments else ""
-
-
 @lru_cache(maxsize=1024)
 def _moments(text: str) -> Moments:
     return tuple((name, utc(at)) for name, at in json.loads(text))
-
-
-def _seconds(instant: datetime) -> int:
-    return int(instant.timestamp())

@@ -13,7 +13,8 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from daypass.core.approval.held import UNPROVED, HeldBook, HeldView
+from daypass.core.approval.held import HeldBook, HeldView
+from daypass.core.approval.roles import UNPROVED
 from daypass.core.audit.access import read_trailers
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import Change, Landing
@@ -214,7 +215,7 @@ class _Landings:
     def _held(self, landing: Oid) -> HeldView:
         """Return what is known of the ledger, and of what this run adds to it, where a landing stands in main's order."""
         for body in self.found.bodies[self._booked :]:
-            self._book.add(body)
+            self._book.add(body, self._at)
         self._booked = len(self.found.bodies)
         return self._book.before(landing)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from daypass.core.approval.held import HeldBook
 from daypass.core.errors import ConflictError, DeniedError, InvalidError, UsageError
 from daypass.core.files.grants import grant_text, name_grant, read_grant
 from daypass.core.forge import Account, Entry, Pull, unsigned_denial
@@ -16,6 +17,7 @@ from daypass.core.ids import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.decision import Decision, Request, decide, room
+from daypass.core.policy.held import HeldGrant
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
 from daypass.core.record import replace
@@ -23,6 +25,7 @@ from daypass.core.window import Span, Window, format_duration, format_instant
 from daypass.pipeline.apply.current import read_current
 from daypass.pipeline.apply.tidy import open_from
 from daypass.pipeline.context import Context, WritingContext
+from daypass.pipeline.judge.beside import Beside
 from daypass.pipeline.judge.duplicates import Ended, duplicate_finding, first_duplicate
 from daypass.pipeline.judge.proposal import MOST_CHANGES
 from daypass.pipeline.judge.report import ending_message, plain_name
@@ -130,7 +133,9 @@ def extension(
     except OverflowError:
         raise UsageError(f"no calendar reaches {format_duration(more)} beyond the end of {admission.grant}") from None
     new = replace(old, span=Span(window=window))
-    decision = decide(policy, Request(new, requester, at, "widen"), trace=True)
+    beside = Beside(context.history, context.tip, policy, HeldBook(context.standing).before(), at)
+    held = beside.held(HeldGrant.of(new, window), requester)
+    decision = decide(policy, Request(new, requester, at, "widen", held=held), trace=True)
     left = room(policy, old, admission.window)
     hint = f"at most {format_duration(left)} more is possible" if left > timedelta(0) else "no more is possible"
     told = (replace(d, hint=hint) if d.code in _TOO_LATE else d for d in decision.denials)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from daypass.core.approval.held import HeldBook, HeldView
+from daypass.core.approval.held import HeldBook
 from daypass.core.audit.access import NO_TRAILERS, GrantStep, Sources, read_trailers
 from daypass.core.audit.differences import Comparison
 from daypass.core.audit.proof import JUDGED_KINDS, PolicyFacts, check_admission, check_denial
@@ -26,11 +26,12 @@ from daypass.core.ledger.codec import LATER
 from daypass.core.ledger.receipt import Admission, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
 from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.planning.compute import given
-from daypass.core.policy.decision import let_pass_then
-from daypass.core.policy.held import UNREAD, Held
+from daypass.core.policy.decision import TOTALS, let_pass_then
+from daypass.core.policy.held import UNREAD, Held, HeldGrant
+from daypass.pipeline.audit.unsettled import Unsettled
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.again import judge_again
-from daypass.pipeline.judge.beside import Beside, Files, grants_in
+from daypass.pipeline.judge.beside import Beside, grants_in
 from daypass.ports import History
 
 if TYPE_CHECKING:
@@ -144,36 +145,12 @@ class _Past(Struct, frozen=True):
 
 
 def _asks(context: Context, commit: Oid) -> bool:
-    """Say whether the rules of a commit ask what the ledger knows. Where they cannot be read nothing is judged by them."""
+    """Say whether the rules of a commit ask who holds what else. Where they cannot be read nothing is judged by them."""
     try:
         rules = context.policy_at(commit).rules
     except EdgeError:
         return False
-    return bool(rules.of_ledger or rules.of_history)
-
-
-class _Unsettled:
-    """Main's files that no receipt settles yet, followed step by step as admissions are."""
-
-    def __init__(self, steps: list[GrantStep]) -> None:
-        self._steps = steps
-        self._next = 0
-        self._position = -1
-        self._open: dict[GrantId, Oid] = {}
-
-    def waiting(self, position: int, view: HeldView) -> Files | None:
-        """Return the files that stood open at a position of main; None for one that was passed: all are looked at then."""
-        if position < self._position:
-            return None
-        self._position = position
-        while self._next < len(self._steps) and self._steps[self._next].position <= position:
-            step = self._steps[self._next]
-            self._next += 1
-            self._open.pop(step.grant, None)
-            if step.new != ABSENT:
-                self._open[step.grant] = step.new
-        self._open = dict(view.waiting(self._open.items()))
-        return tuple(self._open.items())
+    return bool(rules.of_ledger or rules.of_beside)
 
 
 class _Run:
@@ -193,10 +170,10 @@ class _Run:
         self._reviews: list[int] = []
         self._earlier: list[int] = []
         self._waiting: list[tuple[Receipt, Admission, Admission | None, Held]] = []
-        self._book = HeldBook(proof.start)
-        self._asks = any(_asks(context, past.commits[place]) for place in (0, *past.policies) if past.commits)
-        self._unsettled = _Unsettled(past.steps)
-        self._together: tuple[str, dict[GrantId, Grant]] = ("", {})
+        asks = any(_asks(context, past.commits[place]) for place in (0, *past.policies) if past.commits)
+        self._book = HeldBook(proof.start, whole=asks)
+        self._unsettled = Unsettled(past.steps)
+        self._judged: tuple[str, Beside | None] = ("", None)
 
     def add(self, receipt: Receipt) -> None:
         body = receipt.body
@@ -217,8 +194,7 @@ class _Run:
             self._denial(receipt, body)
         if isinstance(body, Reviewed):
             self._reviews.append(receipt.sequence)
-        if self._asks:  # else nobody ever asks, and what is live need not be held a second time
-            self._book.add(body)
+        self._book.add(body, receipt.run_at)
         self._sums.add(receipt)
         self._comparison.add(receipt)
         self.proved += 1
@@ -230,28 +206,33 @@ class _Run:
             policy = self._context.policy_at(self._past.policies_of(body.base))
         except EdgeError:
             return UNREAD  # it is named when the admission is held against git
+        if body.judged < TOTALS and not (policy.rules.history or policy.rules.of_ledger):
+            return UNREAD  # nobody asked then
         try:
-            beside = self._beside(body.base, policy, body.merged_at, body.landing)
-            if beside.asks:
-                beside.ask_together(self._brought(body.landing))
-            return beside.held(body.grant, body.subject)
+            beside = self._of_landing(body, policy)
+            grant = HeldGrant(body.grant, body.subject, body.resource, body.role, body.window)
+            return beside.held(grant, body.requester)
         except EdgeError as error:
             # Judged as if nothing stood beside it, whoever has the ledger's key could hide what did.
             message = f"receipt {place}, {body.grant}: what was merged beside it cannot be read: {error.message}"
             self.found.append(Difference("beside-unreadable", message, grant=body.grant, receipt=place))
             return UNREAD
 
-    def _brought(self, landing: Oid) -> dict[GrantId, Grant]:
-        """Return the grants that a landing added or changed; those of one landing come one after the other."""
-        if self._together[0] != landing:
-            files = self._past.brought(landing)
-            contents = dict(self._context.history.blobs(dict.fromkeys(files.values())))
-            self._together = (landing, grants_in({grant: contents[blob] for grant, blob in files.items()}))
-        return self._together[1]
+    def _of_landing(self, body: Admission, policy: Policy) -> Beside:
+        """Return what stands beside the grants of a landing, which were judged at once; they come one after the other."""
+        landing, beside = self._judged
+        if landing != body.landing or beside is None:
+            beside = self._beside(body.base, policy, body.merged_at, body.landing)
+            files = self._past.brought(body.landing)
+            if len(files) > 1:
+                contents = dict(self._context.history.blobs(dict.fromkeys(files.values())))
+                beside.ask_together(grants_in({grant: contents[blob] for grant, blob in files.items()}))
+            self._judged = (body.landing, beside)
+        return beside
 
     def _beside(self, base: Oid, policy: Policy, at: datetime, landing: str = "") -> Beside:
         view = self._book.before(landing)
-        files = self._unsettled.waiting(self._past.positions.get(base, -1), view) if policy.rules.of_history else ()
+        files = self._unsettled.waiting(self._past.positions.get(base, -1), view)
         return Beside(self._context.history, base, policy, view, at, files)
 
     def _snapshot(self, receipt: Receipt, body: Snapshot) -> None:
@@ -284,9 +265,11 @@ class _Run:
         read = {file.grant: read_grant(grant_path(file.grant), contents[file.blob]) for file in asked}
         grants = {name: grant for name, grant in read.items() if isinstance(grant, Grant)}
         beside = self._beside(body.base, policy, receipt.run_at)
-        if beside.asks:
-            beside.ask_together(grants_in({file.grant: contents[file.blob] for file in written}))
-        held = {name: beside.held(name, grant.subject) for name, grant in grants.items()}
+        beside.ask_together(grants_in({file.grant: contents[file.blob] for file in written}))
+        held = {
+            name: beside.held(HeldGrant.of(grant, grant.span.starting(receipt.run_at)), body.requester)
+            for name, grant in grants.items()
+        }
         self.found += check_denial(receipt, body, grants, policy, held)
 
     def unread(self) -> Iterable[Difference]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from daypass.core.approval.held import HeldView
+from daypass.core.approval.roles import File
 from daypass.core.files.document import GRANT_LIMIT
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
@@ -17,9 +18,10 @@ from daypass.core.ids import FOLDER, SUFFIX, GrantId, Oid, grant_id, grant_path
 from daypass.core.policy.held import UNREAD, Held, HeldGrant
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
+from daypass.core.window import Window
 from daypass.ports import History
 
-Files = Iterable[tuple[GrantId, Oid]]
+Files = Iterable[File]
 
 
 def grants_in(contents: Mapping[GrantId, bytes]) -> dict[GrantId, Grant]:
@@ -47,44 +49,84 @@ class Beside:
         self._history, self._base, self._view, self._at = history, base, view, at
         self._rules = policy.rules
         self._files = files
-        self._asked: tuple[HeldGrant, ...] = ()
-        self._merged: tuple[HeldGrant, ...] | None = None
+        self._asked: dict[GrantId, HeldGrant] = {}
+        self._roles: dict[tuple[str, str, str], list[HeldGrant]] = {}
+        self._merged: dict[str, tuple[HeldGrant, ...]] = {}
+        self._brought: dict[GrantId, str] | None = None
 
     def ask_together(self, grants: Mapping[GrantId, Grant]) -> None:
         """Take in the grants that the request adds or changes."""
-        self._asked = tuple(HeldGrant.of(grant, grant.span.starting(self._at)) for grant in grants.values())
+        self._asked = {name: HeldGrant.of(grant, grant.span.starting(self._at)) for name, grant in grants.items()}
+        for one in self._asked.values():
+            self._roles.setdefault((one.resource, one.subject, one.role), []).append(one)
 
-    @property
-    def asks(self) -> bool:
-        """Whether some rule asks what stands beside a grant."""
-        return self._rules.of_history
-
-    def held(self, grant: GrantId, subject: str) -> Held:
-        """Return what is known beside one grant of the request, which is a subject's."""
+    def held(self, grant: HeldGrant, requester: str) -> Held:
+        """Return what is known beside one grant of the request, which somebody asks for."""
+        view, at, reads = self._view, self._at, self._rules.history
         found = UNREAD
-        if self._view is not None and (self._rules.of_ledger or self._rules.of_history):
-            found = self._view.of(self._rules.of_ledger, self._at)
-        if not self._rules.of_history:
-            return found
+        if view is not None and (self._rules.of_ledger or reads):
+            found = view.of(self._rules.of_ledger, at)
+        if view is not None and "requester.denials" in reads:
+            found = replace(found, denials=view.denials(requester, at))
+        return replace(found, grants=self._others(grant), together=max(1, len(self._asked)), role=self._role(grant))
+
+    def _others(self, grant: HeldGrant) -> tuple[HeldGrant, ...]:
+        """Return what else the subject holds, where some rule asks."""
+        if not self._rules.of_beside:
+            return ()
         beside: dict[GrantId, HeldGrant] = {}
         if self._view is not None:
-            beside = {one.grant: one for one in (*self._view.grants_of(subject), *self._waiting(self._view))}
-        beside |= {one.grant: one for one in self._asked}
-        others = tuple(one for name, one in sorted(beside.items()) if name != grant and one.subject == subject)
-        return replace(found, grants=others, together=max(1, len(self._asked)))
+            found = (*self._view.grants_of(grant.subject), *self._waiting(""))
+            beside = {one.grant: one for one in found}
+        beside |= self._asked
+        return tuple(
+            one for name, one in sorted(beside.items()) if name != grant.grant and one.subject == grant.subject
+        )
 
-    def _waiting(self, view: HeldView) -> tuple[HeldGrant, ...]:
-        """Return the grants of main that are not admitted yet."""
-        if self._merged is None:
-            waiting = dict(view.waiting(self._files if self._files is not None else self._on_main()))
+    def _role(self, grant: HeldGrant) -> tuple[HeldGrant, ...]:
+        """Return when the subject had, has and is to have the very role otherwise.
+
+        What the request replaces, this grant itself too, is had until now and no longer.
+        """
+        key = (grant.resource, grant.subject, grant.role)
+        found = [one for one in self._roles.get(key, ()) if one.grant != grant.grant]
+        if self._view is not None:
+            replaced = {grant.grant, *self._asked}
+            for one in self._view.role(*key):
+                window = one.window if one.grant not in replaced else _until(one.window, self._at)
+                found += [one._replace(window=window)] if window is not None else []
+            waiting = (one for one in self._waiting(grant.resource) if one.grant not in replaced)
+            found += [one for one in waiting if (one.resource, one.subject, one.role) == key]
+        return tuple(sorted(found, key=lambda one: (one.grant, one.window is not None, one.window)))
+
+    def _waiting(self, resource: str) -> tuple[HeldGrant, ...]:
+        """Return the grants of main that are not admitted yet, on a resource or, of "", on any."""
+        if resource not in self._merged:
+            assert self._view is not None  # noqa: S101  (asked by the callers)
+            files = self._files if self._files is not None else self._on_main(resource)
+            waiting = dict(self._view.waiting(files))
             # What came to main around the gate may be larger than any grant, and is none.
-            sizes = self._history.sizes(dict.fromkeys(waiting.values()))
+            sizes = self._history.sizes(dict.fromkeys(waiting.values())) if waiting else {}
             contents = dict(self._history.blobs(blob for blob, size in sizes.items() if size <= GRANT_LIMIT))
             read = [read_grant(grant_path(name), contents[b]) for name, b in waiting.items() if b in contents]
-            self._merged = tuple(HeldGrant.of(grant, None) for grant in read if isinstance(grant, Grant))
-        return self._merged
+            self._merged[resource] = tuple(HeldGrant.of(grant, None) for grant in read if isinstance(grant, Grant))
+        return self._merged[resource]
 
-    def _on_main(self) -> Files:
-        entries = self._history.entries(self._base, FOLDER.rstrip("/"))
+    def _on_main(self, resource: str) -> Files:
+        if self._brought is None:
+            self._brought = self._landed()
+        entries = self._history.entries(self._base, f"{FOLDER}{resource}".rstrip("/"))
         plain = (entry for entry in entries if entry.mode.startswith("100") and entry.path.endswith(SUFFIX))
-        return ((grant_id(entry.path), entry.oid) for entry in plain)
+        return ((name := grant_id(entry.path), entry.oid, self._brought.get(name, "")) for entry in plain)
+
+    def _landed(self) -> dict[GrantId, str]:
+        """Return which commit brought what came to main since the ledger's last word: nobody has looked at that yet."""
+        main = self._view.main if self._view is not None else ""
+        if not main or main == self._base or self._history.find(main) is None:
+            return {}
+        landings = self._history.landings(Oid(main), self._base)
+        return {grant_id(c.path): one.oid for one in landings for c in one.changes if c.path.startswith(FOLDER)}
+
+
+def _until(window: Window | None, at: datetime) -> Window | None:
+    return window.until(at) if window is not None else None

@@ -24,14 +24,14 @@ from daypass.core.ledger.receipt import Admission
 from daypass.core.plan import Entitlement
 from daypass.core.planning.compute import given
 from daypass.core.policy.decision import Decision, Request, decide
-from daypass.core.policy.held import Held
+from daypass.core.policy.held import Held, HeldGrant
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending
 from daypass.core.record import replace
 from daypass.core.request import Item, Proposal
 from daypass.core.window import Window, format_instant
 from daypass.pipeline.context import Context
-from daypass.pipeline.judge.beside import Beside, grants_in
+from daypass.pipeline.judge.beside import Beside
 from daypass.pipeline.judge.duplicates import Ended, has_ended, proposed_duplicates
 from daypass.pipeline.judge.policies import last_read
 from daypass.ports import History
@@ -112,7 +112,8 @@ def read_proposal(
     beside = Beside(history, base, policy, asked.held, at)
 
     def decides(grant: Grant, kind: str) -> tuple[Decision, Held]:
-        window, held = grant.span.starting(at), beside.held(grant.id, grant.subject)
+        window = grant.span.starting(at)
+        held = beside.held(HeldGrant.of(grant, window), asked.requester)
         request = Request(grant, asked.requester, asked.opened_at, kind, window, held=held)
         return decide(policy, request, trace=trace), held
 
@@ -226,14 +227,13 @@ def _items(
     # What came to main around the gate may be larger than any grant: nobody need read it to take it away.
     sizes = history.sizes(dict.fromkeys(oid for oid in wanted if oid in regular))
     contents = dict(history.blobs(oid for oid, size in sizes.items() if size <= MOST_BYTES))
-    if beside.asks:
-        new = {grant_id(c.path): contents[c.new] for c in changes if not c.deleted and c.path not in bad}
-        beside.ask_together(grants_in(new))
+    new = {c.path: read_grant(c.path, contents[c.new]) for c in changes if not c.deleted and c.path not in bad}
+    beside.ask_together({grant.id: grant for grant in new.values() if isinstance(grant, Grant)})
     items: list[Item] = []
     for change in changes:
         if change.path in bad:
             continue
-        item = _item(change, contents, read, asked, decides, at)
+        item = _item(change, contents, new, read, asked, decides, at)
         if isinstance(item, Item):
             items.append(item)
         else:
@@ -244,6 +244,7 @@ def _items(
 def _item(
     change: Change,
     contents: Mapping[Oid, bytes],
+    written: Mapping[str, Grant | tuple[Finding, ...]],
     read: Policy,
     asked: Asked,
     decides: _Decides,
@@ -255,7 +256,7 @@ def _item(
     window = proof.window if proof is not None else None
     if change.deleted:
         return Item(name, "remove", change.new, None, old, None, _ending(read, name, change, old, proof, at))
-    new = read_grant(change.path, contents[change.new])
+    new = written[change.path]
     if not isinstance(new, Grant):
         return new
     ending = _ending(read, name, change, old, proof, at)

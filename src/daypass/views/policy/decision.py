@@ -12,8 +12,10 @@ from daypass.core.grant import Detail, Grant
 from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.details import early_ends
+from daypass.core.policy.held import Held
 from daypass.core.policy.order import ordered
 from daypass.core.policy.policies import Policy
+from daypass.core.policy.rules import Rules
 from daypass.core.request import Effect, Item
 from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
@@ -181,8 +183,7 @@ def needs_text(policy: Policy, grant: Grant, decision: Decision, *, requester: s
     if decision.unread:
         where = ", ".join(decision.unread)
         lines.append(f"  not known here, since the ledger was not read: who holds or approved something on {where}")
-    if decision.unread_of:
-        lines.append(f"  not known here, since the ledger was not read: what else {decision.unread_of} holds")
+    lines += [f"  not known here, since the ledger was not read: {what}" for what in decision.untold]
     if not decision.requirements:
         rules = ", ".join(decision.rules)
         lines.append(f"  needs  nobody: passes automatically ({rules})")
@@ -223,6 +224,26 @@ def explain_text(
         lines.append(f"  none was judged{'' if decision.denials else f'; {default}'}")
     lines.append("Decision:" + ("  denied" if decision.denials else ""))
     return joined(lines) + needs_text(policy, grant, decision, requester=requester)
+
+
+def basis_lines(rules: Rules, grant: Grant, requester: str, held: Held, after: str) -> list[str]:
+    """Say what each fact of the ledger rests on that rules go by; ``after`` says as of which place."""
+    named, reads, role = sorted(rules.of_ledger), rules.history, f"{grant.role} on {grant.resource}"
+    lines = [f"Who holds or approved something on {', '.join(named)} is as the ledger says {after}."] if named else []
+    lines += [f"What else {grant.subject} holds is as main and the ledger say, {after}."] if rules.of_beside else []
+    if held.role:
+        lines.append(f"{grant.subject} has had, has or will have {role} as main and the ledger say, {after}, by")
+        lines += [f"  {one.said_whole}" for one in held.role]
+    elif "subject.days_held" in reads:
+        lines.append(f"{grant.subject} has not had {role} lately, as main and the ledger say {after}.")
+    if "requester.denials" in reads:
+        told = ", ".join(f"#{one.pull} ({one.what})" for one in held.denials) or "none"
+        lines.append(
+            f"Denied or rejected of {requester}'s requests in the last 7 days, as the ledger says {after}: {told}."
+        )
+    if reads & {"subject.use_known", "subject.last_used"}:
+        lines.append(f"Nothing tells when {grant.subject} last used {grant.resource}.")
+    return lines
 
 
 def decision_data(catalogue: Catalogue, grant: Grant, decision: Decision) -> dict[str, Any]:

@@ -268,7 +268,7 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
             read = _tidied(repo, GrantId(grant), error)
     _refuse_unknown(repo.policy, requester)
     who = requester or _asker(repo, read) or repo.forge.acting().handle or read.subject
-    held, basis = _held(repo, read, at)
+    held, basis = _held(repo, read, who, at)
     decision = decide(repo.policy, Request(read, who, at, "new", held=held), trace=True)
     state = _state(repo, read, at, draft_state(read, decision, repo.policy, who))
     if output == "json":
@@ -294,29 +294,23 @@ def _state(repo: AccessRepository, grant: Grant, at: datetime, draft: GrantState
     return found if found.subject else draft._replace(state=found.state, code=found.code, why=found.why)
 
 
-def _held(repo: AccessRepository, grant: Grant, at: datetime) -> tuple[Held, str]:
+def _held(repo: AccessRepository, grant: Grant, requester: str, at: datetime) -> tuple[Held, str]:
     """Return what the ledger says of what rules ask it about, with what that rests on in lines."""
     from daypass.core.approval.held import HeldBook
-    from daypass.core.policy.held import UNREAD
+    from daypass.core.policy.held import UNREAD, HeldGrant
     from daypass.pipeline.judge.beside import Beside
+    from daypass.views.findings import joined
+    from daypass.views.policy.decision import basis_lines
 
     rules = repo.policy.rules
-    named = rules.of_ledger
     try:
-        standing = repo.standing if named or rules.of_history else None
+        standing = repo.standing
     except DaypassError:
-        standing = None
-    if standing is None:
         return UNREAD, ""
     after = f"after receipt {standing.head.sequence}" if standing.head is not None else "before its first receipt"
-    held = Beside(repo.history, repo.tip, repo.policy, HeldBook(standing).before(), at).held(grant.id, grant.subject)
-    on = (
-        [f"Who holds or approved something on {', '.join(sorted(named))} is as the ledger says {after}."]
-        if named
-        else []
-    )
-    on += [f"What else {grant.subject} holds is as main and the ledger say, {after}."] if rules.of_history else []
-    return held, "".join(f"{line}\n" for line in on)
+    beside = Beside(repo.history, repo.tip, repo.policy, HeldBook(standing).before(), at)
+    held = beside.held(HeldGrant.of(grant, grant.span.starting(at)), requester)
+    return held, joined(basis_lines(rules, grant, requester, held, after))
 
 
 def _asker(repo: AccessRepository, grant: Grant) -> str:

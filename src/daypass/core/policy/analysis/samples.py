@@ -22,6 +22,7 @@ from daypass.core.policy.cel.expression import CALENDAR_PLACES
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.details import HAS
 from daypass.core.policy.facts import HISTORY, UNSURE, FactBook, vendor_facts
+from daypass.core.policy.held import FRAME
 from daypass.core.policy.rules import Rule
 
 MOST = 5_000
@@ -78,6 +79,9 @@ def samples_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Samples:
         _axis(names, lambda: ({"subject.live": held} for held in _holdings(catalogue, literals))),
         _axis(names, lambda: ({"subject.live_grants": number} for number in _numbers(pieces))),
         _axis(names, lambda: ({"request.number_of_grants": number} for number in _numbers(pieces) if number)),
+        _axis(names, lambda: ({"subject.days_held": number} for number in _numbers(pieces) if 0 < number <= FRAME)),
+        _axis(names, lambda: ({"requester.denials": number} for number in _numbers(pieces))),
+        *_use_axis(names, pieces),
         _axis(names, lambda: ({"grant.duration": value} for value in _durations(catalogue, literals))),
         _axis(names, lambda: ({"request.opened_at": value} for value in _instants(pieces, catalogue))),
         _axis(names, lambda: _accesses(_instants(pieces, catalogue))),
@@ -180,6 +184,14 @@ def _detail_axes(
         without = [] if of.required else [{f"details.{HAS}{name}": False}]
         if names & {f"details.{name}", f"details.{HAS}{name}"}:
             yield tuple({key: value for key, value in option.items() if key in names} for option in (*said, *without))
+
+
+def _use_axis(names: frozenset[str], pieces: Sequence[Sequence[Token]]) -> Iterator[tuple[Mapping[str, Any], ...]]:
+    """Return an axis for when a subject used the resource: nobody knows, or so many days ago."""
+    if names & {"subject.use_known", "subject.last_used"}:
+        known = [{"subject.use_known": True, "subject.last_used": number} for number in _numbers(pieces)]
+        options: list[Mapping[str, Any]] = [{"subject.use_known": False}, *known]
+        yield tuple({key: value for key, value in option.items() if key in names} for option in options)
 
 
 def _values(of: DetailField, catalogue: Catalogue, pieces: Sequence[Sequence[Token]]) -> Sequence[Any]:

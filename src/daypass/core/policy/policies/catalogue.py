@@ -211,8 +211,14 @@ def _roles(file: PolicyFile[ResourceForm], settings: Settings | None) -> Mapping
             bound = format_duration(settings.limits.max_duration)
             message = f"{role['max_duration']} is longer than the {bound} that the settings allow"
             file.fault("too-long", ("roles", name, "max_duration"), message, f"write at most {bound}")
+        total = file.duration("roles", name, "max_total") if "max_total" in role else None
+        if total is not None and total < longest:
+            message = f"max_total of {role['max_total']} is shorter than max_duration, {role['max_duration']}"
+            file.fault(
+                "total-too-short", ("roles", name, "max_total"), message, "write at least as much, or leave it out"
+            )
         privilege = role.get("privilege") or {"role": name}
-        found[name] = Role(name, longest, MappingProxyType(dict(privilege)), role.get("title", ""))
+        found[name] = Role(name, longest, MappingProxyType(dict(privilege)), role.get("title", ""), total)
     return frozen(found)
 
 

@@ -196,6 +196,12 @@ def _case(file: PolicyFile[PolicyTestForm], index: int, case: CaseForm) -> Polic
     )
     requester = asked.get("requester", asked["subject"])
     held = _held(grant.subject, case.get("live", []), case.get("history", {}))
+    if "held_for" in case.get("history", {}):
+        so_long = file.duration("cases", index, "history", "held_for")
+        if so_long is None:
+            return None
+        before = Window(span.starting(at).start - so_long, span.starting(at).start)
+        held = replace(held, role=(HeldGrant.of(grant, before)._replace(grant=GrantId(f"{grant.resource}/before")),))
     return PolicyCase(case["name"], grant, requester, at, _expected(case["expect"]), file.place("cases", index), held)
 
 
@@ -205,7 +211,14 @@ def _held(subject: str, live: Sequence[str], history: CaseHistory) -> Held:
         HeldGrant(GrantId(f"{resource}/live-{number}"), subject, resource, role, None)
         for number, (resource, _, role) in enumerate(one.partition("/") for one in live)
     )
-    return Held(grants=grants, together=history.get("number_of_grants", 1))
+    stated: dict[str, object] = {}
+    if "days_held" in history:
+        stated["subject.days_held"] = history["days_held"]
+    if "denials" in history:
+        stated["requester.denials"] = history["denials"]
+    if "last_used" in history:
+        stated |= {"subject.use_known": True, "subject.last_used": history["last_used"]}
+    return Held(grants=grants, together=history.get("number_of_grants", 1), stated=stated)
 
 
 def _span(file: PolicyFile[PolicyTestForm], window: WindowForm, *keys: Key) -> Span | None:

@@ -17,6 +17,7 @@ once or in portions. The rules of the fold:
 - what waited in an outbox and was told by others meanwhile changes nothing, but that its own intent is closed: the
   entitlement may have been given again since;
 - who approved something on a resource is remembered, with when they did last;
+- who had which role when is remembered for a while after: from an admission until its end, or whatever ended it before;
 - what was decided of a request that was not merged is remembered, so that it is recorded once;
 - what people said of a grant afterwards changes nothing: what they ended an end tells, as of anything else;
 - of each commit of main that receipts name it is remembered when the first one did;
@@ -25,12 +26,9 @@ once or in portions. The rules of the fold:
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from itertools import takewhile
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
@@ -46,163 +44,30 @@ from daypass.core.ledger.receipt import (
     Retirement,
     Settled,
 )
-from daypass.core.ledger.records import NEVER, Handed, cut_to, forget_before
+from daypass.core.ledger.records import NEVER, Handed, HeldWindow, cut_to, ended_by, forget_before, held_after
+from daypass.core.ledger.standing.state import Begun, DecidedWhen, FailedChange, OnResource, Opened, Standing
 from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.record import replace
-from daypass.core.window import TOLERANCE, Window
+from daypass.core.window import Window
 
-FOLD_VERSION = 11
+__all__ = (
+    "FOLD_VERSION",
+    "Begun",
+    "DecidedWhen",
+    "Delta",
+    "FailedChange",
+    "OnResource",
+    "Opened",
+    "Standing",
+    "fold",
+    "over",
+)
+
+FOLD_VERSION = 12
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
-_NONE: Mapping[Any, Any] = MappingProxyType({})
-
-
-Opened = tuple[Action, Entitlement]
-"""What an intent and its outcome have in common."""
-
-
-class FailedChange(NamedTuple):
-    """A change that was tried and failed last time.
-
-    ``error`` says how, ``since`` is when it first failed so, ``last`` when it did last, and ``main`` the commit of main that
-    the run stood on.
-    """
-
-    change: Intended
-    error: str
-    since: datetime
-    last: datetime
-    main: str
-
-
-class DecidedWhen(NamedTuple):
-    """When a receipt told of a decision about somebody's request; ``requester`` is a handle."""
-
-    at: datetime
-    requester: str
-
-
-Begun = Intended | FailedChange
-"""What was begun and never finished: how it ended is not known, or it failed, and may have come about all the same."""
-
-
-class Standing:
-    """The state after ``head``, the last receipt (None: none yet); ``commit`` is the ledger branch's, or ABSENT.
-
-    ``rows`` are the proved grants, slim, ``admissions`` their proofs, whole: dear where there are many, and `admission`
-    reads one. ``refusals`` are the grants that were refused last, with why; ``holdings`` is what is ours; ``begun`` what
-    was begun and not finished; ``handovers``, by the receipt's number, what was handed over and had not ended by itself
-    at the last receipt. ``taken`` was given by us, was seen gone when we took it away, and has not been given again.
-    ``ends`` are the proved grants that something other than their windows ended; the windows of their rows and proofs are
-    over by then, so that whoever asks for them finds them ended.
-    ``voided`` are the additions that only receipts tell of which count for nothing (`daypass.core.planning.voided`).
-    ``revoked`` are the grants that an emergency stop ended and that have not been proved again: no brake holds back what
-    takes their access away. ``seen`` are the commits of main that receipts named, in their order, each with when the first
-    one did. ``approved`` is, by resource and handle, when somebody last approved there. ``decided`` are the decisions on
-    requests that were not merged, and when each was recorded. Answers never change; mappings but ``holdings`` are in order.
-
-    Written out, and no dataclass: to compile one would slow the start of every verb that reads the ledger.
-    """
-
-    def __init__(
-        self,
-        head: Head | None = None,
-        commit: Oid = ABSENT,
-        *,
-        rows: Mapping[GrantId, AdmittedGrant] = _NONE,
-        admissions: Mapping[GrantId, Admission] = _NONE,
-        refusals: Mapping[GrantId, Refusal] = _NONE,
-        holdings: Mapping[Entitlement, Holding] = _NONE,
-        begun: Mapping[Opened, Begun] = _NONE,
-        handovers: Mapping[int, Handed] = _NONE,
-        taken: frozenset[Entitlement] = frozenset(),
-        revoked: frozenset[GrantId] = frozenset(),
-        seen: Mapping[str, datetime] = _NONE,
-        ends: Mapping[GrantId, Ended] = _NONE,
-        decided: Mapping[DecidedKey, DecidedWhen] = _NONE,
-        voided: Mapping[Entitlement, Intended] = _NONE,
-        approved: Mapping[tuple[str, str], datetime] = _NONE,
-    ) -> None:
-        self.head: Final = head
-        self.commit: Final = commit
-        self.rows: Final = rows
-        self.admissions: Final = admissions
-        self.refusals: Final = refusals
-        self.holdings: Final = holdings
-        self.begun: Final = begun
-        self.handovers: Final = handovers
-        self.taken: Final = taken
-        self.revoked: Final = revoked
-        self.seen: Final = seen
-        self.ends: Final = ends
-        self.decided: Final = decided
-        self.voided: Final = voided
-        self.approved: Final = approved
-
-    @property
-    def pending(self) -> Mapping[Opened, Intended]:
-        """The changes that were begun and of which nobody knows how they ended."""
-        return {o: b.change if isinstance(b, FailedChange) else b for o, b in self.begun.items()}
-
-    @property
-    def unfinished(self) -> frozenset[Entitlement]:
-        """What these changes are about."""
-        return frozenset(entitlement for _, entitlement in self.begun)
-
-    @property
-    def failures(self) -> Mapping[Opened, FailedChange]:
-        """Those of them that were tried and failed last time."""
-        return {opened: begun for opened, begun in self.begun.items() if isinstance(begun, FailedChange)}
-
-    def handed(self, target: str, at: datetime) -> tuple[Handed, ...]:
-        """Return what was handed over for a target's entitlements and ends by itself after ``at``, oldest first."""
-        return tuple(h for h in self.handovers.values() if h.entitlement.target == target and h.until > at)
-
-    @property
-    def digest(self) -> str:
-        """The digest of the last receipt's envelope, "" before the first."""
-        return self.head.digest if self.head is not None else ""
-
-    @property
-    def at(self) -> datetime | None:
-        """The instant of the last receipt, None before the first."""
-        return self.head.at if self.head is not None else None
-
-    @property
-    def main(self) -> str:
-        """The commit of main that a receipt named last, "" when none did."""
-        return self.head.main if self.head is not None else ""
-
-    def main_before(self, at: datetime) -> str:
-        """Return the latest commit of main that a receipt named certainly before an instant, "" where none did."""
-        seen = takewhile(lambda one: at - one[1] >= TOLERANCE, self.seen.items())
-        return next(iter(deque(seen, 1)), ("", at))[0]
-
-    @property
-    def next_sequence(self) -> int:
-        """The number that the next receipt will have."""
-        return self.head.sequence + 1 if self.head is not None else 0
-
-    def admitted(self) -> Iterator[AdmittedGrant]:
-        """Yield every proved grant, slim, ordered by id."""
-        return iter(self.rows.values())
-
-    def blobs(self) -> Iterator[tuple[GrantId, Oid]]:
-        """Yield every proved grant with the blob that was proved, ordered by id."""
-        return ((row.grant, row.blob) for row in self.rows.values())
-
-    def admission(self, grant: GrantId) -> Admission | None:
-        """Return the proof of a grant, None where it is not proved now."""
-        return self.admissions.get(grant)
-
-    def refusal(self, grant: GrantId, blob: Oid, landing: Oid | None = None) -> Refusal | None:
-        """Return why these bytes, as that commit brought them where one is given, were refused; None where not."""
-        found = self.refusals.get(grant)
-        if found is None or found.blob != blob or landing not in (None, found.landing):
-            return None
-        return found
 
 
 class Delta:
@@ -222,6 +87,8 @@ class Delta:
         "ends",
         "handed",
         "head",
+        "held",
+        "held_until",
         "holdings",
         "refusals",
         "revoked",
@@ -242,6 +109,9 @@ class Delta:
         self.holdings: dict[Entitlement, Holding | None] = {}
         self.begun: dict[Opened, Begun | None] = {}
         self.voided: dict[Entitlement, Intended | None] = {}
+        self.held: dict[GrantId, dict[int, HeldWindow]] = {}
+        self.held_until: dict[GrantId, datetime] = {}
+        """When what was held by a grant before these receipts ended at the latest."""
         self.handed: dict[Entitlement, list[Handed]] = {}
         self.cuts: dict[Entitlement, datetime] = {}
         """Of what was handed over for an entitlement before these receipts, all that ends later has ended early."""
@@ -262,17 +132,21 @@ class Delta:
             self.begun |= {(change.action, change.entitlement): change for change in body.changes}
         elif isinstance(body, Ended):
             self.ends[body.grant] = body
+            self._end_held(body.grant, body.end)
         elif isinstance(body, Admission):
-            self._admit(body)
+            self._admit(body, receipt)
         elif isinstance(body, Refusal | Retirement):
-            self._refuse(body)
+            self._refuse(body, receipt.run_at)
         elif isinstance(body, Settled):
-            self._end_doubt(body)
+            self._end_doubt(body, receipt.run_at)
         elif isinstance(body, Decided):
-            self.decided[body.key] = DecidedWhen(receipt.at, body.requester)
+            self.decided[body.key] = DecidedWhen(receipt.run_at, body.requester)
 
-    def _admit(self, admission: Admission) -> None:
+    def _admit(self, admission: Admission, receipt: Receipt) -> None:
         self.admissions[admission.grant] = admission
+        self._end_held(admission.grant, receipt.run_at)
+        if (new := ended_by(None, admission.held)) is not None:
+            self.held[admission.grant][receipt.sequence] = new
         if not admission.narrowed_from:  # it was not approved anew: less of what has ended is nothing
             self.ends[admission.grant] = None
             for record in admission.approvals:
@@ -281,20 +155,26 @@ class Delta:
         self.refusals[admission.grant] = None
         self.revoked[admission.grant] = None
 
-    def _refuse(self, why: Refusal | Retirement) -> None:
+    def _end_held(self, grant: GrantId, at: datetime) -> None:
+        self.held_until[grant] = min(at, self.held_until.get(grant, at))
+        new = self.held.get(grant, {}).items()
+        self.held[grant] = {place: left for place, one in new if (left := ended_by(at, one)) is not None}
+
+    def _refuse(self, why: Refusal | Retirement, at: datetime) -> None:
         """Take back what was proved: the bytes are no longer on main."""
+        self._end_held(why.grant, at)
         self.admissions[why.grant] = None
         self.ends[why.grant] = None
         self.refusals[why.grant] = why if isinstance(why, Refusal) else None
         if isinstance(why, Retirement):
             self.revoked[why.grant] = why.revoked or None
 
-    def _end_doubt(self, settled: Settled) -> None:
+    def _end_doubt(self, settled: Settled, at: datetime) -> None:
         held = settled.holding
         self.holdings[held.entitlement] = replace(held, numbers=()) if settled.adopted else None
         self.voided[held.entitlement] = None
         for refusal in settled.refusals:
-            self._refuse(refusal)
+            self._refuse(refusal, at)
         if not settled.adopted:
             for action in Action:
                 self.begun[action, held.entitlement] = None
@@ -358,8 +238,15 @@ class Delta:
             approved=_over(
                 standing.approved, {k: max(at, standing.approved.get(k, at)) for k, at in self.approved.items()}
             ),
+            held=self._held_onto(standing.held),
             seen={**standing.seen, **{main: at for main, at in self.seen.items() if main not in standing.seen}},
         )
+
+    def _held_onto(self, before: Mapping[tuple[GrantId, int], HeldWindow]) -> Mapping[tuple[GrantId, int], HeldWindow]:
+        found = {key: ended_by(self.held_until.get(key[0]), one) for key, one in before.items()}
+        found |= {(grant, place): one for grant, new in self.held.items() for place, one in new.items()}
+        least = held_after(self.head.at) if self.head is not None else NEVER
+        return {key: one for key in sorted(found) if (one := found[key]) is not None and one.until > least}
 
     def _given(self, before: Mapping[int, Handed]) -> Mapping[int, Handed]:
         rows = [cut_to(self.cuts.get(handed.entitlement), handed) for handed in before.values()]

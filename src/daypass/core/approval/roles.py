@@ -1,0 +1,132 @@
+"""Who had which role when, as of a place in the ledger: what a standing remembers and the receipts that were added since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from daypass.core.ids import GrantId, Oid
+from daypass.core.ledger.receipt import Admission, Ended, Refusal, Retirement
+from daypass.core.ledger.records import NEVER, HeldWindow, ended_by, held_after
+from daypass.core.ledger.standing import OnResource, Standing
+from daypass.core.policy.held import HeldGrant
+from daypass.core.window import Window
+
+UNPROVED = "unproved"
+"""The code of a refusal that is none: the grant waits for its proof."""
+
+Told = Admission | Retirement | Refusal | Ended
+"""The bodies that change who has which role."""
+
+File = tuple[GrantId, Oid, str]
+"""A file of main, and the commit that brought it, "" where that was not looked at."""
+
+_MOST_WAITING = 1_000
+"""Receipts that are kept whole at most, until somebody asks."""
+
+_MANY = 10_000
+"""After so many receipts what need not be remembered is looked for."""
+
+
+class RoleBook:
+    """Who had which role when, resource by resource: the standing is asked of one when somebody asks of it.
+
+    What one landing gave counts for the others alone: its grants were judged together, by what stood before it.
+    """
+
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+        self._known: dict[str, OnResource] = {}
+        self._refused: dict[GrantId, Refusal] = {}
+        self._later: dict[str, list[tuple[Told, datetime]]] = {}
+        self._waiting = 0
+        self._landed: list[tuple[Admission, datetime]] = []
+        self._at = standing.at or NEVER
+        self._taken = 0
+
+    def add(self, body: Told, at: datetime) -> None:
+        """Take in what a receipt says next, of a run at an instant."""
+        self._at = max(self._at, at)
+        landed = self._landed
+        if isinstance(body, Admission) and not body.narrowed_from:
+            if landed and landed[0][0].landing != body.landing:
+                self._settle()
+            landed.append((body, at))
+            return
+        if any(one.grant == body.grant for one, _ in landed):
+            self._settle()
+        self._push(body, at)
+
+    def when(self, resource: str, landing: str) -> Iterator[tuple[GrantId, HeldWindow]]:
+        """Yield who has had which role on a resource when, by which grant, but for what a landing itself gave."""
+        least = held_after(self._at)
+        for grant, held in self._before(resource, landing).held.items():
+            yield from ((grant, one) for one in held if one.until > least)
+
+    def waiting(self, files: Iterable[File], landing: str) -> Iterator[tuple[GrantId, Oid]]:
+        """Yield which files of main are not admitted yet; none of those that were refused for good."""
+        for grant, blob, brought in files:
+            known = self._before(grant.partition("/")[0], landing)
+            if known.blobs.get(grant) != blob and not self._refuses(grant, blob, brought):
+                yield grant, blob
+
+    def _refuses(self, grant: GrantId, blob: Oid, brought: str) -> bool:
+        """Say whether a file was refused for good: it gives nothing, and never will unless it is brought anew."""
+        refusal = self._refused.get(grant) or self._standing.refusal(grant, blob)
+        said = refusal is not None and refusal.blob == blob and refusal.code != UNPROVED
+        return said and refusal is not None and brought in ("", refusal.landing)
+
+    def _before(self, resource: str, landing: str) -> OnResource:
+        if self._landed and self._landed[0][0].landing != landing:
+            self._settle()
+        return self._resource(resource)
+
+    def _settle(self) -> None:
+        for body, at in self._landed:
+            self._push(body, at)
+        self._landed.clear()
+
+    def _push(self, body: Told, at: datetime) -> None:
+        self._later.setdefault(body.grant.partition("/")[0], []).append((body, at))
+        self._waiting += 1
+        if self._waiting >= _MOST_WAITING:
+            for resource in tuple(self._later):
+                self._resource(resource)
+
+    def _resource(self, resource: str) -> OnResource:
+        known = self._known.get(resource)
+        if known is None:
+            known = self._known[resource] = self._standing.on_resource(resource)
+        later = self._later.pop(resource, ())
+        for body, at in later:
+            self._take(known, body, at)
+        self._waiting -= len(later)
+        self._taken += len(later)
+        if self._taken >= _MANY:
+            self._forget()
+        return known
+
+    def _take(self, known: OnResource, body: Told, at: datetime) -> None:
+        grant, end = body.grant, body.end if isinstance(body, Ended) else at
+        left = [one for held in known.held.pop(grant, ()) if (one := ended_by(end, held)) is not None]
+        if isinstance(body, Admission):
+            known.blobs[grant] = body.blob
+            new = ended_by(None, body.held)
+            left += [new] if new is not None else []
+        elif not isinstance(body, Ended):
+            known.blobs.pop(grant, None)
+        if isinstance(body, Refusal):
+            self._refused[grant] = body
+        if left:
+            known.held[grant] = left
+
+    def _forget(self) -> None:
+        self._taken, least = 0, held_after(self._at)
+        for known in self._known.values():
+            for grant in [name for name, held in known.held.items() if all(one.until <= least for one in held)]:
+                del known.held[grant]
+
+
+def as_held(resource: str, grant: GrantId, one: HeldWindow) -> HeldGrant:
+    """Return when a role was had as rules look at it."""
+    return HeldGrant(grant, one.subject, resource, one.role, Window(one.start, one.until))

@@ -1,0 +1,177 @@
+"""Writing deltas into the tables of the cached standing."""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from daypass.core.grant import Moments
+from daypass.core.ids import GrantId, canonical
+from daypass.core.ledger.receipt import Admission
+from daypass.core.ledger.records import forget_before, held_after
+from daypass.core.ledger.standing import Begun, Delta, FailedChange, Opened
+from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
+from daypass.core.plan import Entitlement, Holding, Intended
+from daypass.core.window import format_instant
+from daypass.edges.ledger.tables import PACKED, WHICH
+
+_Number4 = tuple[int, int, int, int]
+
+_V = TypeVar("_V")
+
+
+class Writer:
+    """Writes deltas inside the transaction that is open."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._words: dict[str, int] = {}
+
+    def write(self, delta: Delta) -> None:
+        """Put what changed in place of what was."""
+        self._change("admitted", delta.admissions, self._packed)
+        self._change("proof", delta.admissions, lambda a: (zlib.compress(canonical(ADMISSION.write(a)).encode(), 1),))
+        self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
+        self._change("revoked", delta.revoked, lambda _: ())
+        self._change("ended", delta.ends, lambda end: (canonical(ENDED.write(end)),))
+        self._holdings(delta.holdings)
+        self._pending(delta.begun)
+        self._voided(delta.voided)
+        self._handed(delta)
+        self._held(delta)
+        self._put(
+            "decided",
+            [(*key[:2], key[2].value, _seconds(told.at), told.requester) for key, told in delta.decided.items()],
+        )
+        self._run(
+            "INSERT INTO approved VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
+            [(*key, _seconds(at)) for key, at in delta.approved.items()],
+        )
+        seen = [(main, _seconds(at)) for main, at in delta.seen.items()]
+        self._run("INSERT OR IGNORE INTO seen VALUES (?, ?)", seen)
+
+    def _packed(self, admission: Admission) -> tuple[bytes]:
+        blob = bytes.fromhex(admission.blob)
+        numbers = (
+            *self._which(admission.entitlement),
+            self._word(admission.subject),
+            self._word(admission.resource),
+            self._word(admission.role),
+            self._word(admission.meaning),
+            self._word(admission.purpose),
+            self._word(_moments_text(admission.due)),
+            _seconds(admission.window.start),
+            _seconds(admission.window.end),
+            len(blob),
+        )
+        return (PACKED.pack(*numbers) + blob + bytes.fromhex(admission.landing),)
+
+    def _change(
+        self, table: str, changed: Mapping[GrantId, _V | None], row: Callable[[_V], tuple[object, ...]]
+    ) -> None:
+        gone = [(grant,) for grant, value in changed.items() if value is None]
+        self._run(f"DELETE FROM {table} WHERE grant_id = ?", gone)  # noqa: S608  (our own names)
+        self._put(table, [(grant, *row(value)) for grant, value in changed.items() if value is not None])
+
+    def _holdings(self, changed: Mapping[Entitlement, Holding | None]) -> None:
+        gone = [self._which(entitlement) for entitlement, holding in changed.items() if holding is None]
+        self._run(f"DELETE FROM holding WHERE {WHICH}", gone)  # noqa: S608  (a constant)
+        self._put("taken", gone)
+        held = [holding for holding in changed.values() if holding is not None]
+        again = [self._which(holding.entitlement) for holding in held]
+        self._run(f"DELETE FROM taken WHERE {WHICH}", again)  # noqa: S608  (a constant)
+        self._put(
+            "holding",
+            [
+                (
+                    *self._which(h.entitlement),
+                    "\n".join(h.grants),
+                    _seconds(h.until) if h.until is not None else None,
+                    canonical(dict(h.numbers)) if h.numbers else "",
+                )
+                for h in held
+            ],
+        )
+
+    def _pending(self, changed: Mapping[Opened, Begun | None]) -> None:
+        gone = [(a.value, *self._which(e)) for (a, e), begun in changed.items() if begun is None]
+        self._run(f"DELETE FROM pending WHERE action = ? AND {WHICH}", gone)  # noqa: S608  (a constant)
+        opened = [
+            (a.value, *self._which(e), _begun_text(begun)) for (a, e), begun in changed.items() if begun is not None
+        ]
+        self._put("pending", opened)
+
+    def _voided(self, changed: Mapping[Entitlement, Intended | None]) -> None:
+        gone = [self._which(entitlement) for entitlement, change in changed.items() if change is None]
+        self._run(f"DELETE FROM voided WHERE {WHICH}", gone)  # noqa: S608  (a constant)
+        told = [
+            (*self._which(e), canonical(CHANGE.write(change))) for e, change in changed.items() if change is not None
+        ]
+        self._put("voided", told)
+
+    def _handed(self, delta: Delta) -> None:
+        # Most ledgers hand nothing over: there the table is empty, and nothing is looked for.
+        if delta.cuts and self._connection.execute("SELECT 1 FROM handed").fetchone():
+            cuts = [(*self._which(entitlement), _seconds(end)) for entitlement, end in delta.cuts.items()]
+            self._run(f"UPDATE handed SET ended = 1 WHERE {WHICH} AND until > ?", cuts)  # noqa: S608  (a constant)
+        rows = [
+            (h.sequence, *self._which(h.entitlement), "\n".join(h.grants), _seconds(h.until), h.text, int(h.ended))
+            for new in delta.handed.values()
+            for h in new
+        ]
+        self._put("handed", rows)
+        if delta.head is not None:
+            self._run("DELETE FROM handed WHERE until <= ?", [(_seconds(forget_before(delta.head.at)),)])
+
+    def _held(self, delta: Delta) -> None:
+        cuts = [(_seconds(end), grant, _seconds(end)) for grant, end in delta.held_until.items()]
+        self._run("UPDATE held SET until = ? WHERE grant_id = ? AND until > ?", cuts)
+        self._run("DELETE FROM held WHERE grant_id = ? AND start >= until", [(grant,) for _, grant, _ in cuts])
+        new = [(grant, place, *one) for grant, places in delta.held.items() for place, one in places.items()]
+        self._put("held", [(g, n, self._word(w), self._word(r), _seconds(s), _seconds(u)) for g, n, w, r, s, u in new])
+        if delta.head is not None:
+            self._run("DELETE FROM held WHERE until <= ?", [(_seconds(held_after(delta.head.at)),)])
+
+    def _put(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            self._run(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)  # noqa: S608  (our own names)
+
+    def _run(self, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self._connection.executemany(sql, rows)
+
+    def _which(self, entitlement: Entitlement) -> _Number4:
+        return (
+            self._word(entitlement.target),
+            self._word(entitlement.resource),
+            self._word(entitlement.principal),
+            self._word(entitlement.privilege),
+        )
+
+    def _word(self, text: str) -> int:
+        """Return the number of a word, new or there already; numbers have no gap since no word is ever deleted."""
+        number = self._words.get(text)
+        if number is None:
+            found = self._connection.execute("SELECT id FROM word WHERE text = ?", (text,)).fetchone()
+            if found is None:
+                found = self._connection.execute("INSERT INTO word(text) VALUES (?) RETURNING id", (text,)).fetchone()
+            number = self._words[text] = int(found[0])
+        return number
+
+
+def _begun_text(begun: Begun) -> str:
+    if not isinstance(begun, FailedChange):
+        return canonical(CHANGE.write(begun))
+    change, error, since, last, main = begun
+    return canonical([CHANGE.write(change), error, format_instant(since), format_instant(last), main])
+
+
+def _moments_text(moments: Moments) -> str:
+    return canonical([[name, _seconds(at)] for name, at in moments]) if moments else ""
+
+
+def _seconds(instant: datetime) -> int:
+    return int(instant.timestamp())
