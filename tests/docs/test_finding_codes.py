@@ -43,7 +43,7 @@ _NO_CODES = frozenset(
         ),
         *("verify-commit", "ssh-add", "ssh-keygen"),
         # names of outputs
-        *("audit-access", "audit-case", "audit-history", "audit-serial", "audit-stats", "audit-verify"),
+        *("audit-access", "audit-case", "audit-history", "audit-serial", "audit-stats", "audit-vendor", "audit-verify"),
         *("policy-who-can", "policy-why-not", "policy-diff", "policy-replay", "calendar-show"),
         *("ledger-outbox", "ledger-rekey", "ledger-restore", "ledger-revoke-key", "ledger-settle"),
         # encodings, names of schemas and branches, an example in a schema

@@ -129,3 +129,81 @@ def test_what_the_agreement_no_longer_covers_at_the_merge_is_not_merged(access: 
     change(access, ("data: [personal, payment]", "data: [personal]"))
     said = access.run("gate", number, "--at", T("10:05"), expect=11).out
     assert "does not cover payment data, which orders-db holds" in said
+
+
+# What an audit tells of a vendor
+
+
+def test_an_audit_tells_all_of_a_vendor_years_later(access: Access) -> None:
+    grant = given(access)
+    told = access.run("audit", "vendor", "helpdesk", "--at", T("10:06")).out
+    for line in (
+        "title        Helpdesk GmbH",
+        "sponsors     erin",
+        "agreement    from 2026-01-01T00:00:00Z until 2036-12-31T00:00:00Z: holds",
+        "dpa          until 2036-12-31T00:00:00Z: holds",
+        "resources    orders-db",
+        "data         personal, payment",
+        "purposes     vendor-support",
+        "1 worker:\n  frank (Frank Ito)",
+        f"1 grant not over:\n  {grant}: readonly on orders-db for frank, until 2026-11-20T12:04:00Z; live; ",
+        "Given so far: 1",
+    ):
+        assert line in told
+    change(access, ("until: 2036-12-31}\n    dpa", "until: 2026-11-20T11:00:00Z}\n    dpa"))
+    access.run("expire", "--at", T("11:00"))
+    after = access.run("audit", "vendor", "helpdesk", "--at", T("11:05")).out
+    assert "agreement    from 2026-01-01T00:00:00Z until 2026-11-20T11:00:00Z: over" in after
+    assert "0 grants not over" in after
+    data = json.loads(access.run("audit", "vendor", "helpdesk", "--at", T("11:05"), "--format", "json").out)
+    (row,) = data["grants"]
+    assert {
+        key: row[key] for key in ("grant", "subject", "purpose", "ticket", "reason", "requester", "state", "gone_at")
+    } == {
+        "grant": grant,
+        "subject": "frank",
+        "purpose": "vendor-support",
+        "ticket": "SUP-7",
+        "reason": "The index of the orders is broken",
+        "requester": "bob",
+        "state": "ended",
+        "gone_at": T("11:00"),
+    }
+    assert (
+        row["ended"]
+        == "beyond-agreement: the agreement with helpdesk, frank's vendor, holds until 2026-11-20T11:00:00Z"
+    )
+    assert sorted(row["approvers"]) == ["carol (owners)", "dave (group:security)", "erin (sponsor)"]
+    assert [(one["by"], one["for"], one["at"]) for one in row["approvals"] if one["by"] == "erin"] == [
+        ("erin", "sponsor", T("10:03"))
+    ]
+    csv = access.run("audit", "vendor", "helpdesk", "--format", "csv").out
+    assert csv.startswith("grant,subject,resource,role,purpose,ticket,")
+    assert grant in csv
+
+
+def test_who_works_for_a_vendor_no_more_is_told_of_by_the_directory_of_then(access: Access) -> None:
+    grant = given(access)
+    text = (access.top / PEOPLE).read_text(encoding="utf-8")
+    access.write(PEOPLE, text.partition("vendors:\n")[0].replace(", employment: vendor, vendor: helpdesk", ""))
+    access.commit("no vendor any more")
+    told = access.run("audit", "vendor", "helpdesk", "--at", T("10:30")).out
+    assert "main's directory has this vendor no more" in told
+    assert "frank, who works for it no more by main's directory" in told
+    assert grant in told
+    data = json.loads(access.run("audit", "vendor", "helpdesk", "--at", T("10:30"), "--format", "json").out)
+    assert (data["terms"], data["workers"]) == (None, [{"subject": "frank", "name": "", "now": False, "until": None}])
+
+
+def test_a_vendor_that_nobody_ever_had_is_refused_and_one_without_terms_says_so(access: Access) -> None:
+    said = access.run("audit", "vendor", "helpdesc", "--at", T("10:00"), expect=2).err
+    assert "there is no vendor 'helpdesc' in main's directory, and nobody of it was ever given access" in said
+    assert "did you mean helpdesk?" in said
+    text = (access.top / PEOPLE).read_text(encoding="utf-8")
+    access.write(PEOPLE, text.partition("vendors:\n")[0] + "vendors:\n  helpdesk: {until: 2027-01-01}\n")
+    access.commit("as in earlier releases")
+    told = access.run("audit", "vendor", "helpdesk", "--at", T("10:00")).out
+    assert "contract     until 2027-01-01T00:00:00Z; its terms are not stated, and nobody sponsors its people" in told
+    assert "Given so far: 0" in told
+    warned = access.run("check").out
+    assert "[vendor-unstated]" in warned

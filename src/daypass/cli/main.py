@@ -107,6 +107,7 @@ EXAMPLES: dict[str, str] = {
     "daypass audit history --subject alice --format csv",
     "audit stats": "daypass audit stats",
     "audit case": "daypass audit case DSR-1234   # exits 20 for a case that nothing is on record of",
+    "audit vendor": "daypass audit vendor helpdesk --format json",
     "audit serial": "daypass audit serial 7283419   # exits 20 for a number that the ledger does not know",
     "audit verify": "daypass audit verify",
     "ledger": 'daypass ledger settle staging/try-the-fix --adopt --reason "The store was rebuilt"',

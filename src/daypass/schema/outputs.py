@@ -209,6 +209,22 @@ _EVENT: Keys = {
     **of(int | None, "pull", "receipt", "late_seconds"),
 }
 Event = shape("Event", _EVENT)
+_TERMS: Keys = {
+    "title": str,
+    "stated": bool,
+    **of(Texts, "sponsors", "resources", "data", "purposes"),
+    "agreement": shape("Agreement", {**of(Instant | None, "from", "until"), "state": str}),
+    "dpa": shape("Processing", {"until": Instant | None, "state": str}),
+}
+_GIVEN: Keys = {
+    **of(str, "grant", "subject", "resource", "role", "purpose", "ticket", "reason", "requester"),
+    **of(str, "state", "ended", "commit", "policy"),
+    **of(Instant, "requested_at", "merged_at", "from", "until"),
+    "gone_at": Instant | None,
+    "approvals": many(shape("GivenApproval", {**of(str, "by", "acts_for", "for"), "at": Instant})),
+    "approvers": Texts,
+    **of(int, "pull", "receipt"),
+}
 _SPREAD = shape("Spread", {"count": int, **of(float | None, "median", "p95", "worst")})
 _STATS: Keys = {
     **of(_SPREAD, "request_to_usable_seconds", "approval_to_usable_seconds", "lateness_seconds"),
@@ -355,6 +371,19 @@ OUTPUTS: dict[str, type[BaseModel]] = {
         },
     ),
     "audit-case": output("audit-case", {**_SOURCES, "case": str, "events": many(Event), "not_on_record": Texts}),
+    "audit-vendor": output(
+        "audit-vendor",
+        {
+            **_SOURCES,
+            "vendor": str,
+            "terms": shape("Terms", _TERMS) | None,
+            "workers": many(shape("Worker", {**of(str, "subject", "name"), "now": bool, "until": Instant | None})),
+            "live": many(Grant),
+            "grants": many(shape("GivenGrant", _GIVEN)),
+            "unread": int,
+            "not_on_record": Texts,
+        },
+    ),
     "audit-stats": output("audit-stats", {**_SOURCES, "stats": shape("Stats", _STATS)}),
     "audit-verify": output(
         "audit-verify",

@@ -1,4 +1,4 @@
-"""Questions to the ledger: audit access, history, stats, serial, verify."""
+"""Questions to the ledger: audit access, history, case, vendor, stats, serial, verify."""
 
 from __future__ import annotations
 
@@ -189,6 +189,26 @@ def case(repo: AccessRepository, ticket: str, at: datetime, output: str) -> Code
         return ExitCode.NO
     _print(answer, output)
     return ExitCode.OK
+
+
+@verb(group=audit, follow=False, formats=_TABLE)
+@click.argument("vendor", type=Named("vendor"))
+def vendor(repo: AccessRepository, vendor: str, at: datetime, output: str) -> None:
+    """Tell all of a VENDOR: agreements, sponsors, workers, live grants, and every grant of the past with who approved it.
+
+    Whoever worked for it when they were given access is told of, though they may not any more. From git and the ledger alone.
+
+    \b
+    daypass audit vendor helpdesk
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.pipeline.audit.vendors import audit_vendor
+    from daypass.views.policy.vendor import vendor_csv, vendor_json, vendor_text
+
+    answer = audit_vendor(repo, index_of(repo), vendor, at=at)
+    if output == "text":
+        show(vendor_text(answer, line_width()))
+    else:
+        show((vendor_csv if output == "csv" else vendor_json)(answer), output)
 
 
 @verb(group=audit, follow=False)
