@@ -265,13 +265,31 @@ class Reply(Struct, frozen=True):
     claims: Mapping[GrantId, Claim] = field(default_factory=dict)
 
 
+class Nudge(Struct, frozen=True):
+    """What has come of a stage that nobody answers, to be told once: its people are reminded, or others may approve as well.
+
+    ``topic`` is a name of its own; ``what`` is ``remind`` or ``escalate``. ``people`` are asked, for ``missing`` approvals
+    of a source, since ``wait`` was over from ``since`` on. ``text`` is what is written to them, once it is worded.
+    """
+
+    topic: str
+    what: str
+    source: str
+    missing: int
+    people: tuple[str, ...]
+    since: datetime
+    wait: str
+    to: str = ""
+    text: str = ""
+
+
 class Notice(Struct, frozen=True):
     """What people see of one pull request, for the head that was judged.
 
     ``conclusion``: success, failure, neutral or action_required. ``summary`` and ``comment`` are Markdown. ``state`` is
     the label that the request carries (``waiting``, ``approved``, ``refused``, ``invalid``), and ``ask`` the handles of
-    those who could give a missing approval. ``findings`` are what is to be said at lines of the proposed files, worst
-    first.
+    those who could give a missing approval; ``nudges`` are said to people once each. ``findings`` are what is to be said
+    at lines of the proposed files, worst first.
     """
 
     number: int
@@ -283,3 +301,4 @@ class Notice(Struct, frozen=True):
     state: str
     findings: tuple[Finding, ...] = ()
     ask: tuple[str, ...] = ()
+    nudges: tuple[Nudge, ...] = ()

@@ -20,7 +20,7 @@ from daypass.core.finding import Finding
 from daypass.core.forge import Account
 from daypass.core.policy.requirement import Requirement
 from daypass.core.policy.sources import REVOCATION
-from daypass.core.request import Gated, Item, Report
+from daypass.core.request import Gated, Item, Nudge, Report
 from daypass.core.state import GrantState, requested
 from daypass.core.window import format_instant
 from daypass.views.findings import count
@@ -285,10 +285,28 @@ def _ignored(catalogue: Catalogue, ignored: Ignored) -> str:
     by = ignored.review.by
     if ignored.why.endswith("reviewed again later"):
         return ""
-    subject = catalogue.directory.subjects.get(by.handle)
-    mention = f"@{subject.login}" if subject is not None and _LOGIN.fullmatch(subject.login) else ""
+    mention = _mention(catalogue, by.handle) if by.handle else _account(catalogue, by)
     what = {"approved": "approval", "rejected": "rejection"}.get(ignored.review.state, "review")
-    return f"- {mention or _account(catalogue, by)}, your {what} does not count: {_sentence(ignored.why)}{_advice(ignored)}"
+    return f"- {mention}, your {what} does not count: {_sentence(ignored.why)}{_advice(ignored)}"
+
+
+def nudge_text(catalogue: Catalogue, nudge: Nudge) -> str:
+    """Write to the people of a stage that nobody answers: they are named, so that the forge tells them."""
+    named = ", ".join(_mention(catalogue, handle) for handle in nudge.people)
+    lacks = f"{count(nudge.missing, 'approval')} from {code(nudge.source)}"
+    since = f"{code(format_instant(nudge.since))}"
+    if nudge.what == "remind":
+        return f"{named}: this waits for {lacks} since {since}. Please approve it or reject it."
+    return (
+        f"{named}: this waits for {lacks} since {since}, and nobody gave it within {code(nudge.wait)}. You may approve it as "
+        f"well now, as {code(nudge.to)}."
+    )
+
+
+def _mention(catalogue: Catalogue, handle: str) -> str:
+    subject = catalogue.directory.subjects.get(handle)
+    login = subject.login if subject is not None else ""
+    return f"@{login}" if _LOGIN.fullmatch(login) else _people(catalogue, (handle,))
 
 
 def _advice(ignored: Ignored) -> str:

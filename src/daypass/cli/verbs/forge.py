@@ -169,8 +169,10 @@ def publish(repo: AccessRepository, found: Gated, *, at: datetime) -> tuple[str,
 
     Nothing is shown where the forge has no pages, and of a request that was not judged, since it was finished before.
     """
+    from daypass.core.record import replace
+    from daypass.pipeline.judge.overdue import nudges_of
     from daypass.pipeline.judge.report import notice_of, report_of
-    from daypass.views.comment import comment_text, title_text
+    from daypass.views.comment import comment_text, nudge_text, title_text
     from daypass.views.findings import printable
 
     if not repo.settings.forge.pages or not (found.verdicts or found.proposal.findings):
@@ -180,7 +182,9 @@ def publish(repo: AccessRepository, found: Gated, *, at: datetime) -> tuple[str,
     told = report_of(repo, found, at=at)
     write_summary(told)
     text = comment_text(told)
-    notice = notice_of(told, title=title_text(told), summary=text, comment=text, plain=printable)
+    catalogue = found.proposal.policy.catalogue
+    nudges = [replace(one, text=nudge_text(catalogue, one)) for one in nudges_of(told, at=at)]
+    notice = notice_of(told, title=title_text(told), summary=text, comment=text, plain=printable, nudges=nudges)
     return repo.pages.show(notice)
 
 

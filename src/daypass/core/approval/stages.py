@@ -54,9 +54,9 @@ REMINDERS = 3
 
 
 class Due(Struct, frozen=True):
-    """What comes of a stage that is not met by an instant: ``remind``, ``escalate`` (``people``, by a source) or ``close``.
+    """What comes of a stage that is not met by an instant: ``remind``, ``escalate`` (to ``people``, by a source) or ``close``.
 
-    ``at`` is None where its calendar does not say when; ``wait`` is how long people are waited for.
+    ``at`` is None where its calendar does not say when; ``wait`` is how long people are waited for, in words.
     """
 
     what: str
@@ -68,15 +68,23 @@ class Due(Struct, frozen=True):
 
 def due_of(need: Requirement, opened: datetime) -> tuple[Due, ...]:
     """Return what comes of a stage that opened at an instant, in time; last what nobody can tell when."""
+    of = f" of {need.clock}" if need.clock else ""
+    own = need.eligible | {handle for handle, *_ in need.turns}
     found = [
-        Due("close" if s.closes else "escalate", need.over(s.wait, opened), str(s.wait), s.to, tuple(sorted(s.people)))
+        Due(
+            "close" if s.closes else "escalate",
+            need.over(s.wait, opened),
+            f"{s.wait}{of}",
+            s.to,
+            tuple(sorted(s.people - own)),
+        )
         for s in need.escalate
     ]
     last: datetime | None = opened
     for _ in range(REMINDERS if need.remind is not None else 0):
         assert need.remind is not None  # noqa: S101  (asked just now)
         last = need.over(need.remind, last) if last is not None else None
-        found += [Due("remind", last, str(need.remind))]
+        found += [Due("remind", last, f"{need.remind}{of}")]
     return tuple(sorted(found, key=lambda due: (due.at is None, due.at or opened, due.what)))
 
 

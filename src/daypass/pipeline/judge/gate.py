@@ -16,6 +16,7 @@ from daypass.core.request import NO_GRANTS, Gated, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.evidence import judge_request
+from daypass.pipeline.judge.overdue import unanswered
 from daypass.pipeline.judge.proposal import Asked, read_proposal
 from daypass.pipeline.judge.report import plain_name, stale_reason, title_of
 
@@ -92,8 +93,10 @@ def gate(context: WritingContext, number: int, *, at: datetime) -> Gated:
         return replace(found, pull=replace(pull, state="merged", merge=merge))
     limit = found.proposal.policy.catalogue.settings.limits.open_request
     unknown = found.proposal.policy.broken  # nobody knows then what the limit is
-    if pull.opened_at <= at - limit and not unknown and not found.no_request:
-        reason = stale_reason(found, limit)
+    stale = pull.opened_at <= at - limit
+    late = "" if unknown or found.no_request else unanswered(found, at=at)
+    if late or (stale and not unknown and not found.no_request):
+        reason = late or stale_reason(found, limit)
         forge.close(number, reason=reason, at=at)
         return replace(found, pull=replace(pull, state="closed", closed_reason=reason))
     return found

@@ -21,7 +21,7 @@ from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Entitlement
 from daypass.core.policy.details import early_ends
 from daypass.core.record import replace
-from daypass.core.request import Effect, Gated, Item, ItemVerdict, Notice, Report
+from daypass.core.request import Effect, Gated, Item, ItemVerdict, Notice, Nudge, Report
 from daypass.core.state import entitlement_of
 from daypass.core.window import Span, format_duration
 from daypass.pipeline.context import Context
@@ -87,7 +87,15 @@ def texts_of(history: History, found: Gated) -> dict[GrantId, tuple[str, str]]:
     return {grant_id(c.path): (contents.get(c.old, ""), contents.get(c.new, "")) for c in grants}
 
 
-def notice_of(report: Report, *, title: str, summary: str, comment: str, plain: Callable[[str], str]) -> Notice:
+def notice_of(
+    report: Report,
+    *,
+    title: str,
+    summary: str,
+    comment: str,
+    plain: Callable[[str], str],
+    nudges: Sequence[Nudge] = (),
+) -> Notice:
     """Join what was found with the words for it. ``plain`` writes people's words where no Markdown is read."""
     return Notice(
         number=report.found.pull.number,
@@ -99,6 +107,7 @@ def notice_of(report: Report, *, title: str, summary: str, comment: str, plain: 
         state=report.state,
         findings=_at_lines(report.findings, plain),
         ask=report.ask,
+        nudges=tuple(nudges),
     )
 
 
@@ -245,19 +254,19 @@ def stale_reason(found: Gated, limit: timedelta) -> str:
     judgements = [verdict.judgement for verdict in found.verdicts if verdict.judgement is not None]
     wrong = [f.code for f in found.proposal.findings if f.is_error]
     wrong += [problem.code for verdict in found.verdicts for problem in verdict.problems]
-    rejected = _some(review.by.handle for judgement in judgements for review in judgement.rejections)
-    approved = _some(counted.handle for judgement in judgements for counted in judgement.counted)
-    outdated = _some(
+    rejected = some(review.by.handle for judgement in judgements for review in judgement.rejections)
+    approved = some(counted.handle for judgement in judgements for counted in judgement.counted)
+    outdated = some(
         ignored.review.by.handle
         for judgement in judgements
         for ignored in judgement.ignored
         if ignored.review.state == "approved" and ignored.review.by.proved and ignored.review.commit != found.pull.head
     )
-    lacking = _some(status.source for judgement in judgements for status in judgement.statuses if status.missing)
+    lacking = some(status.source for judgement in judgements for status in judgement.statuses if status.missing)
     if rejected:
         return f"{rejected} rejected it, and did not take that back {within}"
     if wrong:
-        return f"what is wrong with it was not put right {within} ({_some(wrong)})"
+        return f"what is wrong with it was not put right {within} ({some(wrong)})"
     if found.proposal.denied:
         return f"policy denied it, and nothing changed that {within}"
     if any(judgement.blocks for judgement in judgements):
@@ -271,7 +280,7 @@ def stale_reason(found: Gated, limit: timedelta) -> str:
     return f"nobody answered {within}"
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
     """Join names, each once; the first few of many."""
     every = list(dict.fromkeys(name for name in names if name))
     more = f" and {len(every) - _NAMED} more" if len(every) > _NAMED else ""

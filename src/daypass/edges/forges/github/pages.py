@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LABEL = "daypass"
 STATES = ("waiting", "approved", "refused", "invalid")
 
-_NOTICE = "<!-- daypass:notice -->"
+_NOTICE, _END = "<!-- daypass:notice -->", " -->"
 _LEVEL = {Severity.ERROR: "failure", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 _TOPIC = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,99}")
 _BATCH = 50
@@ -57,7 +57,8 @@ class GitHubPages(RepositoryPart):
         asked once a run: not at all for an App that the settings name and for a workflow's own token, one GET for a
         person, two for another App. The comment is looked for among the first 1,000, 100 a GET. The first notice costs
         one more GET and four writes (check run, label, people, comment); each 50 annotations after the first 50 one
-        write, each person who cannot be asked one.
+        write, each person who cannot be asked one. Where a stage waits for too long, the comments are listed once more, and
+        what is new to say costs two writes and a GET.
 
         People are asked when there is something new, so that nobody who answered or was taken off is asked again by
         every run. Nothing is written for a head that is not the head any more: another run speaks for that.
@@ -80,10 +81,30 @@ class GitHubPages(RepositoryPart):
             return (*left, f"comment ({error.message})")
         if there is None or not _same(there["body"], text):
             with _leaving_out(left, "review requests"):
-                left += self._ask(pull, notice)
+                left += self._ask(pull, notice.ask)
             with _leaving_out(left, "comment"):
                 self._write(notice.number, _NOTICE, text, there)
+        if notice.nudges:
+            with _leaving_out(left, "reminders"):
+                left += self._nudge(pull, notice)
         return tuple(left)
+
+    def _nudge(self, pull: dict[str, Any], notice: Notice) -> list[str]:
+        """Ask the people of stages that nobody answers, and write to them, once each: what was written is not again.
+
+        They are asked first: a run that is cut off before the comment leaves them asked, and the next one writes it.
+        """
+        try:
+            said = [comment["body"] for comment in self._mine(notice.number, _mark("stage:")[: -len(_END)])]
+        except _CrowdedError as error:
+            return [f"reminders ({error.message})"]
+        left: list[str] = []
+        for nudge in notice.nudges:
+            mark = _mark(nudge.topic)
+            if not any(body.startswith(mark) for body in said):
+                left += self._ask(pull, nudge.people)
+                self._write(notice.number, mark, f"{mark}\n{nudge.text}", None)
+        return left
 
     @as_documented("comments")
     def say(self, number: int, *, topic: str, text: str) -> None:
@@ -179,15 +200,15 @@ class GitHubPages(RepositoryPart):
             if name.lower() in family:
                 self._drop(f"{path}/{quote(name, safe='')}")
 
-    def _ask(self, pull: dict[str, Any], notice: Notice) -> list[str]:
+    def _ask(self, pull: dict[str, Any], people: Sequence[str]) -> list[str]:
         """Ask people for review; return those whom GitHub would not ask, since they have no access to the repository.
 
         https://docs.github.com/en/rest/pulls/review-requests: one such person has the whole request refused.
         """
         there = [pull["user"], *pull["requested_reviewers"]]
-        subjects = (self._directory.subjects.get(handle) for handle in notice.ask)
+        subjects = (self._directory.subjects.get(handle) for handle in people)
         wanted = [s.login for s in subjects if s is not None and s.login and not _among(s, there)]
-        path = f"{self._root}/pulls/{notice.number}/requested_reviewers"
+        path = f"{self._root}/pulls/{pull['number']}/requested_reviewers"
         if not wanted or self._accepted(path, wanted):
             return []
         alone = wanted if len(wanted) > 1 else []
@@ -309,7 +330,7 @@ def _leaving_out(left: list[str], what: str) -> Iterator[None]:
 def _mark(topic: str) -> str:
     if not _TOPIC.fullmatch(topic) or "--" in topic:
         raise RuntimeError(f"a topic is a short name, got {topic!r}")
-    return f"<!-- daypass:topic:{topic} -->"
+    return f"<!-- daypass:topic:{topic}{_END}"
 
 
 def _same(there: str | None, wanted: str) -> bool:
