@@ -47,8 +47,20 @@ entitlements = st.builds(
     names,
     st.sampled_from(['{"member_of":"r"}', "{}"]),
 )
+
+
+def _window(start: datetime, length: int, cuts: list[int], calendar: str) -> Window:
+    ends = sorted({start + timedelta(seconds=cut) for cut in cuts if cut <= length})
+    parts = tuple(zip(ends[::2], ends[1::2], strict=False))
+    return Window(start, start + timedelta(seconds=length), parts, calendar if parts else "")
+
+
 windows = st.builds(
-    lambda start, length: Window(start, start + timedelta(seconds=length)), instants, st.integers(1, 9999)
+    _window,
+    instants,
+    st.integers(1, 9999),
+    st.lists(st.integers(0, 9999), max_size=5),
+    st.sampled_from(["", "office"]),
 )
 approvals = st.builds(
     ApprovalRecord,

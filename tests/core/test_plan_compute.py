@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from daypass.core.ids import GrantId
 from daypass.core.plan import Action, Claim, Entitlement, Holding, Intended, Observed, Plan, Reason, changes_digest
-from daypass.core.planning.compute import compute
+from daypass.core.planning.compute import compute, next_boundary
 from daypass.core.planning.holdback import brake
 from daypass.core.window import Window
 
@@ -378,3 +378,59 @@ def test_of_what_is_to_be_taken_away_is_told_what_its_target_was_seen_without() 
     assert plan([], holding(A), seen={E}).gone == frozenset()
     for one in (Observed(frozenset(), by_ledger=frozenset({E.target})), Observed(frozenset(), offered=frozenset({E}))):
         assert compute([], holding(A), one, at=T0, main="m").gone == frozenset()
+
+
+# Windows that recur
+
+
+def weekly(grant: GrantId, *starts: float, hours: float = 2, what: Entitlement = E) -> Claim:
+    parts = tuple((h(start), h(start + hours)) for start in starts)
+    return Claim(grant, what, Window(h(-200), h(1000), parts))
+
+
+def test_an_interval_opens_and_the_target_is_told_its_end() -> None:
+    found = plan([weekly(A, -1, 23)])
+    assert found.changes == (Intended(Action.ADD, E, (A,), Reason.INTERVAL_OPENED, h(-1), h(1)),)
+    assert found.live == 1
+    assert next_boundary([weekly(A, -1, 23)], T0) == h(1)
+
+
+def test_between_two_intervals_what_was_given_has_expired_and_the_grant_waits() -> None:
+    claims = [weekly(A, -3, 23)]
+    found = plan(claims, holding(A, until=-1), {E})
+    assert found.changes == (Intended(Action.REMOVE, E, (A,), Reason.EXPIRED, h(-1)),)
+    assert found.waiting == tuple(claims)
+    assert next_boundary(claims, T0) == h(23)
+    assert next_boundary(claims, h(25)) == h(1000)
+
+
+def test_what_ended_by_itself_before_the_next_interval_was_not_lost() -> None:
+    found = plan([weekly(A, -30, -1)], holding(A, until=-28), set())
+    assert [(c.reason, c.due, c.until) for c in found.changes] == [(Reason.INTERVAL_OPENED, h(-1), h(1))]
+    lost = plan([weekly(A, -30, -1)], holding(A, until=1), set())
+    assert [(c.reason, c.due, c.until) for c in lost.changes] == [(Reason.LOST, T0, h(1))]
+
+
+def test_what_a_calendar_took_away_of_an_open_interval_is_no_expiry() -> None:
+    found = plan([weekly(A, -30, 23)], holding(A, until=1), {E})
+    assert found.changes == (Intended(Action.REMOVE, E, (A,), Reason.NOT_YET, T0),)
+
+
+def test_another_grant_that_holds_throughout_bridges_the_intervals() -> None:
+    found = plan([weekly(A, -30, 23), claim(B, -40, 40)], holding(A, until=-28), {E})
+    assert [(c.action, c.grants, c.reason, c.until) for c in found.changes] == [
+        (Action.ADD, (B,), Reason.CONTINUED, h(40))
+    ]
+
+
+def test_the_last_interval_ends_the_grant() -> None:
+    found = plan([weekly(A, -30, -3)], holding(A, until=-1), {E})
+    assert [(c.reason, c.due) for c in found.changes] == [(Reason.EXPIRED, h(-1))]
+    assert found.waiting == ()
+
+
+def test_openings_of_intervals_never_trip_the_brake() -> None:
+    claims = [weekly(GrantId(f"orders-db/{n}"), -1, what=E._replace(principal=f"p{n}")) for n in range(20)]
+    found = plan(claims)
+    assert len(found.changes) == 20
+    assert brake(found, removals=1, additions=1).held == ()

@@ -13,7 +13,7 @@ from daypass.core.files.grants import _WORDS, grant_text, read_grant
 from daypass.core.finding import Finding
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId
-from daypass.core.window import Span, Window
+from daypass.core.window import Recurrence, Span, Window
 from examples import examples
 
 PATH = "grants/orders-db/a.yaml"
@@ -490,3 +490,75 @@ def test_a_detail_may_silence_no_workflow() -> None:
     found = told(GOOD + 'details: {note: "see [skip ci]", all: [ok, "[ci skip]"]}\n')
     assert all("would make the forge skip its workflows" in line for line in found)
     assert [line.split(" ")[1] for line in found] == ["[details.note]", "[details.all]"]
+
+
+# Windows that recur
+
+RECURS = GOOD.replace(
+    "  duration: 8h   # from the merge\n",
+    '  from: 2026-12-01\n  until: 2027-01-15\n  hours: "Mon 06:00-08:00"\n  zone: Europe/Berlin\n',
+)
+
+
+def test_a_window_may_recur_by_the_hours_of_a_zone() -> None:
+    found = grant(RECURS).span
+    assert found.recurs == Recurrence("Mon 06:00-08:00", "Europe/Berlin")
+    assert found.window is not None
+    assert len(found.window.parts) == 6
+    assert grant(RECURS).to_dict()["window"] == {
+        "from": "2026-11-30T23:00:00Z",
+        "until": "2027-01-14T23:00:00Z",
+        "hours": "Mon 06:00-08:00",
+        "zone": "Europe/Berlin",
+    }
+    assert grant(grant_text(grant(RECURS))) == grant(RECURS)
+
+
+def test_a_window_may_recur_by_a_calendar_whose_intervals_the_policies_tell() -> None:
+    text = RECURS.replace('hours: "Mon 06:00-08:00"', "calendar: office")
+    found = grant(text).span
+    assert found.recurs == Recurrence(zone="Europe/Berlin", calendar="office")
+    assert found.window is not None
+    assert found.window.parts == ()
+    assert grant(grant_text(grant(text))) == grant(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "message", "hint"),
+    [
+        ("  until: 2027-01-15\n", "", "window-without-end", "the window has no end: until is missing", "add until;"),
+        ("  zone: Europe/Berlin\n", "", "hours-without-zone", "hours need the zone whose clock shows them", "add for"),
+        ("  zone: Europe/Berlin\n", "  calendar: office\n", "two-windows", "either hours or a calendar, not both", ""),
+        ('  hours: "Mon 06:00-08:00"\n', "", "zone-without-hours", "zone says where hours hold", "add hours"),
+        ("  from: 2026-12-01\n  until: 2027-01-15\n", "  duration: 8h\n", "two-windows", "a duration has no hours", ""),
+        ("Europe/Berlin", "Europe/Berln", "bad-zone", "'Europe/Berln' is no time zone", "write for example"),
+        ("Mon 06:00", "Mo 06:00", "bad-hours", "'Mo 06:00-08:00' are no hours", "write for example"),
+        ("2027-01-15", "2026-12-05", "window-without-interval", "holds at no time between", "move from or until"),
+        ("2027-01-15", "2028-01-15", "window-too-long", "longer than the 366d", "ask for less"),
+        ("2027-01-15", "2027-02-30", "bad-instant", "", ""),
+        (
+            '2027-01-15\n  hours: "Mon 06:00-08:00"',
+            '2027-04-15\n  hours: "Sun 02:30-03:30"',
+            "window-in-clock-change",
+            "no clock in Europe/Berlin shows 02:30 on 2027-03-28",
+            "choose hours",
+        ),
+    ],
+)
+def test_a_window_that_recurs_and_cannot_be_told_is_refused(old, new, code, message, hint) -> None:
+    assert old in RECURS
+    (found,) = told(RECURS.replace(old, new, 1))
+    assert f" {code}: " in found
+    assert message in found
+    assert f"({hint}" in found
+
+
+def test_a_date_without_a_zone_is_no_instant() -> None:
+    lone = RECURS.replace('  hours: "Mon 06:00-08:00"\n  zone: Europe/Berlin\n', "")
+    found = told(lone)
+    assert [one.partition("] ")[2] for one in found] == [
+        "bad-instant: '2026-12-01' names no time zone (write for example 2026-11-21T09:00:00Z)",
+        "bad-instant: '2027-01-15' names no time zone (write for example 2026-11-21T09:00:00Z)",
+    ]
+    calendar = RECURS.replace('  hours: "Mon 06:00-08:00"\n  zone: Europe/Berlin\n', "  calendar: office\n")
+    assert "bad-instant: 2026-12-01 is a date, and the window names no zone (add zone: …" in told(calendar)[0]

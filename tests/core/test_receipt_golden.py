@@ -194,6 +194,12 @@ DUE: list[Body] = [
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-11", body) for n, body in enumerate(DUE, len(RECEIPTS))]
 ACTING = ApprovalRecord("dan", "owners", HEAD, AT - timedelta(minutes=2), "85", acts_for="bob")
 RECEIPTS.append(Receipt(len(RECEIPTS), DIGEST, AT, BASE, "run-12", replace(BARE, approvals=(ACTING,), judged=2)))
+PARTS = ((AT, AT + timedelta(hours=1)), (AT + timedelta(days=7), AT + timedelta(days=7, hours=1)))
+RECURRING: list[Body] = [
+    replace(BARE, window=Window(AT, AT + timedelta(days=14), PARTS)),
+    replace(BARE, window=Window(AT, AT + timedelta(days=14), PARTS, "office")),
+]
+RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-13", body) for n, body in enumerate(RECURRING, len(RECEIPTS))]
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

@@ -376,6 +376,25 @@ def test_a_window_that_ends_before_it_starts_is_refused():
     )
 
 
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"intervals": []}, "a window that does not recur has no intervals"),
+        ({"calendar": "office"}, "a window without intervals is of no calendar"),
+        (
+            {"intervals": [{"from": "2026-11-21T09:10:00Z", "until": "2026-11-21T09:05:00Z"}]},
+            "expected the intervals of a window to lie in it, in order and apart from each other",
+        ),
+        (
+            {"intervals": [{"from": "2026-11-21T08:10:00Z", "until": "2026-11-21T09:05:00Z"}]},
+            "expected the intervals of a window to lie in it, in order and apart from each other",
+        ),
+    ],
+)
+def test_intervals_lie_in_their_window_in_order(more, why):
+    assert why in _refusal("admitted", lambda s: s["predicate"]["body"]["window"].update(more))
+
+
 def test_an_object_id_and_a_digest_must_look_like_one():
     assert _refusal("retired", lambda s: s["predicate"]["body"].update(blob="HEAD")) == (
         "expected blob of a retirement to be a git object id, got 'HEAD'"

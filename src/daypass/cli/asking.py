@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from daypass.cli.verb import Duration, say, show
 from daypass.core.errors import InvalidError, UsageError
-from daypass.core.window import Span, Window, format_duration
+from daypass.core.window import Recurrence, Span, format_duration, format_instant
 
 if TYPE_CHECKING:
     from daypass.core.catalogue import Catalogue, DetailField
@@ -183,18 +183,30 @@ def _list(choices: Mapping[str, str]) -> None:
     show(joined(f"  {name:24} {what}".rstrip() for name, what in choices.items()))
 
 
-def asked_span(duration: timedelta | None, start: datetime | None, until: datetime | None, at: datetime) -> Span | None:
-    """Return what --for, --from and --until say, None where they say nothing. Raises UsageError where they contradict."""
-    if duration is not None and (start or until):
-        raise UsageError("--for and --from/--until exclude each other")
-    if start is not None and until is None:
+def asked_span(duration: timedelta | None, bounds: tuple[str, str], recurs: Recurrence, at: datetime) -> Span | None:
+    """Return what --for, --from and --until, --hours, --zone and --calendar say, None where they say nothing.
+
+    Raises UsageError where they contradict.
+    """
+    start, until = bounds
+    if duration is not None and (start or until or any(recurs)):
+        raise UsageError("--for and --from/--until/--hours/--zone/--calendar exclude each other")
+    if not until and (start or any(recurs)):
         raise UsageError("a window needs an end: add --until", hint="or ask for a duration with --for")
-    if until is not None:
-        try:
-            return Span(window=Window(start or at, until))
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-    return Span(duration=duration) if duration is not None else None
+    if not until:
+        return Span(duration=duration) if duration is not None else None
+    if recurs.hours and recurs.calendar:
+        raise UsageError("--hours and --calendar exclude each other")
+    if bool(recurs.hours) > bool(recurs.zone):
+        raise UsageError("--hours needs the zone whose clock shows them", hint="add for example --zone Europe/Berlin")
+    if recurs.zone and not (recurs.hours or recurs.calendar):
+        raise UsageError("--zone says where --hours hold, and there are none")
+    from daypass.core.calendar.recurrence import span_between
+
+    try:
+        return span_between(start or format_instant(at), until, recurs)
+    except ValueError as error:
+        raise UsageError(str(error), hint=getattr(error, "hint", "")) from None
 
 
 def asked_details(said: Sequence[str]) -> dict[str, str]:

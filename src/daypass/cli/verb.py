@@ -82,6 +82,9 @@ def _followed(repo: AccessRepository, *, or_away: bool) -> AccessRepository:
     return repo
 
 
+_NO_ACCESS_THEN = "is no instant that access could be given at; write a year from 1970 to 8999"
+
+
 class Instant(click.ParamType[datetime]):
     """An RFC 3339 instant."""
 
@@ -99,10 +102,25 @@ class Instant(click.ParamType[datetime]):
             self.fail(str(error), param, ctx)
         if not _FIRST <= found < _LAST:
             # Nothing happened before, and at the end of the calendar there is no instant after that could be reckoned.
-            self.fail(
-                f"{value} is no instant that access could be given at; write a year from 1970 to 8999", param, ctx
-            )
+            self.fail(f"{value} {_NO_ACCESS_THEN}", param, ctx)
         return found
+
+
+class Bound(click.ParamType[str]):
+    """Where a window begins or ends: an RFC 3339 instant, or a date of the zone that the window names; as it is written."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read an instant or a date or fail with its message."""
+        from daypass.core.window import YEARS, as_day
+
+        day = as_day(str(value))
+        if day is not None and day.year not in YEARS:
+            self.fail(f"{value} {_NO_ACCESS_THEN}", param, ctx)
+        if value and day is None:
+            Instant().convert(value, param, ctx)
+        return str(value)
 
 
 class Duration(click.ParamType[timedelta]):

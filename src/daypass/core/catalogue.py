@@ -18,11 +18,12 @@ from msgspec import Struct, field
 from daypass.core.bounds.limits import Limits
 from daypass.core.bounds.vendors import ENGAGED, Vendor
 from daypass.core.calendar.calendars import Calendar
+from daypass.core.calendar.recurrence import RecurrenceError, window_of
 from daypass.core.calendar.rota import Deputy, Rota
 from daypass.core.forge import FORGES, ForgeKind
 from daypass.core.grant import Bounded, Grant, Moments
 from daypass.core.ids import canonical, digest
-from daypass.core.window import AccessBound, Bounds, format_instant, moment_of
+from daypass.core.window import AccessBound, Bounds, Span, Window, format_instant, moment_of
 
 _V = TypeVar("_V")
 
@@ -36,13 +37,18 @@ def frozen(mapping: Mapping[str, _V]) -> Mapping[str, _V]:
 
 
 class Role(Struct, frozen=True, dict=True):
-    """A named level of access on a resource. ``privilege`` is the target's, ``max_total`` what all grants may add up to."""
+    """A named level of access on a resource. ``privilege`` is the target's, ``max_total`` what all grants may add up to.
+
+    ``max_duration`` is how long access lasts at most, and an interval of a window that recurs; ``max_span`` is how long such
+    a window is as a whole.
+    """
 
     name: str
     max_duration: timedelta
     privilege: Mapping[str, Any]
     title: str = ""
     max_total: timedelta | None = None
+    max_span: timedelta | None = None
 
     @cached_property
     def privilege_text(self) -> str:
@@ -195,6 +201,7 @@ class Purpose(Struct, frozen=True):
     ticket_pattern: str = ""
     fields: Mapping[str, DetailField] = field(default_factory=lambda: MappingProxyType({}))
     max_duration: timedelta | None = None
+    max_span: timedelta | None = None
     guide: str = ""
 
 
@@ -296,6 +303,10 @@ class Catalogue(Struct, frozen=True, dict=True):
         return {}
 
     @cached_property
+    def _known_windows(self) -> dict[Span, Window]:
+        return {}
+
+    @cached_property
     def _meanings(self) -> dict[tuple[str, str], tuple[Resource, Role, str]]:
         return {}
 
@@ -309,6 +320,18 @@ class Catalogue(Struct, frozen=True, dict=True):
         if subject is None or target is None:
             return ""
         return subject.identity_at(target)
+
+    def window(self, span: Span, merged_at: datetime) -> Window:
+        """Return the window that a merge gives; where its intervals cannot be told, which denies it, the whole of it."""
+        if span.recurs is None:
+            return span.starting(merged_at)
+        if span not in self._known_windows:
+            try:
+                found = window_of(span, merged_at, self.calendars)
+            except RecurrenceError:
+                found = span.starting(merged_at)
+            self._known_windows[span] = found
+        return self._known_windows[span]
 
     def bounded(self, grant: Grant) -> Bounded:
         """Return what bounds are asked of for a grant: which of its details end the access, its purpose says."""
@@ -326,7 +349,7 @@ class Catalogue(Struct, frozen=True, dict=True):
 
         Names that are not known bound nothing; a grant that names them is refused for that.
         """
-        return Bounds(self._lengths(of.resource, of.role, of.purpose), self._ends(of))
+        return Bounds(self._lengths(of.resource, of.role, of.purpose), self._ends(of), self._spans(of))
 
     def _lengths(self, resource: str, role: str, purpose: str) -> tuple[AccessBound[timedelta], ...]:
         """Return how long access may last at most, whoever has it; the settings always say."""
@@ -342,6 +365,18 @@ class Catalogue(Struct, frozen=True, dict=True):
             found.append(AccessBound(kind.max_duration, "too-long", f"purpose {purpose} allows"))
         if kind is not None or not purpose:  # of names that are made up there is no end
             self._known_lengths[resource, role, purpose] = tuple(found)
+        return tuple(found)
+
+    def _spans(self, of: Bounded) -> tuple[AccessBound[timedelta], ...]:
+        """Return how long a window that recurs may be as a whole; the settings always say."""
+        found = [AccessBound(self.settings.limits.max_span, "span-too-long", "the settings allow")]
+        known = self.resources.get(of.resource)
+        role = known.roles.get(of.role) if known is not None else None
+        if role is not None and role.max_span is not None:
+            found.append(AccessBound(role.max_span, "span-too-long", f"role {of.role} of {of.resource} allows"))
+        kind = self.purposes.get(of.purpose)
+        if kind is not None and kind.max_span is not None:
+            found.append(AccessBound(kind.max_span, "span-too-long", f"purpose {of.purpose} allows"))
         return tuple(found)
 
     def _ends(self, of: Bounded) -> tuple[AccessBound[datetime], ...]:

@@ -63,10 +63,6 @@ class Grant(Struct, frozen=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the grant as the file's own fields, times normalised to UTC. The file name is no part of it."""
-        if self.span.window is not None:
-            window = {"from": format_instant(self.span.window.start), "until": format_instant(self.span.window.end)}
-        else:
-            window = {"duration": format_duration(self.span.length)}
         fields: dict[str, Any] = {
             "version": 1,
             "subject": self.subject,
@@ -74,7 +70,7 @@ class Grant(Struct, frozen=True):
             "role": self.role,
             "reason": self.reason,
             "ticket": self.ticket,
-            "window": window,
+            "window": window_fields(self.span),
             "purpose": self.purpose,
             "details": {name: value if isinstance(value, str) else list(value) for name, value in self.details},
             "ends_when": dict(self.ends_when),
@@ -87,22 +83,32 @@ class Grant(Struct, frozen=True):
         return digest(self.to_dict())
 
 
+def window_fields(span: Span) -> dict[str, str]:
+    """Return when access exists as a grant's file says it, times normalised to UTC."""
+    if span.window is None:
+        return {"duration": format_duration(span.length)}
+    recurs = span.recurs._asdict() if span.recurs is not None else {}
+    bounds = {"from": format_instant(span.window.start), "until": format_instant(span.window.end)}
+    return bounds | {key: value for key, value in recurs.items() if value}
+
+
 def narrows(old: Grant, old_window: Window | None, new: Grant) -> bool:
     """Say whether replacing old by new can only take access away.
 
     ``old_window`` is the window that the old grant was given, None where nobody knows it yet. Subject, resource and role
-    must stay; the reason and the details may not change either, since reviewers approved them.
+    must stay; the reason and the details may not change either, since reviewers approved them. A window that recurs goes on
+    doing so by the same hours or the same calendar.
     """
     before, after = old.to_dict(), new.to_dict()
     before.pop("window")
     after.pop("window")
     ends_before, ends_after = before.pop("ends_when", {}), after.pop("ends_when", {})
-    if before != after or not _holds_all(ends_after, ends_before):
+    if before != after or not _holds_all(ends_after, ends_before) or old.span.recurs != new.span.recurs:
         return False
     if new.span.window is None:
         return old.span.window is None and new.span.length <= old.span.length
     allowed = old.span.window or old_window
-    return allowed is not None and new.span.window.within(allowed)
+    return allowed is not None and allowed.start <= new.span.window.start and new.span.window.end <= allowed.end
 
 
 def narrowed(window: Window, new: Grant) -> Window | None:
@@ -111,7 +117,7 @@ def narrowed(window: Window, new: Grant) -> Window | None:
     A shorter duration counts from the merge that the longer one began at, whatever was approved besides: narrowing never
     lets access grow (invariant 10), so that what is left may be over by the time it is merged.
     """
-    return (new.span.window or Window(window.start, window.start + new.span.length)).until(window.end)
+    return window.common(new.span.window or Window(window.start, window.start + new.span.length))
 
 
 def _holds_all(bigger: Mapping[str, str], smaller: Mapping[str, str]) -> bool:

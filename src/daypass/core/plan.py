@@ -134,6 +134,7 @@ class Reason(Enum):
     """Why a change is made, or why a grant gives nothing."""
 
     WINDOW_OPENED = "window opened"
+    INTERVAL_OPENED = "interval opened"
     WINDOW_MOVED = "window moved"
     EXPIRED = "expired"
     GRANT_REMOVED = "grant removed"
@@ -143,6 +144,7 @@ class Reason(Enum):
     MEANING_MOVED = "role means something else since approval"
     PRINCIPAL_MOVED = "subject is somebody else at the target since approval"
     NOT_YET = "window not open yet"
+    CALENDAR_MOVED = "calendar leaves nothing of the window"
     BOUND = "ended early by retention or engagement"
     CONTINUED = "goes on by another grant"
     LOST = "missing at the target"
@@ -156,6 +158,9 @@ THERE_BEFORE = frozenset({Reason.WINDOW_MOVED, Reason.CONTINUED, Reason.TAKEN_OV
 
 BOUND_TO_TIME = frozenset({Reason.EXPIRED, Reason.REVOKED})
 """Removals that the brake never holds back: time asks for them, or an emergency stop does."""
+
+UNBRAKED = THERE_BEFORE | {Reason.INTERVAL_OPENED}
+"""Additions that the brake never holds back: they open no access, or the next interval of a window that was approved."""
 
 
 class Claim(Struct, frozen=True):

@@ -59,6 +59,7 @@ class GrantState(NamedTuple):
     start: datetime | None = None
     until: datetime | None = None
     length: timedelta | None = None
+    recurs_until: datetime | None = None
     bound: str = ""
     provisioned: bool = False
     note: str = ""
@@ -233,6 +234,7 @@ class Overview(Struct, frozen=True):
     def _of_proved(self, grant: AdmittedGrant, denied: Iterable[Denied]) -> GrantState:
         claim = self.claims.get(grant.grant)
         window = claim.window if claim is not None else grant.window
+        now = window.ahead(self.at) or window
         held = grant.entitlement in self.holdings
         stage, code, why = self._standing(grant, claim, held=held)
         return GrantState(
@@ -244,9 +246,10 @@ class Overview(Struct, frozen=True):
             resource=grant.resource,
             role=grant.role,
             entitlement=grant.entitlement,
-            start=window.start,
-            until=window.end,
-            length=window.length,
+            start=now.start,
+            until=now.end,
+            length=now.longest,
+            recurs_until=window.closes if window.parts else None,
             bound=claim.bound if claim is not None else "",
             provisioned=held,
             note=self.notes.get(grant.entitlement, ""),
@@ -260,6 +263,6 @@ class Overview(Struct, frozen=True):
             return "ended", "bound" if claim.bound else "expired", claim.bound or "its window is over"
         if claim is not None and claim.blocked is not None:
             return "blocked", claim.blocked.name.lower().replace("_", "-"), claim.blocked.value
-        if self.at < grant.window.start:
+        if not (claim.window if claim is not None else grant.window).holds(self.at):
             return "scheduled", "", ""
         return ("live" if held else "pending"), "", ""

@@ -2,13 +2,14 @@
 
 Instants are RFC 3339 with an explicit offset, to the second; durations are sums of days, hours, minutes and seconds,
 where a day is 24 hours. Everything inside daypass is aware UTC. A window is [start, end): it holds at its start and no
-longer at its end.
+longer at its end. One that recurs holds in its intervals only, each half-open as well.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from bisect import bisect_right
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
@@ -92,6 +93,14 @@ def parse_moment(text: str) -> datetime:
         raise ValueError(f"{text!r} is no possible date; write for example 2026-12-31") from None
 
 
+def as_day(text: str) -> date | None:
+    """Return the day that a text is, None where it is none."""
+    try:
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
 def moment_of(value: object) -> datetime | None:
     """Return the moment that a value is, None where it is none."""
     try:
@@ -107,40 +116,101 @@ def format_instant(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
 
 
+Part = tuple[datetime, datetime]
+"""An interval of a window that recurs: half-open, aware UTC."""
+
+
 class Window(Struct, frozen=True, order=True):
-    """Half-open [start, end), aware UTC, never empty."""
+    """Half-open [start, end), aware UTC, never empty.
+
+    ``parts`` are the intervals of one that recurs, in order and apart from each other; none: it holds throughout.
+    ``calendar`` names the calendar that they were read from, "" where the hours were written down.
+    """
 
     start: datetime
     end: datetime
+    parts: tuple[Part, ...] = ()
+    calendar: str = ""
 
     def __post_init__(self) -> None:
         if not self.start < self.end:
             raise ValueError(f"until ({format_instant(self.end)}) is not after from ({format_instant(self.start)})")
 
+    @property
+    def intervals(self) -> tuple[Window, ...]:
+        """The intervals in which it holds: itself, unless it recurs."""
+        return tuple(Window(*part) for part in self.parts) if self.parts else (self,)
+
+    def interval_at(self, at: datetime) -> Window | None:
+        """Return the interval that an instant lies in, None where access does not exist then."""
+        if not self.start <= at < self.end:
+            return None
+        if not self.parts:
+            return self
+        found = bisect_right(self.parts, at, key=_first) - 1
+        return Window(*self.parts[found]) if found >= 0 and at < self.parts[found][1] else None
+
+    def next_boundary(self, at: datetime) -> datetime | None:
+        """Return the first instant after ``at`` at which access begins or ends, None where nothing is to come."""
+        ends = (end for part in self.parts or ((self.start, self.end),) for end in part)
+        return next((end for end in ends if end > at), None)
+
     def holds(self, at: datetime) -> bool:
         """Whether access exists at this instant."""
-        return self.start <= at < self.end
+        return self.interval_at(at) is not None
+
+    @property
+    def closes(self) -> datetime:
+        """The first instant after which it holds no more: the end of its last interval, where it recurs."""
+        return self.parts[-1][1] if self.parts else self.end
 
     def ended(self, at: datetime) -> bool:
         """Whether the window is over."""
-        return at >= self.end
+        return at >= self.closes
+
+    def ahead(self, at: datetime) -> Window | None:
+        """Return the interval that an instant lies in, else the next one; None where none is to come."""
+        return next((one for one in self.intervals if at < one.end), None)
 
     @property
-    def length(self) -> timedelta:
-        """From start to end."""
-        return self.end - self.start
+    def longest(self) -> timedelta:
+        """How long access exists without a gap, at most."""
+        return max(end - start for start, end in self.parts or ((self.start, self.end),))
 
     def within(self, other: Window) -> bool:
         """Whether every instant of this window is in the other."""
-        return other.start <= self.start and self.end <= other.end
+        return all(any(o.start <= one.start and one.end <= o.end for o in other.intervals) for one in self.intervals)
+
+    def meets(self, other: Window) -> bool:
+        """Whether the two share an instant."""
+        return any(o.start < one.end and one.start < o.end for one in self.intervals for o in other.intervals)
 
     def until(self, end: datetime) -> Window | None:
         """Cut at an instant; None when nothing is left."""
-        end = min(self.end, end)
-        return Window(self.start, end) if self.start < end else None
+        return self.common(Window(self.start, end)) if self.start < end else None
+
+    def common(self, other: Window) -> Window | None:
+        """Return what both hold, None for nothing."""
+        start, end = max(self.start, other.start), min(self.end, other.end)
+        if not start < end:
+            return None
+        if not self.parts and not other.parts:
+            return Window(start, end)
+        pairs = ((max(a, c), min(b, d)) for a, b in _parts(self) for c, d in _parts(other) if a < d and c < b)
+        parts = tuple(pairs)
+        return Window(start, end, parts, self.calendar or other.calendar) if parts else None
 
     def __str__(self) -> str:
-        return f"{format_instant(self.start)}/{format_instant(self.end)}"
+        text = f"{format_instant(self.start)}/{format_instant(self.end)}"
+        return f"{text} in {len(self.parts)} interval{'s'[: len(self.parts) != 1]}" if self.parts else text
+
+
+def _first(part: Part) -> datetime:
+    return part[0]
+
+
+def _parts(window: Window) -> tuple[Part, ...]:
+    return window.parts or ((window.start, window.end),)
 
 
 EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
@@ -150,29 +220,53 @@ LONG_AGO = EVER.start
 """The end of access that is outside of a bound which is no date: there was never a time for it."""
 
 
+class Recurrence(NamedTuple):
+    """When a window that recurs holds: ``hours`` of the week by the clock of ``zone``, or what is in a ``calendar``.
+
+    Of a calendar ``zone`` is that of the dates that bound the window, "" where instants do.
+    """
+
+    hours: str = ""
+    zone: str = ""
+    calendar: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.hours} {self.zone}" if self.hours else f"in calendar {self.calendar}"
+
+
 class Span(Struct, frozen=True):
-    """What a grant asks for: either a duration that starts at the merge, or an absolute window. Exactly one is set."""
+    """What a grant asks for: either a duration that starts at the merge, or an absolute window. Exactly one is set.
+
+    ``recurs``: the window holds in intervals only. Those of hours are its parts; a calendar's are read from the policies
+    (`Catalogue.window`), and its parts are none.
+    """
 
     duration: timedelta | None = None
     window: Window | None = None
+    recurs: Recurrence | None = None
 
     def __post_init__(self) -> None:
-        if (self.duration is None) == (self.window is None):
+        if (self.duration is None) == (self.window is None) or (self.recurs is not None and self.window is None):
             raise RuntimeError("a span is a duration or a window")
 
     @property
     def length(self) -> timedelta:
-        """How long access lasts at most."""
+        """How long access lasts at most, from its start to its end."""
         if self.window is not None:
-            return self.window.length
+            return self.window.end - self.window.start
         assert self.duration is not None  # noqa: S101  (held by __post_init__)
         return self.duration
 
     def starting(self, merged_at: datetime) -> Window:
-        """Fix the window, given when the request was merged."""
+        """Fix the window, given when the request was merged; the intervals of a calendar are not in it."""
         if self.window is not None:
             return self.window
         return Window(merged_at, merged_at + self.length)
+
+    def __str__(self) -> str:
+        if self.window is None:
+            return f"{format_duration(self.length)} from the merge on"
+        return f"{self.recurs}, {self.window}" if self.recurs is not None else str(self.window)
 
 
 # What bounds access
@@ -215,10 +309,14 @@ class AccessBound(NamedTuple, Generic[_L]):
 
 
 class Bounds(NamedTuple):
-    """All that limits or ends some access: the lengths, and the ends, the earliest first."""
+    """All that limits or ends some access: the lengths, and the ends, the earliest first.
+
+    Where a window recurs, the lengths hold for each interval, and ``spans`` for the whole.
+    """
 
     lengths: tuple[AccessBound[timedelta], ...]
     ends: tuple[AccessBound[datetime], ...]
+    spans: tuple[AccessBound[timedelta], ...] = ()
 
     @property
     def every(self) -> tuple[AccessBound[timedelta] | AccessBound[datetime], ...]:
@@ -234,9 +332,10 @@ class Bounds(NamedTuple):
         """Return what has ended it by an instant, None where nothing has."""
         return self.ends[0] if self.ends and self.ends[0].limit <= at else None
 
-    def latest(self, start: datetime) -> datetime:
-        """Return when access that begins at an instant ends at the latest."""
-        return min(bound.end(start) for bound in self.every)
+    def latest(self, start: datetime, *, recurs: bool = False) -> datetime:
+        """Return when access that begins at an instant ends at the latest, or a window that recurs does."""
+        lengths = self.spans if recurs else self.lengths
+        return min((*(bound.end(start) for bound in lengths), *(bound.limit for bound in self.ends)))
 
 
 # What clocks say

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2})"
+DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 DURATION = r"(?:[0-9]{1,5}d)?(?:[0-9]{1,5}h)?(?:[0-9]{1,6}m)?(?:[0-9]{1,8}s)?"
 
 
@@ -42,6 +43,9 @@ Instant = Annotated[
     str,
     text(INSTANT, "an instant with its time zone, for example 2026-11-21T09:00:00Z", longest=25),
 ]
+Moment = Annotated[str, text(f"{DATE}|{INSTANT}", "a date, or an instant with its time zone", longest=25)]
+Zone = Annotated[str, text("[A-Za-z0-9_+/-]+", "a time zone, for example Europe/Berlin", longest=64)]
+Hours = Annotated[str, Field(min_length=1, max_length=300, description="hours of the week, as within_hours reads them")]
 Duration = Annotated[str, text(DURATION, "a duration, for example 8h, 30m, 7d or 1h30m", longest=32)]
 
 
@@ -72,18 +76,30 @@ Detail = Annotated[
     Field(description="one line of at most 500 characters, or a list of 1 to 50 of at most 100"),
 ]
 _ONE_KIND: dict[str, Any] = {
-    "oneOf": [{"required": ["duration"]}, {"required": ["from"]}],
-    "dependentRequired": {"from": ["until"], "until": ["from"]},
+    "oneOf": [
+        {"required": ["duration"], "maxProperties": 1},
+        {"required": ["from", "until"], "maxProperties": 2},
+        {"required": ["from", "until", "hours", "zone"], "maxProperties": 4},
+        {"required": ["from", "until", "calendar"], "maxProperties": 4, "not": {"required": ["hours"]}},
+    ]
 }
 WindowForm = TypedDict(
     "WindowForm",
     {
         "duration": NotRequired[Annotated[Duration, said("How long, counted from the merge.", "8h")]],
-        "from": NotRequired[Annotated[Instant, said("The first instant.", "2026-11-21T09:00:00Z")]],
-        "until": NotRequired[Annotated[Instant, said("The first instant without access.", "2026-11-21T17:00:00Z")]],
+        "from": NotRequired[Annotated[Moment, said("The first instant.", "2026-11-21T09:00:00Z")]],
+        "until": NotRequired[Annotated[Moment, said("The first instant without access.", "2026-11-21T17:00:00Z")]],
+        "hours": NotRequired[
+            Annotated[Hours, said("The hours of the week in which access exists.", "Mon 06:00-08:00")]
+        ],
+        "calendar": NotRequired[Annotated[Name, said("The calendar in which access exists.", "office")]],
+        "zone": NotRequired[Annotated[Zone, said("Whose clock shows hours and dates.", "Europe/Berlin")]],
     },
 )
-WindowForm.__doc__ = "When access exists: a duration, counted from the merge, or two instants. It ends before `until`."
+WindowForm.__doc__ = (
+    "When access exists: a duration, counted from the merge, or two instants, or what is in hours or a calendar between two "
+    "instants or dates. It ends before `until`."
+)
 with_config(ConfigDict(json_schema_extra=_ONE_KIND))(WindowForm)
 
 

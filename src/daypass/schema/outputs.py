@@ -76,6 +76,7 @@ _DECISION: Keys = {
     "approvals": many(_APPROVALS),
     "traces": many(_TRACE),
     "until": Instant | None,
+    "intervals": many(shape("Interval", of(Instant, "from", "until"))),
     "details": GenericAlias(dict, (str, str | Texts)),
     "ends_by": many(shape("EndsBy", {"at": Instant, **of(str, "code", "what")})),
 }
@@ -240,7 +241,8 @@ _EFFECT: Keys = {
     "grant": str,
     "action": Action,
     **ENTITLEMENT,
-    "span": shape("Span", {"duration": Duration | None, **of(Instant | None, "from", "until")}) | None,
+    "span": shape("Span", {"duration": Duration | None, **of(Instant | None, "from", "until"), "recurs": str | None})
+    | None,
     "before": shape("Before", SPAN) | None,
     "others": Texts,
     "latest": Instant | None,

@@ -10,10 +10,9 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
-from daypass.schema.models import INSTANT, Duration, Name, RoleName, text
+from daypass.schema.models import DATE, Duration, Moment, Name, RoleName, text
 
 _NAME = "[a-z0-9][a-z0-9-]*"
-_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 Version = Literal[1]
 Line = Annotated[str, text(r"[^\r\n]+", "text on one line", longest=300)]
@@ -21,7 +20,6 @@ Prose = Annotated[str, Field(min_length=1, max_length=1000)]
 RuleId = Annotated[
     str, text("[a-z][a-z0-9]*(?:-[a-z0-9]+)*", "kebab-case, for example production-needs-two", longest=64)
 ]
-Moment = Annotated[str, text(f"{_DATE}|{INSTANT}", "a date, or an instant with its time zone", longest=25)]
 _SOURCE = rf"owners|manager(?:\+[1-9])?|sponsor|group:{_NAME}|person:{_NAME}|on-call:{_NAME}"
 _OUT = rf"{_SOURCE}|holders:{_NAME}|approvers:{_NAME}"
 _SOURCES = "owners, manager, manager+1, sponsor, group:<name>, on-call:<rota> or person:<handle>"
@@ -72,8 +70,7 @@ Team = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[a-z0-9][a-z0-9_-]*", "a t
 Condition = Annotated[str, Field(min_length=1, max_length=4000, description="a CEL expression that says true or false")]
 Count = Annotated[int, Field(ge=1, le=20)]
 Sequence = Annotated[int, Field(ge=0, le=999_999_999)]
-Zone = Annotated[str, text("[A-Za-z0-9_+/-]+", "a time zone, for example Europe/Berlin", longest=64)]
-DaySpan = Annotated[str, text(rf"{_DATE}(?:\.\.{_DATE})?", "a day, or days such as 2026-12-20..2027-01-02", longest=22)]
+DaySpan = Annotated[str, text(rf"{DATE}(?:\.\.{DATE})?", "a day, or days such as 2026-12-20..2027-01-02", longest=22)]
 Year = Annotated[int, Field(ge=2000, le=9998)]
 Later = Annotated[int, Field(ge=1, le=999_999_999)]
 
@@ -138,6 +135,7 @@ class LimitsForm(TypedDict):
     """Bounds that hold whatever rules say."""
 
     max_duration: NotRequired[Duration]
+    max_span: NotRequired[Annotated[Duration, Field(description="how long a window that recurs may be as a whole")]]
     open_request: NotRequired[Duration]
     brake: NotRequired[BrakeForm]
     approvers: NotRequired[ApproversForm]
@@ -186,6 +184,7 @@ class RoleForm(TypedDict):
     max_total: NotRequired[
         Annotated[Duration, Field(description="how long somebody may have it without a gap, by all their grants")]
     ]
+    max_span: NotRequired[Annotated[Duration, Field(description="how long a window that recurs may be as a whole")]]
     title: NotRequired[Line]
     privilege: NotRequired[dict[Line, Any]]
 

@@ -10,7 +10,19 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
-from daypass.schema.models import Detail, Duration, FieldName, Instant, Name, RoleName, WindowForm, text
+from daypass.schema.models import (
+    DATE,
+    Detail,
+    Duration,
+    FieldName,
+    Instant,
+    Moment,
+    Name,
+    RoleName,
+    WindowForm,
+    Zone,
+    text,
+)
 from daypass.schema.policy_models import (
     AnySource,
     Asker,
@@ -19,18 +31,15 @@ from daypass.schema.policy_models import (
     Count,
     DaySpan,
     Line,
-    Moment,
     Pattern,
     Prose,
     RuleId,
     Taken,
     Version,
     Year,
-    Zone,
 )
 
 _NAME = "[a-z0-9][a-z0-9-]*"
-_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
 CalendarForm = TypedDict(
@@ -74,7 +83,7 @@ class RotaForm(TypedDict):
         ]
     ]
     turns: NotRequired[Annotated[list[Name], Field(min_length=1, description="who takes turns, in this order")]]
-    since: NotRequired[Annotated[str, text(_DATE, "the day of the first turn", longest=10)]]
+    since: NotRequired[Annotated[str, text(DATE, "the day of the first turn", longest=10)]]
     overrides: NotRequired[list[OverrideForm]]
     owners: NotRequired[
         Annotated[list[Name], Field(min_length=1, description="groups that review changes of this file")]
@@ -114,6 +123,7 @@ class PurposeForm(TypedDict):
     ticket: NotRequired[TicketForm]
     fields: NotRequired[Annotated[dict[FieldName, FieldForm], Field(min_length=1, max_length=20)]]
     max_duration: NotRequired[Duration]
+    max_span: NotRequired[Annotated[Duration, Field(description="how long a window that recurs may be as a whole")]]
     guide: NotRequired[Annotated[Prose, Field(description="what reviewers are told")]]
     rules: NotRequired[
         Annotated[

@@ -67,7 +67,7 @@ Grant = shape(
         **of(str, "grant", "code", "why", "subject", "role", "bound", "note"),
         **ENTITLEMENT,
         "state": Stage,
-        **of(Instant | None, "from", "until"),
+        **of(Instant | None, "from", "until", "recurs_until"),
         "duration": Duration | None,
         **of(int | None, "seconds_left", "pull"),
         **of(bool, "provisioned", "met"),

@@ -19,7 +19,7 @@ from daypass.core.forge import Review
 from daypass.core.plan import Entitlement, Intended
 from daypass.core.request import Gated
 from daypass.core.state import GrantState, requested
-from daypass.core.window import Window, format_duration, format_instant
+from daypass.core.window import Recurrence, Window, format_duration, format_instant
 from daypass.views.findings import finding_data
 
 
@@ -56,6 +56,7 @@ _WRITERS: Mapping[type, Callable[[Any], Any]] = {
     Finding: finding_data,
     Entitlement: entitlement_data,
     Intended: change_data,
+    Recurrence: str,
     Window: lambda window: {"from": format_instant(window.start), "until": format_instant(window.end)},
 }
 
@@ -89,6 +90,7 @@ def grant_data(grant: GrantState, at: datetime | None = None) -> dict[str, Any]:
         "until": plain(grant.until),
         "duration": plain(grant.length),
         "seconds_left": left,
+        "recurs_until": plain(grant.recurs_until),
         "bound": grant.bound,
         "provisioned": grant.provisioned,
         "note": grant.note,

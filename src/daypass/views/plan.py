@@ -9,7 +9,7 @@ from typing import Any
 
 from daypass.core.ledger.receipt import Intent, Outcome, Receipt
 from daypass.core.ledger.statement import kind_of
-from daypass.core.plan import THERE_BEFORE, Action, Denied, Doubt, Entitlement, Failing, Intended, Plan, Reason
+from daypass.core.plan import THERE_BEFORE, Action, Claim, Denied, Doubt, Entitlement, Failing, Intended, Plan, Reason
 from daypass.core.planning.holdback import Braked
 from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
@@ -84,7 +84,7 @@ def _notes(plan: Plan, told: Overview, invalid: Iterable[str]) -> list[str]:
     lines = [f"refused  {refusal.grant}: {refusal.message} [{refusal.code}]" for refusal in told.refused]
     lines += [f"invalid  {line}" for line in invalid]
     lines += [f"blocked  {claim.grant}: {claim.blocked.value}" for claim in plan.blocked if claim.blocked]
-    lines += [f"waiting  {claim.grant}: opens {format_instant(claim.window.start)}" for claim in plan.waiting]
+    lines += [f"waiting  {claim.grant}: {_opens(claim, plan.at)}" for claim in plan.waiting]
     lines += [f"unread   {target}: {why}; nothing is planned there" for target, why in plan.unreadable.items()]
     lines += [f"lost     {change_line(change)[2:]}; left so" for change in plan.lost]
     lines += [failing_line(one) for one in plan.failing]
@@ -94,6 +94,14 @@ def _notes(plan: Plan, told: Overview, invalid: Iterable[str]) -> list[str]:
     lines += [f"invited  {entitlement_text(entitlement)}; awaiting acceptance" for entitlement in plan.offered]
     lines += [f"not ours {entitlement_text(entitlement)}; left alone" for entitlement in plan.unmanaged]
     return lines
+
+
+def _opens(claim: Claim, at: datetime) -> str:
+    """Say when a grant gives something again, and how often it still will where its window recurs."""
+    window = claim.window
+    now = window.ahead(at) or window
+    place = window.intervals.index(now) + 1 if window.parts else 0
+    return f"opens {format_instant(now.start)}" + (f", interval {place} of {len(window.parts)}" if place else "")
 
 
 def failing_line(one: Failing) -> str:

@@ -9,9 +9,9 @@ import click
 
 from daypass.cli.asking import Answers, asked_details, asked_span
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Duration, GrantName, Instant, Named, say, show, verb
+from daypass.cli.verb import Bound, Codes, Duration, GrantName, Named, say, show, verb
 from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError, RefusedError, UsageError
-from daypass.core.window import format_instant
+from daypass.core.window import Recurrence, format_instant
 
 if TYPE_CHECKING:
     from daypass.core.forge import Pull
@@ -26,8 +26,15 @@ if TYPE_CHECKING:
 @click.option("--resource", type=Named("resource"), default="", help="The resource, as the catalogue names it.")
 @click.option("--role", type=Named("role"), default="", help="The role on it.")
 @click.option("--for", "duration", type=Duration(), default=None, help="How long, from the merge on: 8h, 30m, 2d.")
-@click.option("--from", "start", type=Instant(), default=None, help="When it starts, with --until; now by default.")
-@click.option("--until", type=Instant(), default=None, help="When it ends, in place of --for.")
+@click.option("--from", "start", type=Bound(), default="", help="When it starts, with --until; now by default.")
+@click.option("--until", type=Bound(), default="", help="When it ends, in place of --for.")
+@click.option(
+    "--hours", default="", help='Only in these hours of the week, between --from and --until: "Mon 06:00-08:00".'
+)
+@click.option("--zone", default="", help="Whose clock shows the hours, and dates: Europe/Berlin.")
+@click.option(
+    "--calendar", type=Named("calendar"), default="", help="Only when this calendar says so, in place of --hours."
+)
 @click.option("--reason", default="", help="Why, for reviewers and auditors.")
 @click.option("--ticket", default="", help="A ticket, such as INC-1234.")
 @click.option(
@@ -51,8 +58,11 @@ def request(
     resource: str,
     role: str,
     duration: timedelta | None,
-    start: datetime | None,
-    until: datetime | None,
+    start: str,
+    until: str,
+    hours: str,
+    zone: str,
+    calendar: str,
     reason: str,
     ticket: str,
     purpose: str,
@@ -69,6 +79,8 @@ def request(
     \b
     daypass request --resource orders-db --role readonly --for 8h --reason "Duplicate charges, INC-1234"
     daypass request --resource staging --role deploy --for 1h --reason "Ship the fix" --purpose deploy --detail release=v1.2.3
+    daypass request --resource orders-db --role readonly --reason "Weekly report" \
+      --from 2026-12-01 --until 2027-01-15 --hours "Mon 06:00-08:00" --zone Europe/Berlin
     daypass request --branch my-branch       # a grant file that you wrote and committed yourself
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.cli.checking import ended_at
@@ -86,7 +98,8 @@ def request(
         "ticket": ticket,
         "purpose": purpose,
     }
-    answers = Answers(repo.policy, me, at, given, asked_span(duration, start, until, at), asked_details(details))
+    span = asked_span(duration, (start, until), Recurrence(hours, zone, calendar), at)
+    answers = Answers(repo.policy, me, at, given, span, asked_details(details))
     answers.talks = answers.talks and output != "json"
     grant, decision = _settled(answers)
     if not repo.policy.broken:  # else what looks like a slip may be what the broken file would have said

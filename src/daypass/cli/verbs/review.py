@@ -251,7 +251,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     claims = claims_on(repo)
     live = sorted(
         (a for a in repo.standing.admitted() if not claims[a.grant].ended(at)),
-        key=lambda a: (claims[a.grant].window.end, a.grant),
+        key=lambda a: (claims[a.grant].window.closes, a.grant),
     )
     merged = landed(repo)
     if merged is None:

@@ -20,6 +20,7 @@ from daypass.core.plan import Entitlement
 from daypass.core.policy.decision import JUDGING, Request, decide
 from daypass.core.policy.held import Held
 from daypass.core.policy.policies import Policy
+from daypass.core.window import Recurrence, Window
 
 PolicyFacts = tuple[str, tuple[str, Entitlement] | None]
 """What a base's policies say of one grant: their digest, and what its role meant and gave, as `planning.given` says."""
@@ -87,7 +88,12 @@ def _file(admission: Admission, grant: Grant | None) -> Iterator[_Pair]:
     if admission.narrowed_from:
         return
     window = grant.span.starting(admission.merged_at)
-    if window != admission.window:
+    told = admission.window
+    if (
+        window.calendar == "" and told.calendar
+    ):  # whether its intervals are the calendar's is judged by the base's policies
+        told = Window(told.start, told.end)
+    if window != told or (grant.span.recurs or Recurrence()).calendar != admission.window.calendar:
         yield "window", f"the file's window is {window}, the receipt's {admission.window}"
 
 

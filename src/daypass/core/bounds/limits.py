@@ -18,6 +18,7 @@ class Limits(Struct, frozen=True):
     """
 
     max_duration: timedelta = timedelta(days=30)
+    max_span: timedelta = timedelta(days=92)
     open_request: timedelta = timedelta(days=7)
     brake_removals: str = "25%"
     brake_additions: str = "100"

@@ -17,13 +17,25 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from daypass.core.calendar.hours import check_zone
+from daypass.core.calendar.recurrence import RecurrenceError, local_midnight, spanning
 from daypass.core.files.conform import Said, Words, conform
 from daypass.core.files.document import Document, read_on
 from daypass.core.files.text import directive_findings
 from daypass.core.finding import Finding, Place, ordered
-from daypass.core.grant import Detail, Details, Grant
+from daypass.core.grant import Detail, Details, Grant, window_fields
 from daypass.core.ids import FOLDER, GrantId, digest, grant_id
-from daypass.core.window import LONGEST, Span, Window, format_duration, format_instant, parse_duration, parse_instant
+from daypass.core.window import (
+    LONGEST,
+    Recurrence,
+    Span,
+    Window,
+    as_day,
+    format_duration,
+    format_instant,
+    parse_duration,
+    parse_instant,
+)
 from daypass.schema import GRANT
 
 if TYPE_CHECKING:
@@ -96,8 +108,11 @@ def _span(document: Document, window: WindowForm, found: list[Finding]) -> Span 
     if "duration" in window:
         length = _parsed(document, window, "duration", found)
         return None if length is None else Span(duration=length)
-    start = _parsed(document, window, "from", found)
-    end = _parsed(document, window, "until", found)
+    recurs = Recurrence(window.get("hours", ""), window.get("zone", ""), window.get("calendar", ""))
+    if recurs.zone and _of_zone(document, recurs, found) is None:
+        return None
+    start = _bound(document, window, "from", recurs, found)
+    end = _bound(document, window, "until", recurs, found)
     if start is None or end is None:
         return None
     if not start < end:
@@ -113,7 +128,48 @@ def _span(document: Document, window: WindowForm, found: list[Finding]) -> Span 
             Finding("window-too-long", document.place("window.until"), message, "ask for less, and again later")
         )
         return None
-    return Span(window=Window(start, end))
+    if recurs == Recurrence():
+        return Span(window=Window(start, end))
+    return _recurring(document, recurs, Window(start, end), found)
+
+
+def _of_zone(document: Document, recurs: Recurrence, found: list[Finding]) -> str | None:
+    try:
+        check_zone(recurs.zone)
+    except ValueError as error:
+        found.append(Finding("bad-zone", document.place("window.zone"), *_said("", error)[1:]))
+        return None
+    return recurs.zone
+
+
+def _bound(
+    document: Document, window: WindowForm, key: Literal["from", "until"], recurs: Recurrence, found: list[Finding]
+) -> datetime | None:
+    """Return where a window begins or ends; a date means its first instant in the zone that the window names."""
+    text = window[key]
+    day = as_day(text)
+    if day is None:
+        bound: datetime | None = _parsed(document, window, key, found)
+        return bound
+    if recurs.zone:
+        return local_midnight(day, recurs.zone)
+    if recurs.calendar:
+        message, hint = f"{text} is a date, and the window names no zone", "add zone: …, or write an instant"
+    else:
+        message, hint = f"{text!r} names no time zone", "write for example 2026-11-21T09:00:00Z"
+    found.append(Finding("bad-instant", document.place(f"window.{key}"), message, hint))
+    return None
+
+
+def _recurring(document: Document, recurs: Recurrence, window: Window, found: list[Finding]) -> Span | None:
+    """Return a window with the intervals of its hours; those of a calendar are the policies' to tell."""
+    try:
+        return spanning(window, recurs)
+    except RecurrenceError as error:
+        found.append(Finding(error.code, document.place("window"), error.message, error.hint))
+    except ValueError as error:
+        found.append(Finding("bad-hours", document.place("window.hours"), *_said("", error)[1:]))
+    return None
 
 
 def _parsed(
@@ -150,6 +206,9 @@ def _explain_window(window: Any) -> Said | None:
     if not isinstance(window, dict):
         return None
     has = {key for key in ("duration", "from", "until") if key in window}
+    more = [key for key in ("hours", "calendar", "zone") if key in window]
+    if more and (wrong := _explain_recurring(has, more)) is not None:
+        return wrong
     if "duration" in has and len(has) > 1:
         return "two-windows", "a window has either duration, or from and until, not both", "keep one of the two"
     if has == {"from"}:
@@ -161,6 +220,19 @@ def _explain_window(window: Any) -> Said | None:
         "the window has no end: duration, or from and until, are missing",
         "write for example duration: 8h",
     )
+
+
+def _explain_recurring(has: set[str], more: list[str]) -> Said | None:
+    """Say what is wrong with a window that is to recur, None where it is what others are refused for."""
+    if "duration" in has:
+        return "two-windows", f"a duration has no {more[0]}", "write from and until for a window that recurs"
+    if more == ["zone"]:
+        return "zone-without-hours", "zone says where hours hold, and there are none", "add hours, or remove zone"
+    if {"hours", "calendar"} <= {*more}:
+        return "two-windows", "a window that recurs has either hours or a calendar, not both", "keep one of the two"
+    if "hours" in more and "zone" not in more:
+        return "hours-without-zone", "hours need the zone whose clock shows them", "add for example zone: Europe/Berlin"
+    return None
 
 
 _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -284,9 +356,7 @@ def grant_text(grant: Grant) -> str:
 
 
 def _span_lines(span: Span) -> list[str]:
-    if span.window is None:
-        return [f"  duration: {format_duration(span.length)}"]
-    return [f"  from: {format_instant(span.window.start)}", f"  until: {format_instant(span.window.end)}"]
+    return [f"  {key}: {_scalar(text) if key == 'hours' else text}" for key, text in window_fields(span).items()]
 
 
 def _detail(value: Detail) -> str:

@@ -9,6 +9,8 @@ What the subject of a statement is: `daypass.core.ledger.subject`. People's free
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from itertools import pairwise
 from operator import attrgetter
 from typing import Any
 
@@ -65,7 +67,7 @@ from daypass.core.ledger.receipt import (
 from daypass.core.ledger.records import ActRecord, ApprovalRecord
 from daypass.core.ledger.subject import changes_of, subject_of
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
-from daypass.core.window import Window, format_instant
+from daypass.core.window import Part, Window, format_instant
 
 
 def _tuple(*values: Any) -> tuple[Any, ...]:
@@ -79,7 +81,26 @@ def _itself(values: tuple[Any, ...]) -> tuple[Any, ...]:
 # An audit holds what is in force, of which very much is the same.
 _TEXT, _OBJECT = shared(TEXT), shared(OBJECT)
 _ENTITLEMENT = Record("an entitlement", Entitlement, **dict.fromkeys(Entitlement._fields, _TEXT))
-_WINDOW = Record("a window", Window, lambda window: (window.start, window.end), **{"from": INSTANT, "until": INSTANT})
+_PART = Record("an interval", _tuple, _itself, **{"from": INSTANT, "until": INSTANT})
+
+
+def _window(start: datetime, end: datetime, parts: tuple[Part, ...], calendar: str) -> Window:
+    ends = [at for part in parts for at in part]
+    if any(not one < other for one, other in pairwise(ends)) or (ends and not start <= ends[0] <= ends[-1] <= end):
+        raise LedgerError("expected the intervals of a window to lie in it, in order and apart from each other")
+    if calendar and not parts:
+        raise LedgerError("a window without intervals is of no calendar")
+    return Window(start, end, parts, calendar)
+
+
+_WINDOW = Record(
+    "a window",
+    _window,
+    attrgetter("start", "end", "parts", "calendar"),
+    **{"from": INSTANT, "until": INSTANT},
+    intervals=_PART.listed.optional((), "a window that does not recur has no intervals"),
+    calendar=shared(TEXT).optional("", "a window that is of no calendar does not say so"),
+)
 _NUMBER = COUNT.optional(0, "an account without a number does not say so")
 _APPROVAL = Record(
     "an approval",

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from daypass.core.calendar.recurrence import left_of
 from daypass.core.catalogue import Catalogue
 from daypass.core.ids import GrantId
 from daypass.core.plan import (
@@ -85,7 +86,11 @@ class ClaimMaker:
         return self._cut(proved, window)
 
     def _cut(self, proved: AdmittedGrant, window: Window) -> Claim:
-        """End access no later than the first thing that bounds it."""
+        """End access no later than the first thing that bounds it, and at what its calendar of today takes away."""
+        left = left_of(window, self._read.calendars)
+        if left is None:
+            return Claim(proved.grant, proved.entitlement, window, Reason.CALENDAR_MOVED)
+        window = left
         ends = self._read.bounds(proved.bounded).ends
         if not ends or ends[0].limit >= window.end:
             return Claim(proved.grant, proved.entitlement, window)
@@ -204,7 +209,7 @@ class _Sorted(Struct, frozen=True):
                 found.ended[claim.grant] = claim
             elif claim.blocked is not None:
                 found.blocked.append(claim)
-            elif at < claim.window.start:
+            elif not claim.window.holds(at):
                 found.waiting.append(claim)
             else:
                 found.live.setdefault(claim.entitlement, []).append(claim)
@@ -220,7 +225,7 @@ class _Sorted(Struct, frozen=True):
         at, ended = self.at, [self.ended[grant] for grant in holding.grants if grant in self.ended]
         if ended and len(ended) == len(holding.grants):
             # What a bound ended before its window began was over when that began, as far as anybody can tell.
-            due = min(at, max(claim.window.end if claim.blocked is None else claim.window.start for claim in ended))
+            due = min(at, max(claim.window.closes if claim.blocked is None else claim.window.start for claim in ended))
             moved = Reason.BOUND if any(claim.bound for claim in ended) else Reason.WINDOW_MOVED
             reason = Reason.EXPIRED if holding.until is None or holding.until <= at else moved
             return Intended(Action.REMOVE, holding.entitlement, holding.grants, reason, due)
@@ -291,12 +296,17 @@ def _addition(
     taken: frozenset[Entitlement],
 ) -> Intended | None:
     grants = tuple(sorted(claim.grant for claim in giving))
-    until = max(claim.window.end for claim in giving)
+    open_now = [interval for claim in giving if (interval := claim.window.interval_at(at)) is not None]
+    until = max(interval.end for interval in open_now)
     if entitlement not in observed:
         # What another grant had given and what is gone with it was not lost: this one opens.
-        lost = holding is not None and not set(grants).isdisjoint(holding.grants)
-        reason = Reason.LOST if lost else Reason.WINDOW_OPENED
-        due = at if lost else min(claim.window.start for claim in giving)
+        # Nor was what the target was told would have ended by then: the next interval opens.
+        opens = min(interval.start for interval in open_now)
+        over = holding is not None and holding.until is not None and holding.until <= opens
+        lost = holding is not None and not over and not set(grants).isdisjoint(holding.grants)
+        recurs = all(claim.window.parts for claim in giving)
+        reason = Reason.LOST if lost else Reason.INTERVAL_OPENED if recurs else Reason.WINDOW_OPENED
+        due = at if lost else opens
         return Intended(Action.ADD, entitlement, grants, reason, due, until)
     if holding is not None and (holding.until != until or not set(grants) & set(holding.grants)):
         # The target is told again, so that one which ends access by itself does so at the new instant; and where none
@@ -318,6 +328,8 @@ def next_boundary(claims: Iterable[Claim], at: datetime) -> datetime:
     boundary = FOREVER
     for claim in claims:
         window = claim.window
+        if window.parts:
+            boundary = min(boundary, window.next_boundary(at) or FOREVER)
         if at < window.end < boundary:
             boundary = window.end
         if at < window.start < boundary:

@@ -21,7 +21,18 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from daypass.core.ledger.standing import FailedChange, Opened
-from daypass.core.plan import BOUND_TO_TIME, THERE_BEFORE, Action, Entitlement, Failing, Holding, Intended, Plan, Reason
+from daypass.core.plan import (
+    BOUND_TO_TIME,
+    THERE_BEFORE,
+    UNBRAKED,
+    Action,
+    Entitlement,
+    Failing,
+    Holding,
+    Intended,
+    Plan,
+    Reason,
+)
 from daypass.core.record import replace
 from daypass.core.window import TOLERANCE, apart, format_instant
 
@@ -159,7 +170,7 @@ def weight(changes: Iterable[Intended]) -> tuple[int, int]:
 def _weighty(changes: Iterable[Intended]) -> tuple[list[Intended], list[Intended]]:
     every = list(changes)
     taken = [c for c in every if c.action is Action.REMOVE and c.reason not in BOUND_TO_TIME]
-    return taken, [c for c in every if c.action is Action.ADD and c.reason not in THERE_BEFORE]
+    return taken, [c for c in every if c.action is Action.ADD and c.reason not in UNBRAKED]
 
 
 _BY_THE_CLOCK = frozenset({Reason.EXPIRED, Reason.WINDOW_MOVED, Reason.BOUND, Reason.NOT_YET})

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -30,12 +31,13 @@ from daypass.core.policy.cel.pattern import whole
 from daypass.core.policy.details import WRONG_DETAILS, faults
 from daypass.core.policy.facts import beside_words, coming, of_history, printable, untold
 from daypass.core.policy.held import UNREAD, Held, held_too_long
+from daypass.core.policy.intervals import judge, too_long
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import Requirement, merge, resolve, sponsored
 from daypass.core.policy.rules import Rule, Verdict
 from daypass.core.policy.shortage import shortage
 from daypass.core.policy.sources import OWNERS, Ending, may_ask_for, written
-from daypass.core.window import Bounds, Window, format_duration, format_instant
+from daypass.core.window import Bounds, Window, format_instant
 
 RULE_DENIES = "rule-denies"
 RULE_FAILED = "rule-failed"
@@ -53,6 +55,7 @@ at a target that does not check them. 5: nobody has a role for longer than it al
 _FAULT_SINCE = {"chain-differs": 3, "manager-circle": 2}
 TOTALS = 5
 _ON_BEHALF, _CLAIMS = 2, 4
+_NONE: Mapping[str, Window] = MappingProxyType({})
 
 
 class Request(Struct, frozen=True):
@@ -143,7 +146,8 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     """
     grant = request.grant
     denials = [*_broken(policy, request.judging), *_grant_denials(policy, grant), *_request_denials(policy, request)]
-    window = request.window or grant.span.starting(request.opened_at)
+    known = request.window if grant.span.recurs is None else None  # its intervals are this policy's to tell
+    window = known or policy.catalogue.window(grant.span, request.opened_at)
     denials += _future_denials(policy, grant, window) + _purpose_denials(policy, request, window)
     denials += _total_denials(policy, request, window)
     if not _known(policy, grant):
@@ -154,14 +158,14 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
         **policy.facts.of_request(request.requester, request.opened_at, request.kind, window),
         **of_history(request.held, grant.subject, ahead),
     }
-    verdicts = policy.rules.judge(facts)
+    verdicts, throughout, during = judge(policy.rules, facts, window)
     # That a purpose's rule could not read a detail goes without saying where the detail is told to be wrong.
     told = any(denial.code in WRONG_DETAILS for denial in denials)
     heard = (verdict for verdict in verdicts if not (told and verdict.failure and verdict.rule.purpose))
-    denials += _rule_denials(heard, partial(beside_words, request.held, grant.subject, ahead))
+    denials += _rule_denials(heard, partial(beside_words, request.held, grant.subject, ahead), during)
     applied = [verdict.rule for verdict in verdicts if verdict.applies]
     required = [requirement for rule in applied for requirement in rule.require]
-    lifting = {rule.id for rule in applied if _lifts(rule, request)}
+    lifting = {rule.id for rule in applied if rule.id in throughout and _lifts(rule, request)}
     if not required and not lifting:
         required = [Requirement(1, OWNERS, (DEFAULT,))]
     requirements = merge([*required, *sponsored(policy.catalogue, grant.subject)])
@@ -259,7 +263,7 @@ def _grant_denials(policy: Policy, grant: Grant) -> list[Denial]:
         found.append(Denial("unknown-purpose", f"there is no purpose {grant.purpose!r}", hint))
     if purpose is not None and purpose.ticket_required and not grant.ticket:
         found.append(Denial("ticket-missing", f"purpose {purpose.name} demands a ticket", "add ticket: …"))
-    found += _too_long(policy, grant)
+    found += [Denial(*told) for told in too_long(catalogue, grant)]
     if grant.ends_when:
         # A reviewer would take it for a promise; until something watches it, only the window is one.
         kinds = ", ".join(key for key, _ in grant.ends_when)
@@ -279,30 +283,13 @@ def _no_resource(policy: Policy, grant: Grant) -> Denial:
 
 def room(policy: Policy, grant: Grant, window: Window) -> timedelta:
     """Return how much later than a window a grant may end, its start staying as it is; nothing or less: it may not."""
-    return _bounds(policy, grant, window).latest(window.start) - window.end
+    bounds = _bounds(policy, grant, window)
+    return bounds.latest(window.start, recurs=grant.span.recurs is not None) - window.end
 
 
 def _bounds(policy: Policy, grant: Grant, window: Window | None = None) -> Bounds:
     of = policy.catalogue.bounded(grant)
     return policy.catalogue.bounds(of._replace(since=window.start) if window is not None else of)
-
-
-def _too_long(policy: Policy, grant: Grant) -> list[Denial]:
-    length = grant.span.length
-    bounds = _bounds(policy, grant)
-    if length <= bounds.longest:
-        return []
-    most = format_duration(bounds.longest)
-    asked = format_duration(length)
-    return [
-        Denial(
-            bound.code,
-            f"{asked} is longer than the {format_duration(bound.limit)} that {bound.what}",
-            f"ask for at most {most}",
-        )
-        for bound in bounds.lengths
-        if length > bound.limit
-    ]
 
 
 def _request_denials(policy: Policy, request: Request) -> list[Denial]:
@@ -367,12 +354,17 @@ def _total_denials(policy: Policy, request: Request, window: Window) -> list[Den
     ]
 
 
-def _rule_denials(verdicts: Iterable[Verdict], beside: Callable[[Collection[str]], str] = lambda _: "") -> list[Denial]:
+def _rule_denials(
+    verdicts: Iterable[Verdict],
+    beside: Callable[[Collection[str]], str] = lambda _: "",
+    during: Mapping[str, Window] = _NONE,
+) -> list[Denial]:
     found: list[Denial] = []
     for verdict in verdicts:
         rule = verdict.rule
+        when = f" (in the interval {during[rule.id]})" if rule.id in during else ""
         if verdict.failure is not None:
-            message = f"rule {rule.id} could not be evaluated: {verdict.failure.message}"
+            message = f"rule {rule.id} could not be evaluated: {verdict.failure.message}{when}"
             if verdict.failure.code == RUNS_OUT:
                 hint = (
                     "add that year's days to the calendar, or the year to its years where it has none; ask again then"
@@ -383,7 +375,7 @@ def _rule_denials(verdicts: Iterable[Verdict], beside: Callable[[Collection[str]
         elif verdict.denies:
             unless = rule.deny_unless
             text = " ".join((unless or rule.when).text.split())
-            message = (rule.message or f"rule {rule.id} denies this") + beside(rule.names)
+            message = (rule.message or f"rule {rule.id} denies this") + beside(rule.names) + when
             hint = f"passes when {text}" if unless is not None and not rule.deny else f"denied because {text}"
             found.append(Denial(RULE_DENIES, message, hint, rule.id))
     return found

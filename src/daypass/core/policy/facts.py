@@ -17,7 +17,7 @@ from daypass.core.catalogue import Catalogue, Purpose, Resource, Role, Subject
 from daypass.core.grant import Grant
 from daypass.core.policy.details import HAS, typed
 from daypass.core.policy.held import FRAME, Held, days_held
-from daypass.core.window import Window, format_duration, format_instant
+from daypass.core.window import EVER, Span, Window, format_duration, format_instant
 
 
 class VariableKind(Enum):
@@ -193,7 +193,11 @@ def untold(names: Collection[str], subject: str, role: str, requester: str) -> t
 
 def coming(window: Window, opened_at: datetime) -> Window:
     """Return what of a window comes after the asking: nobody has access by it before."""
-    return window if window.start >= opened_at or window.ended(opened_at) else Window(opened_at, window.end)
+    return (
+        window
+        if window.start >= opened_at or window.ended(opened_at)
+        else window.common(Window(opened_at, window.end)) or window
+    )
 
 
 def of_history(held: Held, subject: str, window: Window) -> dict[str, Any]:
@@ -284,11 +288,15 @@ class FactBook:
             "grant.reason": grant.reason,
             "grant.ticket": grant.ticket,
             "grant.purpose": grant.purpose,
-            "grant.duration": grant.span.length,
+            "grant.duration": self._length(grant.span),
             "grant.emergency": purpose is not None and purpose.emergency,
             "grant.absolute": grant.span.window is not None,
             **details_of(purpose, grant),
         }
+
+    def _length(self, span: Span) -> timedelta:
+        """Return how long access lasts: the longest interval of a window that recurs."""
+        return span.length if span.recurs is None else self._catalogue.window(span, EVER.start).longest
 
     def of_request(self, requester: str, opened_at: datetime, kind: str, access: Window) -> Mapping[str, Any]:
         """Return the facts that only a request has, ``access`` being the window that it gives.

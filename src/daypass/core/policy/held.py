@@ -67,7 +67,7 @@ class HeldGrant(NamedTuple):
 
     def meets(self, window: Window) -> bool:
         """Say whether it gives access during any of a window: one that nobody has dated yet may."""
-        return self.window is None or (self.window.start < window.end and window.start < self.window.end)
+        return self.window is None or self.window.meets(window)
 
 
 class Unmerged(NamedTuple):

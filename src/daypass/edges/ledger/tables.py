@@ -27,7 +27,7 @@ from daypass.core.ledger.records import Handed, HeldWindow
 from daypass.core.ledger.standing import Begun, DecidedWhen, FailedChange, OnResource, Opened, Standing, over
 from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended
-from daypass.core.window import Window, parse_instant
+from daypass.core.window import Part, Window, parse_instant
 
 TABLES_VERSION = 12
 """Counts up when the tables below change."""
@@ -60,8 +60,8 @@ _PARTS = frozenset(vars(Standing())) - {"head", "commit"}
 _CLUSTERED = frozenset(_TABLES) - {"state", "word", "proof", "decided", "seen", "handed"}
 WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
 PACKED = struct.Struct("<4I6IqqB")
-"""An entitlement's words, subject, resource, role, meaning, purpose, moments that end it, start, until, length of the blob's
-id; both ids follow."""
+"""An entitlement's words, subject, resource, role, meaning, purpose, what few have, start, until, length of the blob's id;
+both ids follow."""
 
 _V = TypeVar("_V")
 
@@ -143,11 +143,12 @@ class StoredStanding(Standing):
         unpack, instant, make = PACKED.unpack_from, datetime.fromtimestamp, tuple.__new__
         found: dict[GrantId, AdmittedGrant] = {}
         for grant, packed in self._query("SELECT grant_id, packed FROM admitted ORDER BY grant_id"):
-            target, asset, principal, privilege, subject, resource, role, meaning, purpose, due, start, until, cut = (
+            target, asset, principal, privilege, subject, resource, role, meaning, purpose, rest, start, until, cut = (
                 unpack(packed)
             )
+            due, parts, calendar = _rest(words[rest]) if words[rest] else _NO_REST
             ids = packed[PACKED.size :].hex()
-            window = Window(instant(start, UTC), instant(until, UTC))
+            window = Window(instant(start, UTC), instant(until, UTC), parts, calendar)
             entitlement = known(target, asset, principal, privilege)
             found[grant] = make(
                 AdmittedGrant,
@@ -162,7 +163,7 @@ class StoredStanding(Standing):
                     entitlement,
                     words[meaning],
                     words[purpose],
-                    _moments(words[due]) if words[due] else (),
+                    due,
                 ),
             )
         found |= {grant: over(found[grant], end) for grant, end in self.ends.items() if grant in found}
@@ -271,6 +272,11 @@ def _begun_from(told: Any) -> tuple[Opened, Begun]:
     return opened, FailedChange(change, error, parse_instant(since), parse_instant(last), main)
 
 
+_NO_REST: tuple[Moments, tuple[Part, ...], str] = ((), (), "")
+
+
 @lru_cache(maxsize=1024)
-def _moments(text: str) -> Moments:
-    return tuple((name, utc(at)) for name, at in json.loads(text))
+def _rest(text: str) -> tuple[Moments, tuple[Part, ...], str]:
+    """Read what few admissions have: moments that end it, and the intervals and the calendar of a window that recurs."""
+    due, parts, calendar = json.loads(text)
+    return tuple((name, utc(at)) for name, at in due), tuple((utc(start), utc(end)) for start, end in parts), calendar

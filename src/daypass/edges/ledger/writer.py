@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from daypass.core.grant import Moments
 from daypass.core.ids import GrantId, canonical
 from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.records import forget_before, held_after
@@ -62,7 +61,7 @@ class Writer:
             self._word(admission.role),
             self._word(admission.meaning),
             self._word(admission.purpose),
-            self._word(_moments_text(admission.due)),
+            self._word(_rest_text(admission)),
             _seconds(admission.window.start),
             _seconds(admission.window.end),
             len(blob),
@@ -169,8 +168,13 @@ def _begun_text(begun: Begun) -> str:
     return canonical([CHANGE.write(change), error, format_instant(since), format_instant(last), main])
 
 
-def _moments_text(moments: Moments) -> str:
-    return canonical([[name, _seconds(at)] for name, at in moments]) if moments else ""
+def _rest_text(admission: Admission) -> str:
+    """Write what few admissions have: moments that end it, and the intervals and the calendar of a window that recurs."""
+    window = admission.window
+    if not admission.due and not window.parts:
+        return ""
+    due = [[name, _seconds(at)] for name, at in admission.due]
+    return canonical([due, [[_seconds(at) for at in part] for part in window.parts], window.calendar])
 
 
 def _seconds(instant: datetime) -> int:

@@ -228,7 +228,7 @@ def _as_told(row: AdmittedGrant, standing: Standing) -> Window:
     holding = standing.holdings.get(row.entitlement)
     if holding is None or holding.until is None or not row.window.start < holding.until < row.window.end:
         return row.window
-    return replace(row.window, end=holding.until)
+    return row.window.until(holding.until) or row.window
 
 
 def _clocks(forge: ForgeReader, clock: Callable[[], datetime] | None) -> Clocks:

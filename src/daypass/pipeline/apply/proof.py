@@ -204,7 +204,7 @@ class Prover:
             subject=grant.subject,
             resource=grant.resource,
             role=grant.role,
-            window=grant.span.starting(merge.at),
+            window=policy.catalogue.window(grant.span, merge.at),
             entitlement=gives[1],
             grant_digest=grant.digest,
             policy=policy.digest,

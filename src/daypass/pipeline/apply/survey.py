@@ -23,6 +23,7 @@ from daypass.core.plan import (
     BOUND_TO_TIME,
     THERE_BEFORE,
     Action,
+    AdmittedGrant,
     Claim,
     Denied,
     Entitlement,
@@ -240,8 +241,10 @@ def _judge_voided(inputs: Inputs, standing: Standing, observed: Observed) -> Jud
     voided = standing.voided
     if not voided:
         return Judged(observed, ())
-    proved = {(row.grant, row.entitlement): row.window.end for row in standing.rows.values()}
-    proved |= {(b.grant, b.entitlement): b.window.end for b in inputs.admitted.bodies if isinstance(b, Admission)}
+    proofs: Iterable[AdmittedGrant | Admission]
+    proofs = (*standing.rows.values(), *(b for b in inputs.admitted.bodies if isinstance(b, Admission)))
+    # What a window that recurs gave last ends with the interval of now, or had to end with one before it.
+    proved = {(p.grant, p.entitlement): (p.window.interval_at(inputs.at) or p.window).end for p in proofs}
     named = {
         (resource.target, resource.name, role.privilege_text)
         for resource in inputs.policy.catalogue.resources.values()

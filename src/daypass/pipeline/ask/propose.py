@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from daypass.core.approval.held import HeldBook
+from daypass.core.calendar.recurrence import RecurrenceError, spanning
 from daypass.core.errors import ConflictError, DeniedError, InvalidError, UsageError
 from daypass.core.files.grants import grant_text, name_grant, read_grant
 from daypass.core.forge import Account, Entry, Pull, unsigned_denial
@@ -21,7 +22,7 @@ from daypass.core.policy.held import HeldGrant
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
 from daypass.core.record import replace
-from daypass.core.window import Span, Window, format_duration, format_instant
+from daypass.core.window import Window, format_duration, format_instant
 from daypass.pipeline.apply.current import read_current
 from daypass.pipeline.apply.tidy import open_from
 from daypass.pipeline.context import Context, WritingContext
@@ -63,7 +64,9 @@ def request(context: WritingContext, grant: Grant, decision: Decision, *, at: da
 
 def request_title(grant: Grant) -> str:
     """Say in a line what a new grant asks for; it holds names and no words of people."""
-    return f"Grant {grant.subject} {grant.role} on {grant.resource} for {format_duration(grant.span.length)}"
+    what = f"Grant {grant.subject} {grant.role} on {grant.resource}"
+    recurs = ", in intervals" if grant.span.recurs is not None else ""
+    return f"{what} for {format_duration(grant.span.length)}{recurs}"
 
 
 def same_open(context: Context, grant: Grant, *, but: int, by: str) -> tuple[tuple[int, bool], ...]:
@@ -130,11 +133,14 @@ def extension(
             raise UsageError(message, hint="make a new request")
     try:
         window = Window(admission.window.start, admission.window.end + more)
+        span = spanning(window, old.span.recurs)
     except OverflowError:
         raise UsageError(f"no calendar reaches {format_duration(more)} beyond the end of {admission.grant}") from None
-    new = replace(old, span=Span(window=window))
+    except RecurrenceError as error:
+        raise UsageError(error.message, hint=error.hint) from None
+    new = replace(old, span=span)
     beside = Beside(context.history, context.tip, policy, HeldBook(context.standing).before(), at)
-    held = beside.held(HeldGrant.of(new, window), requester)
+    held = beside.held(HeldGrant.of(new, policy.catalogue.window(span, at)), requester)
     decision = decide(policy, Request(new, requester, at, "widen", held=held), trace=True)
     left = room(policy, old, admission.window)
     hint = f"at most {format_duration(left)} more is possible" if left > timedelta(0) else "no more is possible"
@@ -142,7 +148,9 @@ def extension(
     return new, replace(decision, denials=tuple(told))
 
 
-_TOO_LATE = frozenset({"too-long", "beyond-retention", "beyond-engagement", "beyond-agreement", "beyond-dpa"})
+_TOO_LATE = frozenset(
+    {"too-long", "span-too-long", "beyond-retention", "beyond-engagement", "beyond-agreement", "beyond-dpa"}
+)
 """The codes of denials that a shorter extension would not meet."""
 
 

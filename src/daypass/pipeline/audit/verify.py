@@ -267,7 +267,7 @@ class _Run:
         beside = self._beside(body.base, policy, receipt.run_at)
         beside.ask_together(grants_in({file.grant: contents[file.blob] for file in written}))
         held = {
-            name: beside.held(HeldGrant.of(grant, grant.span.starting(receipt.run_at)), body.requester)
+            name: beside.held(HeldGrant.of(grant, policy.catalogue.window(grant.span, receipt.run_at)), body.requester)
             for name, grant in grants.items()
         }
         self.found += check_denial(receipt, body, grants, policy, held)

@@ -79,6 +79,8 @@ def judge_again(
         admission.judged,
         held,
     )
+    if admission.window != policy.catalogue.window(grant.span, admission.merged_at):
+        return f"its window is {admission.window}, and by the base's policies another"
     decision = decide(policy, asked)
     people = list(dict.fromkeys((admission.requester, *(act.by for act in admission.acts))))
     amiss = _amiss(policy, admission, asked, decision, together) or _entitled(policy, admission, asked, people, then)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 
 from daypass.core.approval.held import HeldView
 from daypass.core.approval.roles import File
@@ -47,7 +48,7 @@ class Beside:
         files: Files | None = None,
     ) -> None:
         self._history, self._base, self._view, self._at = history, base, view, at
-        self._rules = policy.rules
+        self._rules, self._catalogue = policy.rules, policy.catalogue
         self._files = files
         self._asked: dict[GrantId, HeldGrant] = {}
         self._roles: dict[tuple[str, str, str], list[HeldGrant]] = {}
@@ -56,7 +57,8 @@ class Beside:
 
     def ask_together(self, grants: Mapping[GrantId, Grant]) -> None:
         """Take in the grants that the request adds or changes."""
-        self._asked = {name: HeldGrant.of(grant, grant.span.starting(self._at)) for name, grant in grants.items()}
+        window_of = partial(self._catalogue.window, merged_at=self._at)
+        self._asked = {name: HeldGrant.of(grant, window_of(grant.span)) for name, grant in grants.items()}
         for one in self._asked.values():
             self._roles.setdefault((one.resource, one.subject, one.role), []).append(one)
 

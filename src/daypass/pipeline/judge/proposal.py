@@ -112,7 +112,7 @@ def read_proposal(
     beside = Beside(history, base, policy, asked.held, at)
 
     def decides(grant: Grant, kind: str) -> tuple[Decision, Held]:
-        window = grant.span.starting(at)
+        window = policy.catalogue.window(grant.span, at)
         held = beside.held(HeldGrant.of(grant, window), asked.requester)
         request = Request(grant, asked.requester, asked.opened_at, kind, window, held=held)
         return decide(policy, request, trace=trace), held
@@ -294,6 +294,8 @@ def _ending(
 def _keeps(old: Grant, window: Window | None, new: Grant, at: datetime) -> bool:
     """Say whether a grant that gives more gives all that it gave before, to the same subject."""
     if (old.subject, old.resource, old.role) != (new.subject, new.resource, new.role):
+        return False
+    if new.span.recurs not in (None, old.span.recurs):
         return False
     before, after = window or old.span.starting(at), new.span.starting(at)
     return after.start <= max(at, before.start) and before.end <= after.end

@@ -184,7 +184,7 @@ def _effects(verdict: ItemVerdict, found: Gated, standing: Standing, at: datetim
     elif now is not None and (left := narrowed(now.window, item.grant)) is not None:
         # It counts from the merge that the grant began at: no text may promise it from this one on.
         action = Action.REMOVE if left.ended(at) else Action.ADD
-        yield Effect(item.id, action, then, Span(window=left), before, others)
+        yield Effect(item.id, action, then, Span(window=left, recurs=item.grant.span.recurs), before, others)
 
 
 def _cut(grant: Grant, catalogue: Catalogue) -> tuple[Span, datetime | None]:
@@ -195,7 +195,7 @@ def _cut(grant: Grant, catalogue: Catalogue) -> tuple[Span, datetime | None]:
     if window is None:
         return grant.span, ends[0].limit
     left = window.until(ends[0].limit)
-    return (grant.span if left is None else Span(window=left)), None
+    return (grant.span if left is None else Span(window=left, recurs=grant.span.recurs)), None
 
 
 def _others(standing: Standing, entitlement: Entitlement, grant: GrantId, at: datetime) -> tuple[GrantId, ...]:

@@ -18,7 +18,7 @@ from daypass.core.policy.policies import Policy
 from daypass.core.policy.rules import Rules
 from daypass.core.request import Effect, Item
 from daypass.core.state import GrantState
-from daypass.core.window import format_duration, format_instant
+from daypass.core.window import Window, format_duration, format_instant
 from daypass.views.data import plain
 from daypass.views.findings import count, joined
 from daypass.views.plan import SIGN, entitlement_text
@@ -53,10 +53,7 @@ def grant_rows(
     purpose = catalogue.purposes.get(grant.purpose)
     where = (resource.title, f"{resource.environment}, {resource.classification}") if resource is not None else ()
     data = f"data: {', '.join(resource.data)}" if resource is not None and resource.data else ""
-    window, length = grant.span.window, format_duration(grant.span.length)
-    when = f"{length}, from the merge on"
-    if window is not None:
-        when = f"{mark(format_instant(window.start))} until {mark(format_instant(window.end))} ({length})"
+    when = _when(catalogue, grant, mark)
     rows: list[tuple[str, str, tuple[str, ...]]] = [
         ("subject", mark(grant.subject), (subject.name if subject is not None else "",)),
         ("resource", mark(grant.resource), (*where, data)),
@@ -71,6 +68,26 @@ def grant_rows(
     ]
     told = ((name, value, [part for part in parts if part]) for name, value, parts in rows if value)
     return [(name, value + (about(parts) if parts else "")) for name, value, parts in told]
+
+
+def _when(catalogue: Catalogue, grant: Grant, mark: Callable[[str], str]) -> str:
+    window, length = grant.span.window, format_duration(grant.span.length)
+    if window is None:
+        return f"{length}, from the merge on"
+    text = f"{mark(format_instant(window.start))} until {mark(format_instant(window.end))}"
+    if grant.span.recurs is None:
+        return f"{text} ({length})"
+    told = catalogue.window(grant.span, window.start)
+    return f"{mark(str(grant.span.recurs))}, {text} ({intervals_words(told)})"
+
+
+def intervals_words(window: Window) -> str:
+    """Say how often, and for how long, a window that recurs gives access."""
+    if not window.parts:
+        return "its intervals cannot be told"
+    first = f"the first from {format_instant(window.parts[0][0])} until {format_instant(window.parts[0][1])}"
+    count = len(window.parts)
+    return f"{count} interval{'s'[: count != 1]} of at most {format_duration(window.longest)}, {first}"
 
 
 def detail_text(value: Detail) -> str:
@@ -121,6 +138,8 @@ def state_words(grant: GrantState, at: datetime) -> str:
     """Say how a grant of main stands: what it gives, or why not, and what will."""
     rest = "; what it gave is taken away by the next run" if grant.provisioned else ""
     bound = f"; ended early: {grant.bound}" if grant.bound else ""
+    if grant.recurs_until is not None and grant.until is not None and grant.recurs_until > grant.until:
+        bound = f", again until {format_instant(grant.recurs_until)}{bound}"
     if grant.state == "ended":
         return f"{grant.why}{rest}"
     if grant.state == "merged":
@@ -148,6 +167,7 @@ def effect_line(effect: Effect) -> str:
         text += f", until {format_instant(effect.latest)} at the latest" if effect.latest is not None else ""
     else:
         text += f"  from {format_instant(effect.span.window.start)} until {format_instant(effect.span.window.end)}"
+        text += f", {effect.span.recurs}" if effect.span.recurs is not None else ""
     if effect.span is not None and effect.before is not None:
         text += f", so far until {format_instant(effect.before.end)}"
     if effect.others:
@@ -198,13 +218,16 @@ def explain_text(
     ``state`` is how the grant stands, which is said of one that is on main.
     """
     span = grant.span
-    window = str(span.window) if span.window is not None else f"{format_duration(span.length)} from the merge on"
+    window = f"{span}"
+    if span.recurs is not None:
+        window = f"{span.recurs}, {policy.catalogue.window(span, at)}"
     whose = f" for {grant.subject}" if grant.subject != requester else ""
     lines = [
         f"{grant.id}",
         f"  {requester} asks for {grant.role} on {grant.resource}{whose}, {window}",
         f"  reason: {grant.reason}" + (f"  ticket: {grant.ticket}" if grant.ticket else ""),
         *(f"  details.{name}: {detail_text(value)}" for name, value in grant.details),
+        *([f"  {intervals_words(policy.catalogue.window(span, at))}"] if span.recurs is not None else []),
         *(
             f"  ends by {format_instant(end.limit)}: {end.what} no longer"
             for end in early_ends(policy.catalogue, grant)
@@ -248,6 +271,8 @@ def basis_lines(rules: Rules, grant: Grant, requester: str, held: Held, after: s
 
 def decision_data(catalogue: Catalogue, grant: Grant, decision: Decision) -> dict[str, Any]:
     """Return a decision as plain data, version 1."""
+    span = grant.span
+    recurs = catalogue.window(span, span.window.start) if span.window is not None and span.recurs is not None else None
     return {
         "version": 1,
         "grant": grant.id,
@@ -270,6 +295,7 @@ def decision_data(catalogue: Catalogue, grant: Grant, decision: Decision) -> dic
         "traces": [plain(trace) | {"values": dict(trace.values)} for trace in decision.traces],
         "window": str(grant.span.window) if grant.span.window is not None else format_duration(grant.span.length),
         "until": format_instant(grant.span.window.end) if grant.span.window is not None else None,
+        "intervals": [plain(one) for one in recurs.intervals] if recurs is not None else [],
         "details": grant.to_dict().get("details", {}),
         "ends_by": [
             {"at": format_instant(end.limit), "code": end.code, "what": end.what}

@@ -309,7 +309,7 @@ def _held(repo: AccessRepository, grant: Grant, requester: str, at: datetime) ->
         return UNREAD, ""
     after = f"after receipt {standing.head.sequence}" if standing.head is not None else "before its first receipt"
     beside = Beside(repo.history, repo.tip, repo.policy, HeldBook(standing).before(), at)
-    held = beside.held(HeldGrant.of(grant, grant.span.starting(at)), requester)
+    held = beside.held(HeldGrant.of(grant, repo.policy.catalogue.window(grant.span, at)), requester)
     return held, joined(basis_lines(rules, grant, requester, held, after))
 
 

@@ -7,6 +7,7 @@ are those of their files.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -121,6 +122,7 @@ def _limits(file: PolicyFile[SettingsForm], limits: LimitsForm) -> Limits:
     brake = limits.get("brake", {})
     return Limits(
         max_duration=file.duration("limits", "max_duration") or usual.max_duration,
+        max_span=file.duration("limits", "max_span") or usual.max_span,
         open_request=file.duration("limits", "open_request") or usual.open_request,
         brake_removals=_share(file, brake, "removals", usual.brake_removals),
         brake_additions=_share(file, brake, "additions", usual.brake_additions),
@@ -207,29 +209,38 @@ def _roles(file: PolicyFile[ResourceForm], settings: Settings | None) -> Mapping
         longest = file.duration("roles", name, "max_duration")
         if longest is None:
             continue
-        if settings is not None and longest > settings.limits.max_duration:
-            bound = format_duration(settings.limits.max_duration)
-            message = f"{role['max_duration']} is longer than the {bound} that the settings allow"
-            file.fault("too-long", ("roles", name, "max_duration"), message, f"write at most {bound}")
         total = file.duration("roles", name, "max_total") if "max_total" in role else None
         if total is not None and total < longest:
             message = f"max_total of {role['max_total']} is shorter than max_duration, {role['max_duration']}"
             file.fault(
                 "total-too-short", ("roles", name, "max_total"), message, "write at least as much, or leave it out"
             )
+        span = file.duration("roles", name, "max_span")
+        _within(file, settings, longest, span, "roles", name)
         privilege = role.get("privilege") or {"role": name}
-        found[name] = Role(name, longest, MappingProxyType(dict(privilege)), role.get("title", ""), total)
+        found[name] = Role(name, longest, MappingProxyType(dict(privilege)), role.get("title", ""), total, span)
     return frozen(found)
+
+
+def _within(
+    file: PolicyFile[Any], settings: Settings | None, longest: timedelta | None, span: timedelta | None, *keys: str
+) -> None:
+    """Refuse limits that are longer than those of the settings, None where these cannot be read."""
+    if settings is None:
+        return
+    limits = settings.limits
+    for key, said, most in (("max_duration", longest, limits.max_duration), ("max_span", span, limits.max_span)):
+        if said is not None and said > most:
+            bound = format_duration(most)
+            message = f"{format_duration(said)} is longer than the {bound} that the settings allow"
+            file.fault("too-long", (*keys, key), message, f"write at most {bound}")
 
 
 def read_purpose(name: str, file: PolicyFile[PurposeForm], settings: Settings | None, known: Nameable) -> Purpose:
     """Read a purpose, which may name what is ``known``; ``settings`` is None where unreadable."""
     data = file.data
-    longest = file.duration("max_duration")
-    if settings is not None and longest is not None and longest > settings.limits.max_duration:
-        bound = format_duration(settings.limits.max_duration)
-        message = f"{data['max_duration']} is longer than the {bound} that the settings allow"
-        file.fault("too-long", ("max_duration",), message, f"write at most {bound}")
+    longest, span = file.duration("max_duration"), file.duration("max_span")
+    _within(file, settings, longest, span)
     ticket = data.get("ticket", {})
     _check_pattern(file, ticket.get("pattern"), "ticket", "pattern")
     for index, source in enumerate(data.get("asked_by", ())):
@@ -243,6 +254,7 @@ def read_purpose(name: str, file: PolicyFile[PurposeForm], settings: Settings | 
         ticket_pattern=ticket.get("pattern", ""),
         fields=frozen({field: _field(file, field, form) for field, form in data.get("fields", {}).items()}),
         max_duration=longest,
+        max_span=span,
         guide=data.get("guide", ""),
     )
 

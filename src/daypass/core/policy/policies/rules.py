@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from daypass.core.calendar.recurrence import span_between
 from daypass.core.catalogue import Purpose
 from daypass.core.files.grants import details_in
 from daypass.core.finding import Place
@@ -27,7 +28,7 @@ from daypass.core.policy.requirement import Requirement
 from daypass.core.policy.rules import Rule, Rules
 from daypass.core.policy.sources import parts, written
 from daypass.core.record import replace
-from daypass.core.window import Span, Window
+from daypass.core.window import Recurrence, Span, Window
 
 if TYPE_CHECKING:
     from daypass.schema.models import WindowForm
@@ -225,12 +226,11 @@ def _span(file: PolicyFile[PolicyTestForm], window: WindowForm, *keys: Key) -> S
     if "duration" in window:
         length = file.duration(*keys, "duration")
         return None if length is None else Span(duration=length)
-    start = file.instant(*keys, "from")
-    end = file.instant(*keys, "until")
-    if start is None or end is None:
+    recurs = Recurrence(window.get("hours", ""), window.get("zone", ""), window.get("calendar", ""))
+    if recurs == Recurrence() and None in (file.instant(*keys, "from"), file.instant(*keys, "until")):
         return None
     try:
-        return Span(window=Window(start, end))
+        return span_between(window["from"], window["until"], recurs)
     except ValueError as error:
         file.fault("test-window", (*keys,), str(error))
         return None

@@ -1,0 +1,78 @@
+"""What a window that recurs takes: its limits, interval by interval and as a whole, and every rule asked of each interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import NamedTuple
+
+from daypass.core.calendar.recurrence import RecurrenceError, window_of
+from daypass.core.catalogue import Catalogue
+from daypass.core.grant import Grant
+from daypass.core.policy.rules import Rules, Verdict
+from daypass.core.window import EVER, AccessBound, Window, format_duration
+
+ACCESS = frozenset({"access.from", "access.until"})
+"""What rules read of the time of access: where a window recurs, of one interval."""
+
+
+def too_long(catalogue: Catalogue, grant: Grant) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield why a grant lasts too long, or its intervals cannot be told: the parts of a denial, in order."""
+    bounds, span = catalogue.bounds(catalogue.bounded(grant)), grant.span
+    if span.recurs is None:
+        yield from _longer(span.length, bounds.lengths)
+        return
+    try:
+        window = window_of(span, EVER.start, catalogue.calendars)
+    except RecurrenceError as error:
+        yield error.code, error.message, error.hint, "", "window"
+        return
+    yield from _longer(window.longest, bounds.lengths, "an interval of ")
+    yield from _longer(span.length, bounds.spans, "a window of ")
+
+
+def _longer(
+    length: timedelta, bounds: Iterable[AccessBound[timedelta]], of: str = ""
+) -> Iterator[tuple[str, str, str, str, str]]:
+    over = [bound for bound in bounds if length > bound.limit]
+    for bound in over:
+        most = format_duration(min(one.limit for one in over))
+        message = f"{of}{format_duration(length)} is longer than the {format_duration(bound.limit)} that {bound.what}"
+        yield bound.code, message, f"ask for at most {most}", "", ""
+
+
+class Verdicts(NamedTuple):
+    """What rules say of a window: of each rule the first interval that it denies or fails in, else one that it applies in.
+
+    ``throughout`` are the ids of the rules that apply in every interval, ``during`` says of a rule which interval is meant,
+    where the window has several.
+    """
+
+    each: tuple[Verdict, ...]
+    throughout: frozenset[str]
+    during: Mapping[str, Window]
+
+
+def judge(rules: Rules, facts: Mapping[str, object], window: Window) -> Verdicts:
+    """Ask every rule, once for each interval where any reads the time of access."""
+    reads = any(ACCESS & set(rule.names) for rule in rules.rules)
+    intervals = window.intervals if window.parts and reads else (window,)
+    said: dict[str, Verdict] = {}
+    during: dict[str, Window] = {}
+    throughout: frozenset[str] | None = None
+    for one in intervals:
+        # Where no rule reads it the whole is as good as any part.
+        verdicts = rules.judge({**facts, "access.from": one.start, "access.until": one.end})
+        applies = frozenset(verdict.rule.id for verdict in verdicts if verdict.applies)
+        throughout = applies if throughout is None else throughout & applies
+        for verdict in verdicts:
+            known = said.get(verdict.rule.id)
+            if known is None or _weight(verdict) > _weight(known):
+                said[verdict.rule.id] = verdict
+                if len(intervals) > 1 and ACCESS & set(verdict.rule.names):
+                    during[verdict.rule.id] = one
+    return Verdicts(tuple(said.values()), throughout or frozenset(), during)
+
+
+def _weight(verdict: Verdict) -> int:
+    return 2 * (verdict.failure is not None or verdict.denies) + verdict.applies

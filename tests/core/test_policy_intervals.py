@@ -1,0 +1,134 @@
+"""Rules and limits of windows that recur: asked of every interval, and of the whole."""
+
+from __future__ import annotations
+
+import pytest
+from policy_samples import AT, RESOURCE, SETTINGS, files, grant, read_policies
+
+from daypass.core.calendar.recurrence import span_between
+from daypass.core.policy.decision import Decision, Request, decide, room, static_denials
+from daypass.core.policy.policies import Policy
+from daypass.core.window import Recurrence
+
+CALENDAR = (
+    "version: 1\nzone: Europe/Berlin\nhours: Mon-Fri 08:00-19:00\nexcept: [2026-12-24..2026-12-26]\nyears: [2026]\n"
+)
+PURPOSE = "version: 1\nmax_duration: 4h\nmax_span: 20d\n"
+
+
+def policy(rules: str = "", resource: str = RESOURCE, settings: str = SETTINGS) -> Policy:
+    found = read_policies(
+        files(
+            daypass=settings + ("" if "limits:" in settings else "limits: {unsigned: accept}\n"),
+            resources_orders_db=resource,
+            rules_base="version: 1\nrules:\n" + (rules or "  - {id: q, when: 'false', deny: true}\n"),
+            calendars_office=CALENDAR,
+            purposes_report=PURPOSE,
+        )
+    )
+    assert found.faults == ()
+    return found
+
+
+def ask(found: Policy, start: str, until: str, recurs: Recurrence, **more) -> Decision:
+    return decide(found, Request(grant(span=span_between(start, until, recurs), **more), "alice", AT))
+
+
+def told(found: Decision) -> list[tuple[str, str]]:
+    return [(denial.code, denial.message) for denial in found.denials]
+
+
+MONDAYS = Recurrence("Mon 06:00-08:00", "Europe/Berlin")
+
+
+def test_an_elapsed_limit_holds_for_one_interval_and_the_span_for_the_whole() -> None:
+    assert told(ask(policy(), "2026-12-01", "2027-02-28", MONDAYS)) == []
+    assert told(ask(policy(), "2026-12-01", "2027-03-20", Recurrence("Mon 06:00-15:00", "Europe/Berlin"))) == [
+        ("too-long", "an interval of 9h is longer than the 8h that role readonly of orders-db allows"),
+        ("span-too-long", "a window of 109d is longer than the 92d that the settings allow"),
+    ]
+
+
+def test_role_purpose_and_settings_bound_the_span() -> None:
+    ours = RESOURCE.replace("{max_duration: 8h, ", "{max_duration: 8h, max_span: 30d, ")
+    found = policy(resource=ours, settings=SETTINGS + "limits: {unsigned: accept, max_span: 60d}\n")
+    assert told(ask(found, "2026-12-01", "2027-02-28", MONDAYS, purpose="report")) == [
+        ("span-too-long", "a window of 89d is longer than the 60d that the settings allow"),
+        ("span-too-long", "a window of 89d is longer than the 30d that role readonly of orders-db allows"),
+        ("span-too-long", "a window of 89d is longer than the 20d that purpose report allows"),
+    ]
+
+
+def test_no_role_or_purpose_allows_a_longer_span_than_the_settings() -> None:
+    found = read_policies(
+        files(
+            resources_orders_db=RESOURCE.replace("8h, ", "8h, max_span: 93d, "),
+            purposes_report=PURPOSE.replace("20d", "100d"),
+        )
+    )
+    told = [(f.code, f.place.path, f.message) for f in found.faults if f.code == "too-long"]
+    assert told == [
+        ("too-long", "max_span", "100d is longer than the 92d that the settings allow"),
+        ("too-long", "roles.readonly.max_span", "93d is longer than the 92d that the settings allow"),
+    ]
+
+
+def test_rules_of_the_time_of_access_are_asked_of_each_interval_and_name_the_first_that_fails() -> None:
+    rule = '  - {id: office-only, when: "true", deny_unless: \'covered_by(access.from, access.until, "office")\'}\n'
+    week = Recurrence("Mon-Fri 10:00-12:00", "Europe/Berlin")
+    assert told(ask(policy(rule), "2026-12-14", "2026-12-24", week)) == []
+    assert told(ask(policy(rule), "2026-12-14", "2026-12-30", week)) == [
+        (
+            "rule-denies",
+            "rule office-only denies this (in the interval 2026-12-24T09:00:00Z/2026-12-24T11:00:00Z)",
+        )
+    ]
+    (denial,) = told(ask(policy(rule), "2026-12-30", "2027-01-05", week))
+    assert denial[0] == "calendar-runs-out"
+    assert denial[1].endswith("says nothing about 2027 (in the interval 2027-01-01T09:00:00Z/2027-01-01T11:00:00Z)")
+
+
+def test_it_passes_by_itself_only_where_each_interval_does() -> None:
+    rule = (
+        "  - {id: short-days, when: 'in_calendar(access.from, \"office\")', approve: automatically}\n"
+        '  - {id: nights, when: \'!within_hours(access.from, "Mon-Sun 06:00-20:00", "Europe/Berlin")\', '
+        "require: [{approvals: {at_least: 1, from: group:security}}]}\n"
+    )
+    daily = Recurrence("Mon-Fri 10:00-12:00", "Europe/Berlin")
+    assert ask(policy(rule), "2026-12-14", "2026-12-19", daily).automatic
+    over_christmas = ask(policy(rule), "2026-12-14", "2026-12-30", daily)
+    assert not over_christmas.automatic
+    assert [need.source for need in over_christmas.requirements] == ["owners"]
+    nights = ask(
+        policy(rule), "2026-12-14", "2026-12-19", Recurrence("Mon 10:00-11:00, Tue 20:00-21:00", "Europe/Berlin")
+    )
+    assert [need.source for need in nights.requirements] == ["group:security"]
+
+
+def test_the_duration_that_rules_read_is_that_of_the_longest_interval() -> None:
+    rule = "  - {id: short, when: 'grant.duration > duration(\"2h\")', deny: true}\n"
+    assert told(ask(policy(rule), "2026-12-14", "2026-12-19", MONDAYS)) == []
+    longer = Recurrence("Mon 06:00-08:00, Tue 06:00-09:00", "Europe/Berlin")
+    assert [code for code, _ in told(ask(policy(rule), "2026-12-14", "2026-12-19", longer))] == ["rule-denies"]
+
+
+@pytest.mark.parametrize(
+    ("start", "until", "calendar", "expected"),
+    [
+        ("2026-12-14", "2026-12-19", "office", ("too-long", "an interval of 11h is longer than the 8h that role")),
+        ("2026-12-14", "2027-01-19", "office", ("calendar-runs-out", "calendar office says nothing about 2027")),
+        ("2026-12-24", "2026-12-27", "office", ("window-without-interval", "in calendar office holds at no time")),
+        ("2026-12-14", "2026-12-19", "ofice", ("unknown-calendar", "there is no calendar 'ofice'")),
+    ],
+)
+def test_a_window_of_a_calendar_is_told_by_the_policies_of_the_decision(start, until, calendar, expected) -> None:
+    asked = grant(span=span_between(start, until, Recurrence(zone="Europe/Berlin", calendar=calendar)))
+    for denials in (decide(policy(), Request(asked, "alice", AT)).denials, static_denials(policy(), asked)):
+        assert denials[0].code == expected[0]
+        assert denials[0].message.startswith(expected[1])
+
+
+def test_how_much_longer_it_may_recur_is_what_the_spans_leave() -> None:
+    asked = grant(span=span_between("2026-12-01", "2026-12-11", MONDAYS))
+    assert asked.span.window is not None
+    assert room(policy(), asked, asked.span.window).days == 82
