@@ -173,6 +173,11 @@ class Window(Struct, frozen=True, order=True):
         return next((one for one in self.intervals if at < one.end), None)
 
     @property
+    def length(self) -> timedelta:
+        """From start to end, whether it recurs or not."""
+        return self.end - self.start
+
+    @property
     def longest(self) -> timedelta:
         """How long access exists without a gap, at most."""
         return max(end - start for start, end in self.parts or ((self.start, self.end),))
@@ -253,7 +258,7 @@ class Span(Struct, frozen=True):
     def length(self) -> timedelta:
         """How long access lasts at most, from its start to its end."""
         if self.window is not None:
-            return self.window.end - self.window.start
+            return self.window.length
         assert self.duration is not None  # noqa: S101  (held by __post_init__)
         return self.duration
 

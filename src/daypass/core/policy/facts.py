@@ -193,11 +193,9 @@ def untold(names: Collection[str], subject: str, role: str, requester: str) -> t
 
 def coming(window: Window, opened_at: datetime) -> Window:
     """Return what of a window comes after the asking: nobody has access by it before."""
-    return (
-        window
-        if window.start >= opened_at or window.ended(opened_at)
-        else window.common(Window(opened_at, window.end)) or window
-    )
+    if window.start >= opened_at or window.ended(opened_at):
+        return window
+    return window.common(Window(opened_at, window.end)) or window
 
 
 def of_history(held: Held, subject: str, window: Window) -> dict[str, Any]:
