@@ -233,8 +233,8 @@ def test_a_file_that_nobody_reads_denies_everything(path):
     assert [(finding.code, finding.place.file) for finding in found.broken] == [("stray-policy-file", path)]
     assert found.broken[0].message == "nothing reads this file"
     assert found.broken[0].hint == (
-        "policies are policies/daypass.yaml and the .yaml files directly in calendars, directory, purposes, resources, "
-        "rotas, rules, tests"
+        "policies are policies/daypass.yaml and the .yaml files directly in calendars, directory, promises, purposes, "
+        "resources, rotas, rules, tests"
     )
 
 

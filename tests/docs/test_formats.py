@@ -26,6 +26,7 @@ SECTIONS = {
     "purpose": "Purposes",
     "calendar": "Calendars",
     "rota": "Rotas",
+    "promises": "Promises",
     "policy-test": "Policy tests",
 }
 

@@ -34,7 +34,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "verbs.policies.policy:catalogue",
         "list what somebody can ask for, for how long and by whose approval",
     ),
-    "policy": ("verbs.policies.policy:policy", "work with the rules: policy test, diff, replay, who-can, why-not"),
+    "policy": (
+        "verbs.policies.policy:policy",
+        "work with the rules: policy test, prove, diff, replay, who-can, why-not",
+    ),
     "show": ("verbs.review:show", "show a pull request whole: what it asks for, does, and waits for"),
     "approve": ("verbs.review:approve", "approve a pull request as the acting person"),
     "reject": ("verbs.review:reject", "reject a pull request as the acting person"),

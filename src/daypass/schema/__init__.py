@@ -34,6 +34,7 @@ ROTA: Schema[rule_models.RotaForm] = Schema("rota")
 CALENDAR: Schema[rule_models.CalendarForm] = Schema("calendar")
 PURPOSE: Schema[rule_models.PurposeForm] = Schema("purpose")
 RULES: Schema[rule_models.RulesForm] = Schema("rules")
+PROMISES: Schema[rule_models.PromisesForm] = Schema("promises")
 POLICY_TEST: Schema[rule_models.PolicyTestForm] = Schema("policy-test")
 
 SUFFIX = ".schema.json"

@@ -94,11 +94,23 @@ _CASE = shape("Case", {**of(str, "name", "place"), "passed": bool, **of(Texts, "
 _UNSEEN = shape("Unseen", of(str, "rule", "side"))
 _APPROVAL_ASKED = shape("ApprovalAsked", {"at_least": int, "from": str, "except": Texts})
 _DECIDED = shape("Decided", {"automatic": bool, "denials": many(Denial), "approvals": many(_APPROVAL_ASKED)})
+_BREAKS = {"requester": str, "opened_at": Instant, "grant": dict[str, Any], "decision": _DECIDED, "brings": Texts}
+_PROMISE = shape(
+    "Promise",
+    {
+        **of(str, "id", "place", "message"),
+        **of(bool, "kept", "decided"),
+        "sampled": Texts,
+        "cases": int,
+        "example": shape("Breaks", _BREAKS) | None,
+    },
+)
 _LOOKED_AT = shape(
     "LookedAt",
     {
         "where": str,
         **of(int, "tried", "possible"),
+        "sampled": Texts,
         "looser": bool,
         "differences": many(
             shape(
@@ -316,6 +328,7 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     ),
     "catalogue": output("catalogue", {"subject": str, "roles": many(shape("AskedRole", _ASKED_ROLE))}),
     **{name: output(name, {"looked": many(_LOOKED_AT), "unread": int}) for name in ("policy-diff", "policy-replay")},
+    "policy-prove": output("policy-prove", {"promises": many(_PROMISE)}),
     "policy-who-can": output(
         "policy-who-can",
         {**of(str, "resource", "role"), "subjects": many(shape("Asking", {"subject": str, "ways": many(_WAY)}))},

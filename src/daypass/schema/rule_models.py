@@ -201,6 +201,23 @@ class RulesForm(TypedDict):
     rules: Annotated[list[RuleForm], Field(min_length=1)]
 
 
+class PromiseForm(TypedDict):
+    """One promise: a condition that no request which is let through meets, or that each does."""
+
+    id: RuleId
+    never: NotRequired[Annotated[Condition, Field(description="true of no request that is let through")]]
+    always: NotRequired[Annotated[Condition, Field(description="true of every request that is let through")]]
+    message: NotRequired[Prose]
+
+
+@with_config(ConfigDict(title="daypass promises"))
+class PromisesForm(TypedDict):
+    """policies/promises/*.yaml: what holds whatever the rules say; `daypass policy prove` holds the rules to it."""
+
+    version: Version
+    promises: Annotated[list[PromiseForm], Field(min_length=1, max_length=100)]
+
+
 Holding = Annotated[str, text(f"{_NAME}/[a-z0-9][a-z0-9_-]*", "resource/role", longest=130)]
 
 

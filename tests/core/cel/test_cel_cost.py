@@ -7,9 +7,10 @@ import time
 import pytest
 
 from daypass.core.finding import Finding, Place
-from daypass.core.policy.cel.cost import MOST_CELLS, UnboundedError, check_cost
+from daypass.core.policy.cel.cost import MOST_CELLS, check_cost
 from daypass.core.policy.cel.expression import Condition, compile_condition
 from daypass.core.policy.cel.source import Places
+from daypass.core.policy.cel.tree import UnboundedError
 
 PLACE = Place("policies/rules/a.yaml", 3, 11, "rules[0].when")
 DOUBLED = '["a"]' + ".map(x, x + x)" * 25 + ".size() > 0"

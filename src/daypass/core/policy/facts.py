@@ -129,6 +129,9 @@ def details_of(purpose: Purpose | None, grant: Grant) -> dict[str, Any]:
     return found
 
 
+DECISION = "decision."
+"""How the names begin of what promises read beside what rules read: what is decided of a request."""
+
 ASKED = (
     "access.",
     "request.",

@@ -26,22 +26,33 @@ def compared_text(found: Mapping[str, Compared], notes: tuple[str, ...] = ()) ->
     for where, compared in found.items():
         for one in compared.differences:
             lines += _difference(where, one)
-        moved = sum(one.count for one in compared.differences)
-        tried = count(compared.tried, "request")
-        of = f" of {compared.possible}" if compared.possible > compared.tried else ""
-        lines.append(f"{where}: {tried}{of} judged by both, {moved or 'none'} of them differently")
+        lines.append(f"{where}: {_extent(compared)}")
     return joined([*lines, *notes])
+
+
+def _extent(compared: Compared) -> str:
+    """Say how far a comparison went."""
+    moved = sum(one.count for one in compared.differences)
+    if compared.decided:
+        said = f"every request, in {count(compared.tried, 'case')}" + (
+            f"; samples of {', '.join(compared.sampled)}" * bool(compared.sampled)
+        )
+        return f"{said}; {count(moved, 'part') if moved else 'none'} of them judged differently"
+    tried = count(compared.tried, "request")
+    of = f" of {compared.possible}" if compared.possible > compared.tried else ""
+    return f"{tried}{of} judged by both, {moved or 'none'} of them differently"
 
 
 def _difference(where: str, one: PolicyDifference) -> list[str]:
     said = " and ".join(_MOVES[shift] for shift in Move if shift in one.shifts)
     lines = [f"{'LOOSER' if one.looser else 'tighter'}  {said} ({where}: {count(one.count, 'request')})"]
-    lines += [f"  before: {_answer(one.before)}", f"  after:  {_answer(one.after)}"]
+    lines += [f"  before: {answer_words(one.before)}", f"  after:  {answer_words(one.after)}"]
     lines.append(f"  for example, asked for by {one.request.requester} at {format_instant(one.request.opened_at)}:")
     return [*lines, *(f"    {line}" for line in grant_text(one.request.grant).splitlines() if not line.startswith("#"))]
 
 
-def _answer(decision: Decision) -> str:
+def answer_words(decision: Decision) -> str:
+    """Write what is decided, in one line."""
     if decision.denials:
         return "; ".join(f"denied: {denial.message} [{denial.rule or denial.code}]" for denial in decision.denials)
     if decision.automatic:
@@ -56,6 +67,7 @@ def compared_json(found: Mapping[str, Compared], unread: int = 0) -> str:
             "where": where,
             "tried": compared.tried,
             "possible": compared.possible,
+            "sampled": list(compared.sampled),
             "looser": compared.looser,
             "differences": [_data(one) for one in compared.differences],
         }
@@ -72,11 +84,12 @@ def _data(one: PolicyDifference) -> dict[str, Any]:
         "requester": one.request.requester,
         "opened_at": format_instant(one.request.opened_at),
         "grant": one.request.grant.to_dict(),
-        **{key: _decided(decision) for key, decision in (("before", one.before), ("after", one.after))},
+        **{key: decided_data(decision) for key, decision in (("before", one.before), ("after", one.after))},
     }
 
 
-def _decided(decision: Decision) -> dict[str, Any]:
+def decided_data(decision: Decision) -> dict[str, Any]:
+    """Return what is decided as data."""
     needs = [
         {"at_least": need.at_least, "from": need.source, "except": list(need.without)} for need in decision.requirements
     ]

@@ -172,7 +172,7 @@ def _check_proposal(
         (item.grant, item.decision) for item in found.items if item.grant is not None and item.decision is not None
     ]
     denials = [denial.finding(grant.path) for grant, decision in decided for denial in decision.denials]
-    proposed = _proposed_policies(repo, head_oid, found.others, jobs)
+    proposed = _proposed_policies(repo, head_oid, found.others, jobs, at)
     causes = (*policy.broken, *(fault for grant, _ in decided for fault in policy.faulty.get(grant.resource, ())))
     everything, unjudged = causes_first((*found.findings, *denials, *proposed), causes)
     if output != "text":
@@ -209,21 +209,23 @@ def _print_items(found: Proposal, who: str, unjudged: int) -> None:
 
 
 def _proposed_policies(
-    repo: AccessRepository, head: Oid, others: tuple[str, ...], jobs: int | None
+    repo: AccessRepository, head: Oid, others: tuple[str, ...], jobs: int | None, at: datetime
 ) -> tuple[Finding, ...]:
-    """Check the policies that a pull request would bring: they must read, keep their own tests, and fit every grant.
+    """Check the policies that a pull request would bring: they must read, keep their tests and promises, and fit every grant.
 
     They judge nothing here: whether they may come is for the people who own them.
     """
     from daypass.cli.checking import check_revision
     from daypass.core.policy.analysis.probe import failures, run_tests
+    from daypass.core.policy.analysis.prove import broken_promises
 
     if not any(path.startswith("policies/") for path in others):
         return ()
     found = check_revision(repo, head, jobs)
     if any(finding.is_error for finding in found.findings):
         return tuple(found.findings)
-    return (*found.findings, *failures(run_tests(repo.policy_at(head))))
+    proposed = repo.policy_at(head)
+    return (*found.findings, *failures(run_tests(proposed)), *broken_promises(proposed, at))
 
 
 @verb(follow=False)

@@ -46,6 +46,31 @@ def policy_test(repo: AccessRepository, revision: str, junit: Path | None, outpu
     return ExitCode.OK if results.passed else ExitCode.INVALID
 
 
+@verb(group=policy, follow=False)
+@click.option("--revision", metavar="REV", default="", help="Prove the policies at a commit in place of the work tree.")
+def prove(repo: AccessRepository, revision: str, at: datetime, output: str) -> Codes:
+    """Hold the rules to what policies/promises/ promises of every request that is let through, from this instant on.
+
+    A promise that is broken is shown with the first request that breaks it, as a grant file. One that is kept is so of
+    every request where conditions only compare; elsewhere requests were searched, and it says of what only samples were
+    tried.
+
+    \b
+    daypass policy prove
+    daypass policy prove --revision main   # as main has them, not the work tree
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.core.policy.analysis.prove import prove as proved
+    from daypass.views.policy.proved import proved_json, proved_text
+
+    found = repo.policy_at(repo.history.resolve(revision)) if revision else repo.worktree_policy()
+    errors = tuple(finding for finding in found.findings if finding.is_error)
+    if errors:
+        raise InvalidError("the policies are not valid, so nothing can be proved of them", errors)
+    proofs = proved(found, at)
+    show((proved_json if output == "json" else proved_text)(proofs), output)
+    return ExitCode.OK if all(proof.kept for proof in proofs) else ExitCode.INVALID
+
+
 _resource = click.argument("resource", type=Named("resource"))
 _role = click.argument("role", type=Named("role"))
 
@@ -108,20 +133,21 @@ _detailed = click.option("--detailed-exitcode", is_flag=True, help="Exit 13 when
 def diff(repo: AccessRepository, before: str, after: str, detailed_exitcode: bool, at: datetime, output: str) -> Codes:
     """Say whether the policies of HEAD (the work tree by default) let through what those of BASE did not.
 
-    Requests that may be asked by either are tried in both: every subject, role and purpose, and the lengths and instants
-    around which a rule may change its mind. Each way in which they moved is shown with the first request that shows it, as
-    a grant file. It is a search, and says how far it went: nothing found is no proof.
+    Each way in which requests moved is shown with the first request that shows it, as a grant file. Where rules alone
+    changed it is decided over every request, but for what it says that only samples were tried of. Where people, resources
+    or settings changed too, requests that may be asked by either are searched: nothing found is no proof then.
 
     \b
     daypass policy diff main              # what the work tree would change
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.core.policy.analysis.compare import search
+    from daypass.core.policy.analysis.between import between
     from daypass.views.policy.compared import compared_json, compared_text
 
     one, other = _both(repo, before, after)
-    found = {"searched": search(one, other, at)}
+    compared = between(one, other, at)
+    found = {"decided" if compared.decided and not compared.sampled else "searched": compared}
     show((compared_json if output == "json" else compared_text)(found), output)
-    return ExitCode.CHANGES if detailed_exitcode and found["searched"].looser else ExitCode.OK
+    return ExitCode.CHANGES if detailed_exitcode and compared.looser else ExitCode.OK
 
 
 @verb(group=policy, follow=False)

@@ -61,11 +61,16 @@ class PolicyDifference(Struct, frozen=True):
 
 
 class Compared(Struct, frozen=True):
-    """What came of a comparison: each way in which requests moved, the loosest first; of how many that there are."""
+    """What came of a comparison: each way in which requests moved, the loosest first; of how many that there are.
+
+    ``decided``: it holds for every request, but that of what is ``sampled`` only some values were tried.
+    """
 
     differences: tuple[PolicyDifference, ...]
     tried: int
     possible: int
+    decided: bool = False
+    sampled: tuple[str, ...] = ()
 
     @property
     def looser(self) -> bool:

@@ -18,8 +18,9 @@ from msgspec import Struct
 from daypass.core.calendar.calendars import RUNS_OUT, Calendar, covered_by, meets
 from daypass.core.calendar.hours import check_zone, parse_hours, within_hours
 from daypass.core.finding import Finding, Place, near
-from daypass.core.policy.cel.cost import UnboundedError, check_cost
+from daypass.core.policy.cel.cost import check_cost
 from daypass.core.policy.cel.source import Places, Token, mentions, tokens
+from daypass.core.policy.cel.tree import UnboundedError
 from daypass.core.policy.facts import ASKED, FUNCTIONS, KINDS, Declared, VariableKind
 
 LONGEST_EXPRESSION = 4000

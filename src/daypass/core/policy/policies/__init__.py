@@ -28,6 +28,7 @@ from daypass.core.policy.policies.catalogue import check_enders, read_purpose, r
 from daypass.core.policy.policies.directory import read_directory
 from daypass.core.policy.policies.file import PolicyFile, read_file
 from daypass.core.policy.policies.named import Nameable
+from daypass.core.policy.policies.promises import Promise, read_promises
 from daypass.core.policy.policies.rotas import read_rota
 from daypass.core.policy.policies.rules import PolicyCase, read_cases, read_rules
 from daypass.core.policy.rules import Rules
@@ -42,9 +43,10 @@ __all__ = ["SETTINGS", "Policy", "PolicyCase", "read_policies"]
 FOLDER = "policies/"
 SETTINGS = "policies/daypass.yaml"
 TESTS = "policies/tests/"
+PROMISES = "policies/promises/"
 _SUFFIX = ".yaml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_FOLDERS = ("calendars", "directory", "purposes", "resources", "rotas", "rules", "tests")
+_FOLDERS = ("calendars", "directory", "promises", "purposes", "resources", "rotas", "rules", "tests")
 """The folders below policies/ whose files are read."""
 _F = TypeVar("_F")
 
@@ -52,11 +54,12 @@ _F = TypeVar("_F")
 class Policy(Struct, frozen=True, eq=False, dict=True):
     """Everything that decisions are made by. ``warnings``: what the next release takes for a fault.
 
-    ``test_files`` are the files of tests, by path: they decide nothing, and are read when somebody asks for them.
+    ``test_files`` are the files of tests, by path, and ``promise_files`` those of promises: they decide nothing, and are
+    read when somebody asks for them.
     ``faults`` is all that is wrong outside of them, by place; ``broken`` the part that denies everything; ``faulty`` the
     part that denies one resource, by its name: such a resource is not in the catalogue. ``unfit`` maps a resource and a
     role to why its target can give it to nobody, with a hint. ``keys`` maps the name of each ``policies/*.pub`` to its
-    bytes. ``digest`` covers every file but the tests.
+    bytes. ``digest`` covers every file but these.
     """
 
     catalogue: Catalogue
@@ -69,6 +72,7 @@ class Policy(Struct, frozen=True, eq=False, dict=True):
     faulty: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     unfit: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     warnings: tuple[Finding, ...] = ()
+    promise_files: Mapping[str, bytes] = field(default_factory=dict)
 
     @cached_property
     def facts(self) -> FactBook:
@@ -86,10 +90,19 @@ class Policy(Struct, frozen=True, eq=False, dict=True):
         """The cases of the tests; those that cannot be read are left out."""
         return self._cases[0]
 
+    @cached_property
+    def _promises(self) -> tuple[tuple[Promise, ...], tuple[Finding, ...]]:
+        return _read_promises(self.promise_files, tuple(self.catalogue.calendars.values()))
+
+    @property
+    def promises(self) -> tuple[Promise, ...]:
+        """The promises; those that cannot be read are left out."""
+        return self._promises[0]
+
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All that is wrong, in the tests as well, by place."""
-        return ordered([*self.faults, *self._cases[1]])
+        """All that is wrong, in the tests and promises as well, by place."""
+        return ordered([*self.faults, *self._cases[1], *self._promises[1]])
 
     @property
     def holes(self) -> tuple[Finding, ...]:
@@ -140,7 +153,8 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
     return Policy(
         catalogue=catalogue,
         rules=rules,
-        test_files=reading.tests(),
+        test_files=reading.unread("tests"),
+        promise_files=reading.unread("promises"),
         keys=reading.keys(),
         digest=policy_digest(files),
         faults=ordered(finding for finding in [*reading.vital, *reading.other] if finding.is_error),
@@ -151,9 +165,13 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
 
 
 def policy_digest(files: Mapping[str, bytes]) -> str:
-    """Return ``sha256:…`` of the paths and contents of all policy files but the tests, which decide nothing."""
+    """Return ``sha256:…`` of the paths and contents of all policy files but tests and promises, which decide nothing."""
     return digest(
-        {_written(path): hashlib.sha256(raw).hexdigest() for path, raw in files.items() if not path.startswith(TESTS)}
+        {
+            _written(path): hashlib.sha256(raw).hexdigest()
+            for path, raw in files.items()
+            if not path.startswith((TESTS, PROMISES))
+        }
     )
 
 
@@ -173,6 +191,18 @@ def _read_tests(
         if file is not None:
             cases += read_cases(file, known)
     return tuple(cases), tuple(findings)
+
+
+def _read_promises(files: Mapping[str, bytes], calendars: Calendars) -> tuple[tuple[Promise, ...], tuple[Finding, ...]]:
+    """Return the promises of files, and what is wrong with these."""
+    found: list[Promise] = []
+    findings: list[Finding] = []
+    first: dict[str, Place] = {}
+    for path, raw in files.items():
+        file = read_file(path, raw, schema.PROMISES, findings)
+        if file is not None:
+            found += read_promises(file, calendars, first)
+    return tuple(found), tuple(findings)
 
 
 class _Reading:
@@ -263,9 +293,9 @@ class _Reading:
         own = [(purposes[name], file) for name, file in self._purposes.items() if "rules" in file.data]
         return read_rules([*((None, file) for file in files if file is not None), *own], known)
 
-    def tests(self) -> Mapping[str, bytes]:
-        """Return the files of tests, unread."""
-        return {path: self._files[path] for _, path in self.named("tests")}
+    def unread(self, folder: str) -> Mapping[str, bytes]:
+        """Return the files of a folder, unread."""
+        return {path: self._files[path] for _, path in self.named(folder)}
 
     def keys(self) -> Mapping[str, bytes]:
         """Return the public keys by file name."""
@@ -281,7 +311,7 @@ class _Reading:
         """Refuse files whose names are no text: nothing can refer to them, whatever they say."""
         for path in sorted(paths):
             if _written(path) != path:
-                findings = self.other if path.startswith(TESTS) else self.vital
+                findings = self.other if path.startswith((TESTS, PROMISES)) else self.vital
                 findings.append(_stray(_written(path), "its name is no UTF-8, and nothing reads it", "rename it"))
 
     def strays(self) -> None:

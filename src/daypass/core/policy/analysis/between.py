@@ -1,0 +1,117 @@
+"""What a change of the rules alone moves, decided over every request by lazy branching (`regions`).
+
+Requests are cut by the rules that differ. Where these come to the same, nothing moves, whatever the others say; the rest is
+cut by the others that ask for approvals or lift them, and of each part one request is found that no rule denies on both
+sides. Where people, resources or settings changed as well, requests are searched (`compare`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+
+from msgspec import Struct
+
+from daypass.core.policy.analysis.compare import Compared, Move, PolicyComparison, PolicyDifference, compare, search
+from daypass.core.policy.analysis.regions import TOO_MANY, Branching, Look
+from daypass.core.policy.analysis.space import WHO, Point, Region, Space
+from daypass.core.policy.policies import Policy
+from daypass.core.policy.requirement import merge
+from daypass.core.policy.rules import Rule
+from daypass.core.record import replace
+
+
+def between(before: Policy, after: Policy, at: datetime) -> Compared:
+    """Compare two policies over every request from an instant on; where more than rules differ, over some of them."""
+    if before.catalogue != after.catalogue or before.unfit != after.unfit or before.faulty != after.faulty:
+        return search(before, after, at)
+    return _Between(before, after, at).compared()
+
+
+class _Effect(Struct, frozen=True):
+    """What rules come to in all of a region."""
+
+    denies: bool
+    asks: tuple[tuple[object, ...], ...]
+    lifts: bool
+    lifts_for_others: bool
+
+    def same_as(self, other: _Effect) -> bool:
+        """Whether policies with these effects decide alike."""
+        if self.denies or other.denies:
+            return self.denies and other.denies
+        if self.asks or other.asks:
+            return self.asks == other.asks
+        return (self.lifts, self.lifts_for_others) == (other.lifts, other.lifts_for_others)
+
+
+def _effect(rules: list[Rule], denies: bool) -> _Effect:
+    asked = merge(need for rule in rules for need in rule.require)
+    plain = tuple((one.at_least, one.source, one.without, one.chain) for one in asked)
+    lifting = [rule for rule in rules if rule.automatic]
+    return _Effect(denies, plain, bool(lifting), any(rule.on_behalf for rule in lifting))
+
+
+def _meaning(rule: Rule) -> tuple[object, ...]:
+    """Return what a rule comes to: two with the same are one, whatever they are called."""
+    needs = tuple(replace(need, rules=()) for need in rule.require)
+    texts = (rule.when.text, rule.deny_unless.text if rule.deny_unless is not None else None)
+    return texts, needs, rule.deny, rule.automatic, rule.on_behalf, rule.purpose
+
+
+class _Between:
+    def __init__(self, before: Policy, after: Policy, at: datetime) -> None:
+        self._both = (before, after)
+        mine, theirs = ({_meaning(rule): rule for rule in policy.rules.rules} for policy in self._both)
+        # Ids tell the rules of both sides apart: those that only one side has get a mark of that side.
+        self._old = [replace(rule, id=f"- {rule.id}") for key, rule in mine.items() if key not in theirs]
+        self._new = [replace(rule, id=f"+ {rule.id}") for key, rule in theirs.items() if key not in mine]
+        common = [rule for key, rule in mine.items() if key in theirs]
+        self._asking = [rule for rule in common if rule.require or rule.automatic]
+        self._denying = [rule for rule in common if rule not in self._asking]
+        rules = [*self._old, *self._new, *common]
+        self._branching = Branching(Space(before, [one for rule in rules for one in rule.conditions], at, [after]))
+
+    def compared(self) -> Compared:
+        gathered = PolicyComparison()
+        for region in self._moving():
+            for alone in (True, False):
+                people = tuple(point for point in region[WHO] if (point.part[0] == point.part[1]) is alone)
+                part = (*region[:WHO], people, *region[WHO + 1 :])
+                for found in self._ways(part):
+                    gathered.add(found)
+        sampled = tuple(sorted(self._branching.sampled))
+        cases = self._branching.cases
+        return replace(gathered.result(), tried=cases, possible=cases, decided=TOO_MANY not in sampled, sampled=sampled)
+
+    def _moving(self) -> Iterator[Region]:
+        """Yield the parts of the space in which rules come to something else."""
+        differing = [*self._old, *self._new]
+        if not differing:
+            return
+        for applied, denying, region in self._branching.walk(self._branching.space.whole, differing):
+            sides = [[rule for rule in rules if rule.id in applied - denying] for rules in (self._old, self._new)]
+            denied = [any(rule.id in denying for rule in rules) for rules in (self._old, self._new)]
+            one, other = (_effect(rules, no) for rules, no in zip(sides, denied, strict=True))
+            if one == other or (one.denies and other.denies):
+                continue
+            for applied_too, denying_too, part in self._branching.walk(region, self._asking):
+                shared = [rule for rule in self._asking if rule.id in applied_too]
+                whole = [_effect([*rules, *shared], no) for rules, no in zip(sides, denied, strict=True)]
+                if not denying_too and not whole[0].same_as(whole[1]):
+                    yield part
+
+    def _ways(self, region: Region) -> Iterator[PolicyDifference]:
+        """Yield each way in which requests of a region move: who asks says whether there are people to approve it."""
+        seen: set[frozenset[Move]] = set()
+        while (found := self._branching.find(region, self._denying, partial(self._look, seen))) is not None:
+            seen.add(found.shifts)
+            yield found
+
+    def _look(self, seen: set[frozenset[Move]], points: tuple[Point, ...]) -> Look[PolicyDifference]:
+        found = compare(*self._both, self._branching.space.request(points))
+        if found.shifts:
+            return Look(None if found.shifts in seen else found)
+        before, after = found.before.denials, found.after.denials
+        return Look(None, tuple(denial for denial in after if denial.code in {one.code for one in before}))
