@@ -40,6 +40,20 @@ def test_every_monday_is_given_and_taken_and_the_last_one_ends_the_grant(access:
 
 
 @pytest.mark.on_disk
+def test_what_recurred_for_weeks_was_not_had_without_a_gap(access: Access) -> None:
+    grant = access.grant(ASKED, MERGED, *MONDAYS)
+    for at in ("2026-12-07T05:00:00Z", "2026-12-07T07:00:00Z", "2026-12-14T05:00:00Z", "2026-12-14T07:00:00Z"):
+        access.run("apply", "--at", at)
+    later = "2026-12-15T10:00:00Z"
+    number = access.run("extend", grant, "--for", "7d", "--at", later, acting="alice").out.split("#")[1].split(":")[0]
+    for who in ("bob", "dave"):
+        access.run("approve", number, "--at", "2026-12-15T11:00:00Z", acting=who)
+    access.run("gate", number, "--at", "2026-12-15T11:01:00Z")
+    assert "interval 3 of 7" in access.run("apply", "--at", "2026-12-15T11:02:00Z").out
+    assert "OK: " in access.run("audit", "verify", "--at", "2026-12-15T12:00:00Z").out
+
+
+@pytest.mark.on_disk
 def test_who_recurs_by_a_calendar_loses_what_is_cut_from_it_and_gains_nothing(access: Access) -> None:
     access.write("policies/calendars/office.yaml", OFFICE)
     access.commit("Say when the office is open")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from policy_samples import AT, RESOURCE, SETTINGS, files, grant, read_policies
 
+from daypass.core.approval.roles import as_held
 from daypass.core.calendar.recurrence import span_between
+from daypass.core.ids import GrantId
+from daypass.core.ledger.records import HeldWindow
 from daypass.core.policy.decision import Decision, Request, decide, room, static_denials
+from daypass.core.policy.held import HeldGrant, days_held, held_too_long
 from daypass.core.policy.policies import Policy
-from daypass.core.window import Recurrence
+from daypass.core.window import Recurrence, Window
 
 CALENDAR = (
     "version: 1\nzone: Europe/Berlin\nhours: Mon-Fri 08:00-19:00\nexcept: [2026-12-24..2026-12-26]\nyears: [2026]\n"
@@ -132,3 +138,42 @@ def test_how_much_longer_it_may_recur_is_what_the_spans_leave() -> None:
     asked = grant(span=span_between("2026-12-01", "2026-12-11", MONDAYS))
     assert asked.span.window is not None
     assert room(policy(), asked, asked.span.window).days == 82
+
+
+# What somebody had before counts by its intervals
+
+
+def weeks(*days: int) -> Window:
+    parts = tuple((AT + timedelta(days=day), AT + timedelta(days=day, hours=2)) for day in days)
+    return Window(AT + timedelta(days=days[0] - 1), AT + timedelta(days=days[-1] + 1), parts)
+
+
+def had(window: Window) -> HeldGrant:
+    return HeldGrant(GrantId("orders-db/before"), "alice", "orders-db", "readonly", window)
+
+
+def test_days_are_counted_by_intervals() -> None:
+    assert days_held([], weeks(0, 7, 14)) == 3
+    assert days_held([had(weeks(-7, 0))], weeks(0, 7, 14)) == 4
+    assert days_held([had(Window(AT, AT + timedelta(days=20)))], weeks(3, 10)) == 21
+
+
+def test_intervals_that_lie_apart_add_up_to_nothing_and_what_fills_the_gap_does() -> None:
+    most = timedelta(hours=8)
+    assert list(held_too_long("alice", most, [had(weeks(-7, 0))], weeks(7, 14))) == []
+    assert list(held_too_long("alice", most, [had(weeks(0, 7))], weeks(0, 7, 14))) == []
+    before = had(Window(AT + timedelta(days=7, hours=-7), AT + timedelta(days=7)))
+    ((code, message, _),) = held_too_long("alice", most, [before], weeks(0, 7, 14))
+    assert code == "held-too-long"
+    assert "for 9h without a gap, longer than the 8h" in message
+    assert "at most 1h more" in message
+
+
+def test_what_was_had_of_an_interval_that_was_cut_is_what_was_left_of_it() -> None:
+    window = weeks(0, 7)
+    had_then = HeldWindow("alice", "readonly", window.start, AT + timedelta(days=3), window.parts)
+    assert had_then.window is not None
+    assert had_then.window.parts == window.parts[:1]
+    never = had_then._replace(until=AT - timedelta(hours=1))
+    assert never.window is None
+    assert as_held("orders-db", GrantId("orders-db/a"), never) is None

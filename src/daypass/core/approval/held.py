@@ -158,7 +158,8 @@ class HeldView(Struct, frozen=True):
     def role(self, resource: str, subject: str, role: str) -> tuple[HeldGrant, ...]:
         """Return when somebody had, has and is to have a role, by each grant."""
         told = self.book.roles.when(resource, self.landing)
-        return tuple(as_held(resource, grant, one) for grant, one in told if (one.subject, one.role) == (subject, role))
+        wanted = (as_held(resource, grant, one) for grant, one in told if (one.subject, one.role) == (subject, role))
+        return tuple(one for one in wanted if one is not None)
 
     def denials(self, requester: str, at: datetime) -> tuple[Unmerged, ...]:
         """Return what was denied and rejected of somebody's requests in the week before an instant.

@@ -10,7 +10,6 @@ from daypass.core.ledger.receipt import Admission, Ended, Refusal, Retirement
 from daypass.core.ledger.records import NEVER, HeldWindow, ended_by, held_after
 from daypass.core.ledger.standing import OnResource, Standing
 from daypass.core.policy.held import HeldGrant
-from daypass.core.window import Window
 
 UNPROVED = "unproved"
 """The code of a refusal that is none: the grant waits for its proof."""
@@ -127,6 +126,7 @@ class RoleBook:
                 del known.held[grant]
 
 
-def as_held(resource: str, grant: GrantId, one: HeldWindow) -> HeldGrant:
-    """Return when a role was had as rules look at it."""
-    return HeldGrant(grant, one.subject, resource, one.role, Window(one.start, one.until))
+def as_held(resource: str, grant: GrantId, one: HeldWindow) -> HeldGrant | None:
+    """Return when a role was had as rules look at it, None where it never was."""
+    window = one.window
+    return HeldGrant(grant, one.subject, resource, one.role, window) if window is not None else None

@@ -99,7 +99,8 @@ class Admission(Struct, frozen=True):
     @property
     def held(self) -> HeldWindow:
         """Who has which role when by it, not before its merge whatever the window says."""
-        return HeldWindow(self.subject, self.role, max(self.window.start, self.merged_at), self.window.end)
+        window = self.window
+        return HeldWindow(self.subject, self.role, max(window.start, self.merged_at), window.end, window.parts)
 
 
 class Refusal(Struct, frozen=True):

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from daypass.core.ids import GrantId, Oid
 from daypass.core.plan import Entitlement
+from daypass.core.window import Part, Window
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 """An end before every other: nothing that was handed over is good any longer."""
@@ -69,12 +70,22 @@ def cut_to(end: datetime | None, handed: Handed) -> Handed:
 
 
 class HeldWindow(NamedTuple):
-    """When somebody had, has or is to have a role on a grant's resource, by one admission of it."""
+    """When somebody had, has or is to have a role on a grant's resource, by one admission of it.
+
+    ``parts`` are the intervals of a window that recurs; what of them lies outside of ``start`` and ``until`` does not count.
+    """
 
     subject: str
     role: str
     start: datetime
     until: datetime
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def window(self) -> Window | None:
+        """When the role is had, None where no interval is left."""
+        whole = Window(self.start, self.until)
+        return Window(self.parts[0][0], self.parts[-1][1], self.parts).common(whole) if self.parts else whole
 
 
 HELD_KEPT = timedelta(days=120)

@@ -113,7 +113,8 @@ def days_held(others: Sequence[HeldGrant], window: Window) -> int:
     dated = [one for one in others if one.window is not None]
     undated = sum(_most_days(one.length) for one in others if one.window is None)
     first, last = _days(window)
-    ranges = list(_joined([_days(one.window) for one in dated if one.window is not None] + [(first, last)]))
+    windows = [*(one.window for one in dated if one.window is not None), window]
+    ranges = list(_joined([_days(interval) for one in windows for interval in one.intervals]))
     begins = {first - FRAME + 1, last, *(start for start, _ in ranges), *(end - FRAME + 1 for _, end in ranges)}
     most = max(_count(ranges, begin) for begin in begins if first - FRAME < begin <= last)
     return min(FRAME, most + undated)
@@ -158,10 +159,14 @@ class Unbroken(NamedTuple):
 def unbroken(others: Sequence[HeldGrant], window: Window) -> Unbroken:
     """Return for how long somebody has a role without a gap, during a window and by all that leads up to it or follows.
 
-    What nobody has dated yet counts whole.
+    What nobody has dated yet counts whole. Of a window that recurs it is the interval of which it comes to most.
     """
     undated = [one for one in others if one.window is None]
-    dated = [(one.window, one) for one in others if one.window is not None]
+    dated = [(part, one) for one in others if one.window is not None for part in one.window.intervals]
+    return max((_around(interval, dated, undated) for interval in window.intervals), key=lambda found: found.total)
+
+
+def _around(window: Window, dated: Sequence[tuple[Window, HeldGrant]], undated: Sequence[HeldGrant]) -> Unbroken:
     start, end = window.start, window.end
     met: list[tuple[Window, HeldGrant]] = []
     grew = True
@@ -171,7 +176,9 @@ def unbroken(others: Sequence[HeldGrant], window: Window) -> Unbroken:
         met = near
         start, end = min([start, *(w.start for w, _ in met)]), max([end, *(w.end for w, _ in met)])
     waits = sum((one.length for one in undated), timedelta(0))
-    return Unbroken(end - start + waits, _length(w for w, _ in met) + waits, (*(one for _, one in met), *undated))
+    return Unbroken(
+        end - start + waits, _length(w for w, _ in met) + waits, (*dict.fromkeys(one for _, one in met), *undated)
+    )
 
 
 def _length(windows: Iterable[Window]) -> timedelta:

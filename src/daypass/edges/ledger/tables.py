@@ -29,7 +29,7 @@ from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.window import Part, Window, parse_instant
 
-TABLES_VERSION = 12
+TABLES_VERSION = 13
 """Counts up when the tables below change."""
 
 _WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
@@ -48,7 +48,7 @@ _TABLES = {
     "decided": "pull INTEGER, head TEXT, what TEXT, at INTEGER NOT NULL, requester TEXT NOT NULL,"
     " PRIMARY KEY(pull, head, what)",
     "voided": f"{_WORDS}, change TEXT NOT NULL, PRIMARY KEY({_KEY})",
-    "held": "grant_id TEXT, sequence INTEGER, subject INTEGER, role INTEGER, start INTEGER, until INTEGER,"
+    "held": "grant_id TEXT, sequence INTEGER, subject INTEGER, role INTEGER, start INTEGER, until INTEGER, parts TEXT,"
     " PRIMARY KEY(grant_id, sequence)",
     "approved": "resource TEXT, handle TEXT, at INTEGER NOT NULL, PRIMARY KEY(resource, handle)",
     "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
@@ -259,8 +259,9 @@ class StoredStanding(Standing):
         return found
 
 
-def _held_window(words: Sequence[str], subject: int, role: int, start: int, until: int) -> HeldWindow:
-    return HeldWindow(words[subject], words[role], utc(start), utc(until))
+def _held_window(words: Sequence[str], subject: int, role: int, start: int, until: int, parts: str) -> HeldWindow:
+    told = tuple((utc(a), utc(b)) for a, b in json.loads(parts)) if parts else ()
+    return HeldWindow(words[subject], words[role], utc(start), utc(until), told)
 
 
 def _begun_from(told: Any) -> tuple[Opened, Begun]:

@@ -14,7 +14,7 @@ from daypass.core.ledger.records import forget_before, held_after
 from daypass.core.ledger.standing import Begun, Delta, FailedChange, Opened
 from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import Entitlement, Holding, Intended
-from daypass.core.window import format_instant
+from daypass.core.window import Part, format_instant
 from daypass.edges.ledger.tables import PACKED, WHICH
 
 _Number4 = tuple[int, int, int, int]
@@ -130,7 +130,13 @@ class Writer:
         self._run("UPDATE held SET until = ? WHERE grant_id = ? AND until > ?", cuts)
         self._run("DELETE FROM held WHERE grant_id = ? AND start >= until", [(grant,) for _, grant, _ in cuts])
         new = [(grant, place, *one) for grant, places in delta.held.items() for place, one in places.items()]
-        self._put("held", [(g, n, self._word(w), self._word(r), _seconds(s), _seconds(u)) for g, n, w, r, s, u in new])
+        self._put(
+            "held",
+            [
+                (g, n, self._word(w), self._word(r), _seconds(s), _seconds(u), _parts_text(parts))
+                for g, n, w, r, s, u, parts in new
+            ],
+        )
         if delta.head is not None:
             self._run("DELETE FROM held WHERE until <= ?", [(_seconds(held_after(delta.head.at)),)])
 
@@ -166,6 +172,10 @@ def _begun_text(begun: Begun) -> str:
         return canonical(CHANGE.write(begun))
     change, error, since, last, main = begun
     return canonical([CHANGE.write(change), error, format_instant(since), format_instant(last), main])
+
+
+def _parts_text(parts: tuple[Part, ...]) -> str:
+    return canonical([[_seconds(at) for at in part] for part in parts]) if parts else ""
 
 
 def _rest_text(admission: Admission) -> str:
