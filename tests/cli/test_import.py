@@ -292,3 +292,15 @@ def test_an_import_that_is_over_may_be_repeated(access: Access) -> None:
     approve_and_merge(access, opened(said.out))
     later = access.run("import", "orders-db", "--at", "2026-11-20T18:00:00Z", acting="alice").out
     assert "taken  erin  erin readonly, until 2026-11-21T02:00:00Z" in later
+
+
+def test_what_the_agreement_with_a_vendor_does_not_cover_becomes_no_grant(access: Access) -> None:
+    there(access, "frank")
+    access.run("apply", "--at", "2026-11-20T08:30:00Z")
+    told = json.loads(
+        access.run("import", "orders-db", "--dry-run", "--format", "json", "--at", AT, acting="alice").out
+    )
+    assert (told["taken"], [row["why"] for row in told["left"]]) == (
+        [],
+        ["it would end at once: the agreement with helpdesk, frank's vendor, does not cover purpose import"],
+    )

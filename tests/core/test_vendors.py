@@ -3,15 +3,18 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, grant, policy, shown
 
+from daypass.core.bounds.vendors import Vendor
 from daypass.core.grant import Bounded
-from daypass.core.policy.analysis.probe import probe
+from daypass.core.policy.analysis.probe import probe, run_tests
 from daypass.core.policy.decision import Request, decide, let_pass_then, static_denials
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import approvers
 from daypass.core.policy.sources import Ending
-from daypass.core.window import LONG_AGO, Window
+from daypass.core.window import LONG_AGO, Window, parse_moment
 
 TERMS = {
     "sponsor": "bob",
@@ -158,9 +161,10 @@ WIKI_HOLDS = RESOURCE.replace("data: [personal, payment]", "data: []").replace("
 def test_a_resource_that_does_not_say_which_data_it_holds_is_outside() -> None:
     silent = RESOURCE.replace("data: [personal, payment]\n", "")
     (denial,) = asked(with_vendor(more={"resources_orders-db": silent})).denials
-    assert (denial.code, denial.message) == (
-        "vendor-data",
+    assert (denial.code, denial.message, denial.hint) == (
+        "vendor-data-unsaid",
         "orders-db does not say which data it holds, and the agreement with acme, vera's vendor, covers only some",
+        "state data in the resource's file first, data: [] where it holds none",
     )
     empty = RESOURCE.replace("data: [personal, payment]\n", "data: []\n")
     assert asked(with_vendor(more={"resources_orders-db": empty})).denials == ()
@@ -316,6 +320,29 @@ def test_a_vendors_worker_without_a_vendor_is_a_warning() -> None:
     assert found.broken == ()
 
 
+@pytest.mark.parametrize(
+    ("people", "said"),
+    [
+        ({}, None),
+        ({"bob": "2026-11-25"}, None),  # carol stands in
+        ({"bob": "2026-11-25", "carol": "2026-11-26", "dan": "2026-12-01"}, None),  # as long as the agreement
+        (
+            {"bob": "2026-11-25", "carol": "2026-11-26", "dan": "2026-11-30"},
+            "nobody sponsors vendor acme from 2026-11-30T00:00:00Z on: bob, carol and dan will have left",
+        ),
+    ],
+)
+def test_sponsors_who_will_all_have_left_are_a_warning(people: dict[str, str], said: str | None) -> None:
+    text = stated(dpa="{until: 2026-12-01}")
+    for handle, until in people.items():
+        text = text.replace(f"  {handle}: {{", f"  {handle}: {{until: {until}, ")
+    found = policy(directory_people=text, purposes_support="version: 1\n")
+    assert [f.message for f in found.warnings if f.code == "sponsor-gap"] == ([said] if said else [])
+    triage = text.replace("owners: [dba]}", "owners: [dba], kind: agent, sponsor: dan}")
+    told = [f.message for f in policy(directory_people=triage, purposes_support="version: 1\n").warnings]
+    assert any("nobody sponsors agent nightly" in message for message in told) is ("dan" in people)
+
+
 # Workloads and agents
 
 
@@ -452,3 +479,80 @@ def test_only_what_signs_or_is_engaged_as_the_settings_ask_may_sponsor() -> None
     hired = stated().replace("bob: {manager", "bob: {employment: contractor, manager")
     catalogue = policy(directory_people=hired, daypass=only).catalogue
     assert approvers(catalogue, Ending("orders-db", "vera", "alice"), "sponsor", AT) == ("carol",)
+
+
+# The source, wherever sources are named
+
+
+def test_who_asks_for_a_purpose_and_for_others_may_be_the_sponsor() -> None:
+    asks = {"purposes_support": "version: 1\ntitle: Support\nasked_by: [sponsor]\n"}
+    found = policy(directory_people=stated(sponsor="[bob, dan]"), rules_base=RULES, **asks)
+    assert asked(found, "bob").denials == ()
+    (denial,) = asked(found, "carol").denials
+    assert (denial.code, denial.hint) == (
+        "not-asked-by",
+        "sponsor may; have one of them ask, or choose another purpose",
+    )
+    limits = {"daypass": SETTINGS + "limits: {ask_for_others: [sponsor], unsigned: accept}\n"}
+    found = with_vendor(more=limits, sponsor="[bob, dan]")
+    assert asked(found, "bob").denials == ()
+    assert [d.code for d in asked(found, "carol").denials] == ["not-asked-for-them"]
+
+
+def test_the_sponsor_is_taken_out_of_other_approvals_by_except() -> None:
+    rules = RULES.replace("from: owners", "from: owners, except: [sponsor]")
+    owners, sponsor = asked(with_vendor(rules=rules)).needs
+    assert (owners.eligible, dict(owners.out)) == ({"carol"}, {"bob": "is of sponsor, who may not approve this"})
+    assert sponsor.eligible == {"bob"}
+
+
+def test_a_deputy_approves_in_the_place_of_a_sponsor() -> None:
+    text = stated() + "deputies:\n  bob: {by: dan, from: 2026-11-19, until: 2026-11-27}\n"
+    found = policy(directory_people=text, rules_base=RULES, purposes_support="version: 1\n")
+    sponsor = next(need for need in asked(found).needs if need.source == "sponsor")
+    assert (sponsor.eligible, sponsor.acting) == ({"bob", "dan"}, (("dan", "bob"),))
+
+
+def test_policy_tests_expect_a_sponsor_and_the_rules_that_ask_one_are_covered() -> None:
+    case = (
+        "version: 1\ncases:\n  - name: support\n    request: {subject: vera, requester: alice, resource: orders-db, "
+        "role: readonly, window: {duration: 1h}, purpose: support}\n    at: 2026-11-20T10:00:00Z\n"
+        "    expect: {approvals: [{at_least: 1, from: owners}, {at_least: 1, from: sponsor}]}\n"
+    )
+    assert run_tests(with_vendor(more={"tests_vendors": case})).passed
+
+
+def test_who_sponsors_and_is_no_employee_is_pointed_at() -> None:
+    hired = stated().replace("dan: {", "dan: {employment: contractor, ").replace("sponsor: bob", "sponsor: dan")
+    found = policy(directory_people=hired, rules_base=RULES, purposes_support="version: 1\n")
+    assert "people who are no employees can approve: dan (contractor)" in [finding.message for finding in probe(found)]
+
+
+NAMES = {"resources": ("orders-db", "wiki"), "data": ("personal", "payment"), "purposes": ("support", "incident")}
+DATES = st.sampled_from(["2026-11-20T09:00:00Z", "2026-11-20T12:00:00Z", "2026-11-20T14:00:00Z", "2026-12-01"])
+
+
+@st.composite
+def narrowings(draw: st.DrawFn) -> tuple[Vendor, Vendor]:
+    """Return a vendor, and the same with some of its terms narrowed."""
+    wide = {key: draw(st.sets(st.sampled_from(names))) for key, names in NAMES.items()}
+    start, until, dpa = (parse_moment(draw(DATES)) for _ in range(3))
+    drawn = {
+        key: tuple(sorted(draw(st.sets(st.sampled_from(sorted(some)))) if some else ())) for key, some in wide.items()
+    }
+    later, sooner, first = (parse_moment(draw(DATES)) for _ in range(3))
+    before = Vendor(
+        "acme", "", ("bob",), start, until, dpa, **{k: tuple(sorted(v)) for k, v in wide.items()}, stated=True
+    )
+    return before, Vendor(
+        "acme", "", ("bob",), max(start, later), min(until, sooner), min(dpa, first), **drawn, stated=True
+    )
+
+
+@given(narrowings(), st.sampled_from(["support", "incident", ""]), st.sampled_from(["orders-db", "wiki"]))
+def test_narrowing_an_agreement_only_takes_away(both: tuple[Vendor, Vendor], purpose: str, resource: str) -> None:
+    of = Bounded("vera", resource, "readonly", purpose, since=AT)
+    held = ("personal", "payment") if resource == "orders-db" else ()
+    before, after = ([*vendor.bounds(of, held)] for vendor in both)
+    assert min(bound.limit for bound in after) <= min(bound.limit for bound in before)
+    assert {bound.code for bound in before if not bound.dated} <= {bound.code for bound in after if not bound.dated}

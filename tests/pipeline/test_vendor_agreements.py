@@ -207,3 +207,47 @@ def test_a_vendor_that_nobody_ever_had_is_refused_and_one_without_terms_says_so(
     assert "Given so far: 0" in told
     warned = access.run("check").out
     assert "[vendor-unstated]" in warned
+
+
+# Agents and workloads
+
+
+AGENT = "workloads:\n  triage: {kind: agent, sponsor: erin, owners: [engineering], identities: {embedded: triage}}\n"
+
+
+def test_an_agent_waits_for_its_sponsor_where_a_person_would_pass_and_ends_with_nobody_else(access: Access) -> None:
+    file = access.top / PEOPLE
+    access.write(
+        PEOPLE,
+        file.read_text(encoding="utf-8").replace(
+            "engineering: {members: [alice]", "engineering: {members: [alice, triage]"
+        )
+        + AGENT,
+    )
+    access.commit("an agent")
+    said = access.run(
+        "request", "--subject", "triage", "--resource", "staging", "--role", "deploy", "--for", "1h",
+        "--reason", "sorting reports", "--at", T("10:00"), acting="alice",
+    ).out  # fmt: skip
+    number = said.split("#", 1)[1].split(":", 1)[0]
+    access.run("approve", number, "--at", T("10:01"), acting="bob")
+    assert "missing: 1 approval from sponsor (erin)" in access.run("gate", number, "--at", T("10:02"), expect=12).out
+    access.run("approve", number, "--at", T("10:03"), acting="erin")
+    access.run("gate", number, "--at", T("10:04"))
+    access.run("apply", "--at", T("10:05"))
+    access.run("can", "triage", "staging", "deploy")
+    access.run("audit", "verify", "--at", T("10:06"))
+
+
+def test_a_workload_that_claims_say_who_it_is_gets_nothing_here(access: Access) -> None:
+    file = access.top / PEOPLE
+    access.write(
+        PEOPLE,
+        file.read_text(encoding="utf-8") + "workloads:\n  export: {owners: [dba], claims: {repository: acme/export}}\n",
+    )
+    access.commit("a workload")
+    said = access.run(
+        "request", "--subject", "export", "--resource", "orders-db", "--role", "readonly", "--for", "1h",
+        "--reason", "the export of the night", "--at", T("10:00"), acting="bob", expect=11,
+    )  # fmt: skip
+    assert "target embedded (kind embedded) checks none: nobody would look at them" in said.out + said.err

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 _ASKED_AS = {"duration": "for", "too-long": "for", "beyond-retention": "for", "beyond-engagement": "for"}
 _ASKED_AS |= dict.fromkeys(("beyond-agreement", "beyond-dpa"), "for")
-_ASKED_AS |= {"vendor-resource": "resource", "vendor-data": "resource", "vendor-purpose": "purpose"}
+_ASKED_AS |= {
+    "vendor-resource": "resource",
+    "vendor-data": "resource",
+    "vendor-data-unsaid": "resource",
+    "vendor-purpose": "purpose",
+}
 _ASKED_AS |= {"ticket-missing": "ticket", "ticket-form": "ticket", "unknown-subject": "subject"}
 """What is asked for again where a finding's field or a denial's code has another name."""
 

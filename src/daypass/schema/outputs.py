@@ -16,7 +16,9 @@ from daypass.schema.shapes import (
     CHANGE,
     CLAIM,
     ENTITLEMENT,
+    GIVEN,
     SPAN,
+    TERMS,
     Change,
     Denial,
     Denied,
@@ -222,22 +224,6 @@ _EVENT: Keys = {
     **of(int | None, "pull", "receipt", "late_seconds"),
 }
 Event = shape("Event", _EVENT)
-_TERMS: Keys = {
-    "title": str,
-    "stated": bool,
-    **of(Texts, "sponsors", "resources", "data", "purposes"),
-    "agreement": shape("Agreement", {**of(Instant | None, "from", "until"), "state": str}),
-    "dpa": shape("Processing", {"until": Instant | None, "state": str}),
-}
-_GIVEN: Keys = {
-    **of(str, "grant", "subject", "resource", "role", "purpose", "ticket", "reason", "requester"),
-    **of(str, "state", "ended", "commit", "policy"),
-    **of(Instant, "requested_at", "merged_at", "from", "until"),
-    "gone_at": Instant | None,
-    "approvals": many(shape("GivenApproval", {**of(str, "by", "acts_for", "for"), "at": Instant})),
-    "approvers": Texts,
-    **of(int, "pull", "receipt"),
-}
 _SPREAD = shape("Spread", {"count": int, **of(float | None, "median", "p95", "worst")})
 _STATS: Keys = {
     **of(_SPREAD, "request_to_usable_seconds", "approval_to_usable_seconds", "lateness_seconds"),
@@ -391,10 +377,10 @@ OUTPUTS: dict[str, type[BaseModel]] = {
         {
             **_SOURCES,
             "vendor": str,
-            "terms": shape("Terms", _TERMS) | None,
+            "terms": shape("Terms", TERMS) | None,
             "workers": many(shape("Worker", {**of(str, "subject", "name"), "now": bool, "until": Instant | None})),
             "live": many(Grant),
-            "grants": many(shape("GivenGrant", _GIVEN)),
+            "grants": many(shape("GivenGrant", GIVEN)),
             "unread": int,
             "not_on_record": Texts,
         },

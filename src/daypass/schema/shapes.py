@@ -110,3 +110,19 @@ Refused = shape("Refused", of(str, "grant", "blob", "landing", "code", "message"
 Denied = shape("Denied", {"grant": str, **ENTITLEMENT, **DENIES})
 SPAN = of(Instant, "from", "until")
 CLAIM: Keys = {"grant": str, **ENTITLEMENT, **SPAN, "blocked": str | None, "bound": str}
+TERMS: Keys = {
+    "title": str,
+    "stated": bool,
+    **of(Texts, "sponsors", "resources", "data", "purposes"),
+    "agreement": shape("Agreement", {**of(Instant | None, "from", "until"), "state": str}),
+    "dpa": shape("Processing", {"until": Instant | None, "state": str}),
+}
+GIVEN: Keys = {
+    **of(str, "grant", "subject", "resource", "role", "purpose", "ticket", "reason", "requester"),
+    **of(str, "state", "ended", "commit", "policy"),
+    **of(Instant, "requested_at", "merged_at", "from", "until"),
+    "gone_at": Instant | None,
+    "approvals": many(shape("GivenApproval", {**of(str, "by", "acts_for", "for"), "at": Instant})),
+    "approvers": Texts,
+    **of(int, "pull", "receipt"),
+}

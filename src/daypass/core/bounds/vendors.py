@@ -18,7 +18,7 @@ ENGAGED = "beyond-engagement"
 """The code of an end that is that of an engagement: a person's own, or a contract in the form of earlier releases."""
 
 BEGINS, AGREED, PROCESSED = "before-agreement", "beyond-agreement", "beyond-dpa"
-RESOURCE, DATA, PURPOSE = "vendor-resource", "vendor-data", "vendor-purpose"
+RESOURCE, DATA, UNSAID, PURPOSE = "vendor-resource", "vendor-data", "vendor-data-unsaid", "vendor-purpose"
 
 OVER = {ENGAGED: "engagement-over", AGREED: "agreement-over", PROCESSED: "dpa-over"}
 """Codes of ends that are dates, with the code of a request that was opened after it."""
@@ -27,6 +27,7 @@ HINTS = {
     BEGINS: "begin the window when the agreement does, or correct agreement.from in policies/directory",
     RESOURCE: "extend the agreement, and the vendor's resources in policies/directory, first",
     DATA: "extend the agreement, and the vendor's data in policies/directory, first",
+    UNSAID: "state data in the resource's file first, data: [] where it holds none",
     PURPOSE: "ask for one of the vendor's purposes, which policies/directory names",
 }
 """What helps against a bound that is no date."""
@@ -75,7 +76,7 @@ class Vendor(Struct, frozen=True):
         more = [kind for kind in held or () if kind not in self.data]
         if held is None:
             unsaid = f"{of.resource} does not say which data it holds, and the agreement {whose} covers only some"
-            yield AccessBound(LONG_AGO, DATA, unsaid)
+            yield AccessBound(LONG_AGO, UNSAID, unsaid)
         elif more:
             yield AccessBound(LONG_AGO, DATA, f"{covers} {', '.join(more)} data, which {of.resource} holds")
         if of.purpose not in self.purposes:

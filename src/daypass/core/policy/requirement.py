@@ -24,6 +24,7 @@ from daypass.core.policy.sources import (
     TAKEN_OUT,
     Ending,
     line_above,
+    line_from,
     parted,
     parts,
     persons,
@@ -370,6 +371,7 @@ def possible(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tuple
     named = {part for source in sources for part in parts(source)}
     places = [Ending(resource, "") for resource in catalogue.resources] or [Ending("", "")]
     found = {one.handle: one for access in places for one in persons(catalogue, access, OWNERS)}
+    named |= {SPONSOR for one in catalogue.directory.subjects for _ in sponsored(catalogue, one)}
     for part in named - {OWNERS}:
         found |= {one.handle: one for one in ever(catalogue, part)}
     return tuple(found[handle] for handle in sorted(found))
@@ -387,14 +389,12 @@ def ever(catalogue: Catalogue, part: str) -> list[Subject]:
     kind, steps = parted(part)
     if kind not in ("manager", SPONSOR):
         return persons(catalogue, Ending("", ""), part)
-    directory = catalogue.directory
+    directory, walk = catalogue.directory, line_above if kind == "manager" else line_from
     of = (
         directory.subjects
         if kind == "manager"
         else {by for one in directory.subjects for by in directory.sponsors_of(one)}
     )
-    lines = [list(line_above(catalogue, handle)) for handle in of]
-    if kind == SPONSOR:
-        lines += [[directory.subjects[handle]] for handle in of if handle in directory.subjects]
+    lines = [list(walk(catalogue, handle)) for handle in of]
     above = {one.handle: one for line in lines for one in line[int(steps or 0) :] if one.is_person}
     return [above[handle] for handle in sorted(above)]

@@ -104,6 +104,13 @@ def line_above(catalogue: Catalogue, handle: str) -> Iterator[Subject]:
             yield subjects[handle]
 
 
+def line_from(catalogue: Catalogue, handle: str) -> Iterator[Subject]:
+    """Yield somebody and who is above them, the nearest first."""
+    known = catalogue.directory.subjects.get(handle)
+    yield from (known,) if known is not None else ()
+    yield from line_above(catalogue, handle)
+
+
 def _above(catalogue: Catalogue, access: Ending, steps: int, able: Able) -> tuple[str, ...]:
     """Return who is so many steps above the subject, of those above who may act and do not ask themselves."""
     mine = (access.subject, access.requester)
@@ -113,10 +120,10 @@ def _above(catalogue: Catalogue, access: Ending, steps: int, able: Able) -> tupl
 
 def _sponsors(catalogue: Catalogue, access: Ending, able: Able) -> tuple[str, ...]:
     """Return who answers for the subject, or the next above each who asks, receives or may not act themselves."""
-    mine, subjects = (access.subject, access.requester), catalogue.directory.subjects
+    mine = (access.subject, access.requester)
     found: list[str] = []
     for handle in catalogue.directory.sponsors_of(access.subject):
-        line = [*(subjects[name] for name in (handle,) if name in subjects), *line_above(catalogue, handle)]
+        line = line_from(catalogue, handle)
         found += [one.handle for one in line if one.handle not in mine and able(one)][:1]
     return tuple(dict.fromkeys(found))
 

@@ -20,7 +20,7 @@ from daypass.core.grant import IMPORT, Bounded, Grant
 from daypass.core.ids import FOLDER, GrantId, canonical
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
-from daypass.core.window import Span, Window, format_instant
+from daypass.core.window import LONG_AGO, Span, Window, format_instant
 from daypass.pipeline.apply.survey import Survey
 from daypass.pipeline.apply.tidy import Kept, keep
 from daypass.pipeline.ask.propose import draft
@@ -150,7 +150,7 @@ class _Importer(Struct, frozen=True):
             return f"no role of {stray.resource} gives {stray.privilege}"
         end, why = self._end(people[0], role, stray)
         if end <= self.at:
-            return f"it would end at once: {why} {format_instant(end)}"
+            return f"it would end at once: {why}" + (f" {format_instant(end)}" if end != LONG_AGO else "")
         return self._draft(stray, people[0], role, end, why, beside=beside)
 
     def _draft(
@@ -181,8 +181,8 @@ class _Importer(Struct, frozen=True):
 
     def _end(self, subject: str, role: Role, stray: Entitlement) -> tuple[datetime, str]:
         """Return the earliest end that anything asks for, and what asks for it."""
-        bounds = self.policy.catalogue.bounds(Bounded(subject, stray.resource, role.name, IMPORT))
-        ends = [(bound.end(self.at), f"{bound.what} until") for bound in bounds.every]
+        bounds = self.policy.catalogue.bounds(Bounded(subject, stray.resource, role.name, IMPORT, since=self.at))
+        ends = [(bound.end(self.at), f"{bound.what} until" if bound.dated else bound.said) for bound in bounds.every]
         noted = self.ends.get(stray)
         ends += [(noted, "the target has noted until")] if noted is not None else []
         return min(ends)

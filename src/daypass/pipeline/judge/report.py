@@ -58,6 +58,7 @@ _FIELD = {
     "unknown-role": "role",
     "unknown-subject": "subject",
     "vendor-data": "resource",
+    "vendor-data-unsaid": "resource",
     "vendor-purpose": "purpose",
     "vendor-resource": "resource",
     "window-past": "window",

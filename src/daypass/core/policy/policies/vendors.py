@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from daypass.core.bounds.vendors import Vendor
 from daypass.core.catalogue import Subject
 from daypass.core.finding import Finding, Severity, near
 from daypass.core.policy.policies.file import Key, PolicyFile
+from daypass.core.window import format_instant, moment_of
 
 if TYPE_CHECKING:
     from daypass.schema.policy_models import DirectoryForm, VendorForm
@@ -80,11 +82,17 @@ def check_sponsors(files: Sequence[_File], subjects: Mapping[str, Subject]) -> N
     for file in files:
         for name, vendor in file.data.get("vendors", {}).items():
             _check_people(file, subjects, vendor.get("sponsor", ()), f"vendor {name}", name, "vendors", name)
+            until = moment_of(vendor.get("agreement", {}).get("until"))
+            _check_lasting(file, subjects, vendor.get("sponsor", ()), f"vendor {name}", until, "vendors", name)
         for handle, workload in file.data.get("workloads", {}).items():
             _check_people(file, subjects, workload.get("sponsor", ()), handle, "", "workloads", handle)
             if workload.get("kind") == "agent" and not workload.get("sponsor"):
                 message = f"agent {handle} has no sponsor: a person answers for what it does, and is asked"
                 file.fault("agent-without-sponsor", ("workloads", handle), message, "add sponsor: HANDLE")
+            if workload.get("kind") == "agent":
+                _check_lasting(
+                    file, subjects, workload.get("sponsor", ()), f"agent {handle}", None, "workloads", handle
+                )
         for handle, person in file.data.get("people", {}).items():
             if person.get("employment") == "vendor" and "vendor" not in person:
                 message = f"{handle} is engaged as vendor, and the directory does not say whose worker they are"
@@ -106,6 +114,28 @@ def _check_people(
         elif vendor and subjects[handle].vendor == vendor:
             message = f"{handle}, who sponsors {whose}, works for it"
             file.fault("unknown-sponsor", where, message, "name one of your own people")
+
+
+def _check_lasting(
+    file: _File,
+    subjects: Mapping[str, Subject],
+    said: str | list[str] | tuple[()],
+    whose: str,
+    until: datetime | None,
+    *at: Key,
+) -> None:
+    """Point at sponsors who will all have left while access may still be asked for, with everybody who stands in."""
+    lasting: dict[str, datetime | None] = {}
+    for handle in people_in(said):
+        while handle in subjects and handle not in lasting:
+            lasting[handle] = subjects[handle].until
+            handle = subjects[handle].manager  # noqa: PLW2901  (up the line)
+    ends = [end for end in lasting.values() if end is not None and (until is None or end < until)]
+    if ends and len(ends) == len(lasting):
+        message = (
+            f"nobody sponsors {whose} from {format_instant(max(ends))} on: {_listed(list(lasting))} will have left"
+        )
+        _warn(file, (*at, "sponsor"), "sponsor-gap", message, "name a sponsor who stays, or a manager who stands in")
 
 
 def _warn(file: _File, at: tuple[Key, ...], code: str, message: str, hint: str) -> None:
