@@ -205,11 +205,15 @@ def test_a_request_after_the_end_of_an_agreement_is_denied_with_each_that_is_ove
     assert denials[1].hint == "extend the agreement in policies/directory first"
 
 
-def test_merged_grants_are_held_to_the_same_bounds() -> None:
-    wanted = grant(subject="vera", purpose="support")
+def test_a_merged_grant_that_an_agreement_no_longer_covers_is_no_fault_of_its_file() -> None:
+    """The next run ends it; who narrows an agreement is not stopped by what it is to end."""
+    wanted, later = grant(subject="vera", purpose="support"), Window(AT, day("2026-12-02T00:00:00"))
     assert static_denials(with_vendor(), wanted, Window(AT, AT + timedelta(hours=4))) == ()
-    narrowed = with_vendor(resources="[wiki]", data="[]", purposes="[incident]")
-    assert [d.code for d in static_denials(narrowed, wanted)] == ["vendor-data", "vendor-purpose", "vendor-resource"]
+    assert static_denials(with_vendor(resources="[wiki]", data="[]", purposes="[incident]"), wanted) == ()
+    assert [d.code for d in static_denials(with_vendor(resources="[wiki]"), wanted, later)] == [
+        "beyond-dpa",
+        "beyond-agreement",
+    ]
 
 
 def test_what_bounds_a_vendors_worker_is_in_the_one_list() -> None:

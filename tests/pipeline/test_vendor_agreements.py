@@ -70,6 +70,7 @@ def test_narrowing_an_agreement_ends_what_is_live_for_good(
 ) -> None:
     grant = given(access)
     change(access, pair)
+    assert "ok." in access.run("check").out
     told = access.run("status", "--at", T("10:31")).out
     assert f"ended early: {said}" in told
     assert said in access.run("plan", "--at", T("10:31")).out

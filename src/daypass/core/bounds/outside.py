@@ -14,12 +14,16 @@ Said = tuple[str, str, str]
 """A code, a message and a hint."""
 
 
-def outside(bounds: Bounds, window: Window | None) -> Iterator[Said]:
-    """Yield what a bound covers at no time, and what would turn invalid on a day to come, as far as ``window`` is known."""
+def outside(bounds: Bounds, window: Window) -> Iterator[Said]:
+    """Yield what a bound covers at no time, and what would turn invalid on a day to come."""
+    yield from ((bound.code, bound.said, HINTS[bound.code]) for bound in bounds.ends if not bound.dated)
+    yield from to_come(bounds, window)
+
+
+def to_come(bounds: Bounds, window: Window) -> Iterator[Said]:
+    """Yield what would turn invalid on a day to come."""
     for bound in bounds.ends:
-        if not bound.dated:
-            yield bound.code, bound.said, HINTS[bound.code]
-        elif window is not None and bound.limit < window.end and not bound.cuts:
+        if bound.dated and bound.limit < window.end and not bound.cuts:
             message = (
                 f"{bound.said}, but access would last until {format_instant(window.end)}: "
                 f"the grant would turn invalid on {bound.limit:%Y-%m-%d}"

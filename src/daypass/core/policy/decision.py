@@ -23,7 +23,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from daypass.core.bounds.outside import outside, over, unchecked_claims
+from daypass.core.bounds.outside import outside, over, to_come, unchecked_claims
 from daypass.core.calendar.calendars import RUNS_OUT
 from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
@@ -148,7 +148,8 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     denials = [*_broken(policy, request.judging), *_grant_denials(policy, grant), *_request_denials(policy, request)]
     known = request.window if grant.span.recurs is None else None  # its intervals are this policy's to tell
     window = known or policy.catalogue.window(grant.span, request.opened_at)
-    denials += _future_denials(policy, grant, window) + _purpose_denials(policy, request, window)
+    denials += [Denial(*said) for said in outside(_bounds(policy, grant, window), window)]
+    denials += _purpose_denials(policy, request, window)
     denials += _total_denials(policy, request, window)
     if not _known(policy, grant):
         return Decision(tuple(denials), (), automatic=False, policy=policy.digest)
@@ -202,11 +203,12 @@ def _lifts(rule: Rule, request: Request) -> bool:
 def static_denials(policy: Policy, grant: Grant, window: Window | None = None) -> tuple[Denial, ...]:
     """Return the denials that need neither a request nor a clock: references, limits, dates to come, most rules.
 
-    Meant for grants in bulk, merged ones too: a window that is over is no fault here. ``window`` is the one that the
-    merge gave, where it is known; an absolute one is taken from the grant.
+    Meant for grants in bulk, merged ones too: a window that is over is no fault here, nor is what a bound ends at
+    once. ``window`` is the one that the merge gave, where it is known; an absolute one is taken from the grant.
     """
     denials = [*_broken(policy), *_grant_denials(policy, grant)]
-    denials += _future_denials(policy, grant, window or grant.span.window)
+    known = window or grant.span.window
+    denials += [Denial(*said) for said in to_come(_bounds(policy, grant, known), known)] if known is not None else []
     if _known(policy, grant):
         denials += _rule_denials(policy.rules.judge_grant(policy.facts.of_grant(grant)))
     return tuple(denials)
@@ -334,11 +336,6 @@ def _purpose_denials(policy: Policy, request: Request, window: Window) -> list[D
     """
     told = faults(policy.catalogue, request.grant, request.requester, request.opened_at, window, whole)
     return [Denial(code, message, hint, path=path) for code, path, message, hint in told]
-
-
-def _future_denials(policy: Policy, grant: Grant, window: Window | None) -> list[Denial]:
-    """Refuse what a bound covers at no time, and today what would turn invalid on a day to come."""
-    return [Denial(*said) for said in outside(_bounds(policy, grant, window), window)]
 
 
 def _total_denials(policy: Policy, request: Request, window: Window) -> list[Denial]:

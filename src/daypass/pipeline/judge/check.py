@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from daypass.core.bounds.vendors import AGREED, HINTS, PROCESSED
+from daypass.core.bounds.vendors import AGREED, PROCESSED
 from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import InvalidError
 from daypass.core.files.document import POLICY_LIMIT, path_text, read_on
@@ -244,7 +244,7 @@ def _duplicates(seen: Mapping[str, tuple[str, bytes]]) -> Iterator[Finding]:
 Deny = Callable[[Policy, Mapping[Claim, Oid]], tuple[Denied, ...]]
 """Says of live grants, with their blobs, what policies deny of them."""
 
-_BOUNDS = frozenset({"beyond-retention", "beyond-engagement", AGREED, PROCESSED, *HINTS})
+_BOUNDS = frozenset({"beyond-retention", "beyond-engagement", AGREED, PROCESSED})
 """Of what ends a grant early its claim says so already."""
 
 
