@@ -177,3 +177,15 @@ def test_what_was_had_of_an_interval_that_was_cut_is_what_was_left_of_it() -> No
     never = had_then._replace(until=AT - timedelta(hours=1))
     assert never.window is None
     assert as_held("orders-db", GrantId("orders-db/a"), never) is None
+
+
+def test_where_people_have_to_accept_what_they_are_given_no_window_recurs() -> None:
+    settings = SETTINGS.replace("embedded: {kind: embedded}", "embedded: {kind: github, organisation: acme}")
+    resource = RESOURCE.replace("privilege: {member_of: orders_readonly}", "privilege: {team: readers}")
+    found = read_policies(
+        files(daypass=settings + "limits: {unsigned: accept}\n", resources_orders_db=resource, rules_base=None)
+    )
+    asked = grant(span=span_between("2026-12-01", "2026-12-11", MONDAYS))
+    assert ("window-at-inviting", "target embedded invites people, who would have to accept each interval anew") in [
+        (denial.code, denial.message) for denial in static_denials(found, asked)
+    ]

@@ -205,12 +205,18 @@ class Purpose(Struct, frozen=True):
     guide: str = ""
 
 
+def nothing(_: Mapping[str, Any]) -> str:
+    """Say "" of whatever is asked."""
+    return ""
+
+
 class TargetSettings(Struct, frozen=True):
     """How a target is reached: its kind (a row of the registry) and the kind's own options as plain data.
 
     ``leave_lost``: access of ours that somebody took away there by hand is not given again. ``known_by`` says who somebody
     is there of whom the directory names no identity: their "handle", their "account" at the forge, "" nobody.
-    ``checks_claims``: what the directory says of a workload's token holds there.
+    ``checks_claims``: what the directory says of a workload's token holds there. ``invites``: people there have to accept what
+    they are given. ``hands_over`` says what a privilege's subject receives, anew each time it is given, "" for nothing.
     """
 
     name: str
@@ -219,6 +225,8 @@ class TargetSettings(Struct, frozen=True):
     leave_lost: bool = False
     known_by: str = ""
     checks_claims: bool = False
+    invites: bool = False
+    hands_over: Callable[[Mapping[str, Any]], str] = nothing
 
 
 class TargetFacts(NamedTuple):
@@ -229,6 +237,8 @@ class TargetFacts(NamedTuple):
 
     known_by: Callable[[Mapping[str, Any]], str]
     checks_claims: bool = False
+    invites: bool = False
+    hands_over: Callable[[Mapping[str, Any]], str] = nothing
 
 
 TargetKinds = Mapping[str, TargetFacts]

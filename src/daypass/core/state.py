@@ -169,7 +169,8 @@ class Overview(Struct, frozen=True):
     ``unread`` says of open requests that cannot be read why. ``landed`` is what main changed and no run has applied.
     ``refused`` stands on main without proof, and of ``unproved`` nobody could tell. ``notes`` say what the targets told
     of access, ``claims`` what each grant gives by main's policies, and ``denied`` what these deny of it today. ``gone`` are
-    grants that neither main nor the ledger has any more, and what was given by them.
+    grants that neither main nor the ledger has any more, and what was given by them. ``renewed`` says of a grant that recurs
+    what each of its intervals hands over anew.
     """
 
     at: datetime
@@ -184,6 +185,7 @@ class Overview(Struct, frozen=True):
     claims: Mapping[GrantId, Claim] = field(default_factory=dict)
     denied: Sequence[Denied] = ()
     gone: Mapping[GrantId, Entitlement] = field(default_factory=dict)
+    renewed: Mapping[GrantId, str] = field(default_factory=dict)
 
     @property
     def grants(self) -> tuple[GrantState, ...]:

@@ -22,6 +22,11 @@ def too_long(catalogue: Catalogue, grant: Grant) -> Iterator[tuple[str, str, str
     if span.recurs is None:
         yield from _longer(span.length, bounds.lengths)
         return
+    resource = catalogue.resources.get(grant.resource)
+    target = catalogue.settings.targets.get(resource.target) if resource is not None else None
+    if target is not None and target.invites:
+        message = f"target {target.name} invites people, who would have to accept each interval anew"
+        yield "window-at-inviting", message, "ask for a window that does not recur", "", "window"
     try:
         window = window_of(span, EVER.start, catalogue.calendars)
     except RecurrenceError as error:

@@ -59,6 +59,10 @@ class TargetKind(Struct, frozen=True):
     checks_claims: bool = False
     """Whether it binds what it gives a workload to the claims of its token, which the directory states: only what comes with
     such a token has the access. Elsewhere nobody would check them, and a workload with claims is refused."""
+    invites: bool = False
+    """Whether people there have to accept what they are given, so that nothing can be given again and again."""
+    hands_over: Callable[[Mapping[str, Any]], str] = lambda _: ""
+    """Says what a privilege's subject is handed over, anew each time it is given; "": nothing."""
 
 
 def _account(options: Mapping[str, Any]) -> str:
@@ -80,6 +84,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             reads="daypass.edges.targets.github.policy:read_options",
             privilege="daypass.edges.targets.github.policy:check_privilege",
             known_by=_account,
+            invites=True,
         ),
         "postgres": TargetKind(
             "daypass.edges.targets.postgres.target:open_postgres",
@@ -87,19 +92,24 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             asks=True,
             reads="daypass.edges.targets.postgres.policy:read_options",
             privilege="daypass.edges.targets.postgres.policy:check_privilege",
+            hands_over=lambda fields: "password" if str(fields.get("login")).lower() == "true" else "",
         ),
         "ssh": TargetKind(
             "daypass.edges.targets.ssh.target:open_ssh",
             frozenset({"ca", "ca_key_env", "ca_uri", "krl"}),
             reads="daypass.edges.targets.ssh.authority:read_options",
             privilege="daypass.edges.targets.ssh.certificate:check_privilege",
+            hands_over=lambda _: "certificate",
         ),
     }
 )
 """Kind, as the settings name it, to how it is opened."""
 
 KINDS: TargetKinds = MappingProxyType(
-    {name: TargetFacts(kind.known_by, kind.checks_claims) for name, kind in TARGETS.items()}
+    {
+        name: TargetFacts(kind.known_by, kind.checks_claims, kind.invites, kind.hands_over)
+        for name, kind in TARGETS.items()
+    }
 )
 """What those who read policies have to know of each kind."""
 

@@ -16,6 +16,7 @@ from daypass.core.state import Overview
 from daypass.pipeline.apply.current import claims_on, landed, refused_there
 
 if TYPE_CHECKING:
+    from daypass.core.policy.policies import Policy
     from daypass.pipeline.apply.survey import Survey
     from daypass.pipeline.context import Context
 
@@ -62,7 +63,19 @@ def overview_of(found: Survey, outcomes: Iterable[Outcome] = ()) -> Overview:
         claims=claims,
         denied=plan.denied,
         gone={name: told[name] for name in told.keys() - rows.keys() - unproved},
+        renewed=renewed_of(claims.values(), found.policy),
     )
+
+
+def renewed_of(claims: Iterable[Claim], policy: Policy) -> dict[GrantId, str]:
+    """Return what the targets hand over anew for each interval, of the grants that recur."""
+    targets = policy.catalogue.settings.targets
+    found = {
+        one.grant: targets[one.entitlement.target].hands_over(one.entitlement.fields or {})
+        for one in claims
+        if one.window.parts and one.blocked is None and one.entitlement.target in targets
+    }
+    return {grant: what for grant, what in sorted(found.items()) if what}
 
 
 def overview_of_grant(context: Context, grant: GrantId, at: datetime) -> Overview:

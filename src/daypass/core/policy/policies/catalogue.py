@@ -19,9 +19,11 @@ from daypass.core.catalogue import (
     Resource,
     Role,
     Settings,
+    TargetFacts,
     TargetKinds,
     TargetSettings,
     frozen,
+    nothing,
 )
 from daypass.core.finding import near
 from daypass.core.forge import FORGES
@@ -101,9 +103,11 @@ def _targets(file: PolicyFile[SettingsForm], kinds: TargetKinds) -> Mapping[str,
             hint = "give: what somebody took away by hand is given again; leave: it is only told"
             file.fault("lost-unknown", ("targets", name, "lost"), message, hint)
         own = frozen({key: value for key, value in options.items() if key not in ("kind", "lost")})
-        known = kinds.get(kind)
-        by, checks = (known.known_by(own), known.checks_claims) if known is not None else ("", False)
-        found[name] = TargetSettings(name, kind, own, lost == "leave", known_by=by, checks_claims=checks)
+        known = kinds.get(kind, TargetFacts(nothing))
+        by = known.known_by(own)
+        found[name] = TargetSettings(
+            name, kind, own, lost == "leave", by, known.checks_claims, known.invites, known.hands_over
+        )
     return frozen(found)
 
 
