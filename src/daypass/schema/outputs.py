@@ -235,6 +235,7 @@ _DIFFERENCE = {**of(str, "code", "grant", "commit", "message"), "severity": Leve
 _CHECKED = shape("Checked", of(int, "receipts", "admissions", "landings"))
 
 _PULLS: Keys = {"pulls": many(Pull)}
+_POLICY_CHANGE = shape("PolicyChange", {"pull": int, "why": str, "looked": many(_LOOKED_AT), "broken": many(Finding)})
 _EFFECT: Keys = {
     "grant": str,
     "action": Action,
@@ -320,7 +321,8 @@ OUTPUTS: dict[str, type[BaseModel]] = {
         {**of(str, "resource", "role"), "subjects": many(shape("Asking", {"subject": str, "ways": many(_WAY)}))},
     ),
     "policy-why-not": output("policy-why-not", {**of(str, "subject", "resource", "role"), "ways": many(_WAY)}),
-    "gate": output("gate", _PULLS),
+    "extend": output("extend", _PULLS),
+    "gate": output("gate", {**_PULLS, "changes": many(_POLICY_CHANGE)}),
     "status": Status,
     "plan": Plan,
     "apply": Apply,
@@ -404,5 +406,5 @@ SAME = {
     "expire": "apply",
     "report": "show",
     "revoke": "end",
-    **dict.fromkeys(("extend", "approve", "reject", "withdraw", "close"), "gate"),
+    **dict.fromkeys(("approve", "reject", "withdraw", "close"), "extend"),
 }

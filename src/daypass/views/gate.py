@@ -31,8 +31,8 @@ from daypass.views.policy.decision import (
 _KINDS = {"new": "grants", "widen": "widens", "narrow": "narrows", "remove": "removes"}
 
 
-def gated_text(found: Gated) -> str:
-    """Write one pull request: what it would do, what counts, what is missing."""
+def gated_text(found: Gated, change: Iterable[str] = ()) -> str:
+    """Write one pull request: what it would do, what counts, what is missing; ``change`` is what it changes of policies."""
     pull = found.pull
     head = f"#{pull.number} {pull.title}  ({pull.state}, by {pull.opened_by.handle or pull.opened_by.name})"
     if found.merge is not None:
@@ -46,6 +46,7 @@ def gated_text(found: Gated) -> str:
         lines.append(f"  reason: {pull.reason}")
     for finding in found.proposal.findings:
         lines += finding_text(finding, "  ").split("\n")
+    lines += [f"  {line}" for line in change]
     for verdict in found.verdicts:
         lines += [f"  {line}" for line in _verdict_lines(verdict)]
     if found.merge is None and pull.draft and pull.state == "open":

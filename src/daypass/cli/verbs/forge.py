@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from daypass.core.forge import Complaint, Remedy
+    from daypass.core.policy.analysis.compare import PolicyChange
     from daypass.core.request import Gated, Notice, Report
 
 _LEAST = 4_096
@@ -147,6 +148,7 @@ def report(repo: AccessRepository, number: int, printed: bool, at: datetime | No
     from daypass.pipeline.judge.report import report_of
     from daypass.views.comment import comment_text
     from daypass.views.gate import report_json
+    from daypass.views.policy.compared import change_markdown
 
     printed = printed or output == "json" or not repo.settings.forge.pages
     instant = repo.instant(at, writes=not printed)
@@ -154,17 +156,22 @@ def report(repo: AccessRepository, number: int, printed: bool, at: datetime | No
     if found.pull.state != "open":
         click.echo(f"#{number} is {found.pull.state}; only open requests are reported on", err=True)
         return
+    change = change_of(repo, found, instant)
     told = report_of(repo, found, at=instant)
     if output == "json":
         click.echo(report_json(told), nl=False)
+    elif printed and change is not None:
+        click.echo(change_markdown(number, change), nl=False)
     elif printed:
         click.echo(comment_text(told), nl=False)
         write_summary(told)
     else:
-        say_left_out(number, publish(repo, found, at=instant))
+        say_left_out(number, publish(repo, found, at=instant, change=change))
 
 
-def publish(repo: AccessRepository, found: Gated, *, at: datetime) -> tuple[str, ...]:
+def publish(
+    repo: AccessRepository, found: Gated, *, at: datetime, change: PolicyChange | None = None
+) -> tuple[str, ...]:
     """Show what the gate found at the forge and in the step's summary; return what the token may not write.
 
     Nothing is shown where the forge has no pages, and of a request that was not judged, since it was finished before.
@@ -178,7 +185,7 @@ def publish(repo: AccessRepository, found: Gated, *, at: datetime) -> tuple[str,
     if not repo.settings.forge.pages or not (found.verdicts or found.proposal.findings):
         return ()
     if found.no_request:
-        return repo.pages.show(_no_request(found))
+        return repo.pages.show(_no_request(found, change))
     told = report_of(repo, found, at=at)
     write_summary(told)
     text = comment_text(told)
@@ -188,16 +195,28 @@ def publish(repo: AccessRepository, found: Gated, *, at: datetime) -> tuple[str,
     return repo.pages.show(notice)
 
 
-def _no_request(found: Gated) -> Notice:
+def change_of(repo: AccessRepository, found: Gated, at: datetime) -> PolicyChange | None:
+    """Return what a request that changes policies would change of what is decided, None for any other."""
+    if not found.no_request:
+        return None
+    from daypass.cli.verbs.audit import index_of
+    from daypass.pipeline.audit.change import policy_change
+
+    return policy_change(repo, index_of(repo), found, at=at)
+
+
+def _no_request(found: Gated, change: PolicyChange | None) -> Notice:
     """Let a change of policy or code pass the check that grants need: its owners judge it, and `check` reads it."""
     from daypass.core.request import Notice
+    from daypass.views.policy.compared import change_markdown
 
     words = (
         "This asks for no access, so there is nothing to decide here. The people who own what it changes approve it; "
         "whether its policies read and keep their own tests is said by the workflow `check`.\n"
     )
     pull = found.pull
-    return Notice(pull.number, pull.head, "success", "no access is asked for", words, comment="", state="")
+    comment = change_markdown(pull.number, change) if change is not None else ""
+    return Notice(pull.number, pull.head, "success", "no access is asked for", words + comment, comment, state="")
 
 
 def write_summary(told: Report) -> None:

@@ -16,6 +16,7 @@ from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode,
 
 if TYPE_CHECKING:
     from daypass.core.plan import Entitlement
+    from daypass.core.policy.analysis.compare import PolicyChange
     from daypass.core.policy.policies import Policy
     from daypass.core.request import Gated
 
@@ -156,8 +157,10 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
     Exit 0 when merged, 12 when approvals are missing, 11 when policy denies, 10 when a file is invalid. Without a
     NUMBER, exit 0 once each was looked at, 14 where one could not be. At GitHub the people of each are told how it stands.
     """
+    from daypass.cli.verbs.forge import change_of
     from daypass.pipeline.judge import gate as pipeline
     from daypass.views.gate import gated_json, gated_text
+    from daypass.views.policy.compared import change_data, change_text
 
     instant = repo.instant(at, writes=not dry_run)
     if not dry_run:
@@ -166,12 +169,15 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
     verb = pipeline.look if dry_run else pipeline.gate
     results: list[Gated] = []
     codes: list[ExitCode] = []
+    changes: dict[int, PolicyChange] = {}
     for each in numbers:
         fresh = repo.again()
         try:
             found, fresh = _judged(verb, fresh, each, instant)
             results.append(found)
-            codes += [] if dry_run else _show(fresh, found, instant)
+            change = change_of(fresh, found, instant)
+            changes |= {each: change} if change is not None else {}
+            codes += [] if dry_run else _show(fresh, found, instant, change)
             codes += [ExitCode.PARTIAL] if found.refused else []
         except (ConflictError, EdgeError, RefusedError) as error:
             # One request that is stale or cannot be read does not keep the others from their merge.
@@ -184,10 +190,12 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
     if merged and (problem := repo.host.start_applier()):
         say(f"The apply workflow was not started ({problem}); it runs by its schedule.")
     if output == "json":
-        click.echo(gated_json(results), nl=False)
+        told = [change_data(each, change) for each, change in changes.items()]
+        click.echo(gated_json(results, changes=told), nl=False)
     else:
         for found in results:
-            show_view(gated_text(found))
+            change = changes.get(found.pull.number)
+            show_view(gated_text(found, change_text(change) if change is not None else ()))
         if not numbers:
             click.echo("No open requests.")
     if merged and not repo.elsewhere:
@@ -212,12 +220,12 @@ def _judged(
             return found, repo
 
 
-def _show(repo: AccessRepository, found: Gated, at: datetime) -> list[ExitCode]:
+def _show(repo: AccessRepository, found: Gated, at: datetime, change: PolicyChange | None) -> list[ExitCode]:
     """Tell a pull request's people how it stands. That they could not be told undoes nothing of what was done."""
     from daypass.cli.verbs.forge import publish, say_left_out
 
     try:
-        say_left_out(found.pull.number, publish(repo, found, at=at))
+        say_left_out(found.pull.number, publish(repo, found, at=at, change=change))
     except EdgeError as error:
         say(f"#{found.pull.number}: its people were not told: {error.message}")
         return [ExitCode.PARTIAL]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 
 from msgspec import Struct
 
@@ -37,6 +39,10 @@ class _Asked(Struct, frozen=True):
     merged_at: datetime
     until: datetime | None
 
+    def runs(self, at: datetime) -> bool:
+        """Say whether its access is still to run, or runs, at an instant."""
+        return self.until is not None and self.until > at
+
 
 def replay(
     index: Index,
@@ -44,33 +50,48 @@ def replay(
     after: Policy,
     *,
     at: datetime,
+    most: int | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Replayed:
     """Judge by both policies what was admitted, and what policy denied, each at its own instant.
+
+    With ``most`` no more than the last so many are, beside those whose access still runs.
 
     Raises LedgerError where the ledger does not verify.
     """
     sources = index.follow(at)
     history, live = PolicyComparison(), PolicyComparison()
     unread: list[GrantId] = []
-
-    def requests() -> Iterator[tuple[_Asked, Request]]:
-        waiting: list[_Asked] = []
-        for receipt in index.all_receipts():
-            waiting += _asked(receipt)
-            if len(waiting) >= _BATCH:
-                yield from _read(index, waiting, unread)
-                waiting.clear()
-            if progress is not None and receipt.sequence % _BATCH == 0:
-                progress(receipt.sequence, sources.receipts, "receipts")
-        yield from _read(index, waiting, unread)
-
-    for asked, request in requests():
-        difference = compare(before, after, request)
-        history.add(difference)
-        if asked.until is not None and asked.until > at:
-            live.add(difference)
+    every = _every(index, sources.receipts, progress)
+    for batch in _batches(every if most is None else _last(every, most, at)):
+        for asked, request in _read(index, batch, unread):
+            difference = compare(before, after, request)
+            history.add(difference)
+            if asked.runs(at):
+                live.add(difference)
     return Replayed(history.result(), live.result(), len(unread))
+
+
+def _every(index: Index, receipts: int, progress: Callable[[int, int, str], None] | None) -> Iterator[_Asked]:
+    for receipt in index.all_receipts():
+        yield from _asked(receipt)
+        if progress is not None and receipt.sequence % _BATCH == 0:
+            progress(receipt.sequence, receipts, "receipts")
+
+
+def _last(every: Iterable[_Asked], most: int, at: datetime) -> Iterator[_Asked]:
+    """Keep the last so many, and before them those whose access still runs."""
+    last: deque[_Asked] = deque()
+    for one in every:
+        last.append(one)
+        if len(last) > most and (older := last.popleft()).runs(at):
+            yield older
+    yield from last
+
+
+def _batches(every: Iterator[_Asked]) -> Iterator[list[_Asked]]:
+    while batch := list(islice(every, _BATCH)):
+        yield batch
 
 
 def _asked(receipt: Receipt) -> Iterator[_Asked]:

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from daypass.core.files.grants import grant_text
-from daypass.core.policy.analysis.compare import Compared, Move, PolicyDifference
+from daypass.core.policy.analysis.compare import Compared, Move, PolicyChange, PolicyDifference
 from daypass.core.policy.decision import Decision
 from daypass.core.window import format_instant
 from daypass.views.data import plain
-from daypass.views.findings import as_output, count, joined
+from daypass.views.findings import as_output, count, finding_data, joined
+from daypass.views.markdown import fence
 
+_FEW = 5
+"""So many ways in which answers moved are shown of each kind of request."""
+_WIDEST = 400
 _MOVES = {
     Move.PERMITS: "lets through what was denied",
     Move.FEWER: "no longer asks for an approval that was asked for",
@@ -28,6 +32,49 @@ def compared_text(found: Mapping[str, Compared], notes: tuple[str, ...] = ()) ->
             lines += _difference(where, one)
         lines.append(f"{where}: {_extent(compared)}")
     return joined([*lines, *notes])
+
+
+def change_text(change: PolicyChange) -> list[str]:
+    """Write what a change of policies would change, the gravest first, in at most so many lines."""
+    lines = [f"BROKEN  {finding.message}" for finding in change.broken]
+    seen = {"every request": change.compared, "the last requests": change.history, "live grants": change.live}
+    for where, compared in seen.items():
+        if compared is not None:
+            shown = compared.differences[:_FEW]
+            lines += [line for one in shown for line in _difference(where, one)]
+            more = len(compared.differences) - len(shown)
+            lines += [f"{where}: and {count(more, 'further way')} in which the answer moved"] if more else []
+    for where, compared in seen.items():
+        if compared is not None:
+            moved = sum(one.count for one in compared.differences)
+            lines.append(f"{where}: {_compared_words(compared)}; {moved or 'none'} judged differently")
+    return [line[:_WIDEST] for line in [*lines, *([change.why] if change.why else [])]]
+
+
+def change_markdown(number: int, change: PolicyChange) -> str:
+    """Write the same as a comment of a pull request that changes policies."""
+    title = "lets through more than before" if change.looser else "lets nothing through more easily"
+    title = "is not compared" if change.compared is None else title
+    title = "breaks what is promised" if change.broken else title
+    lines = joined(change_text(change)).splitlines()
+    return f"### daypass: #{number} {title}\n\n{fence(lines, 'text')}\n"
+
+
+def change_data(number: int, change: PolicyChange) -> dict[str, Any]:
+    """Return the same as data."""
+    seen = {"requests": change.compared, "history": change.history, "live": change.live}
+    return {
+        "pull": number,
+        "looked": [_looked(where, compared) for where, compared in seen.items() if compared is not None],
+        "broken": [finding_data(finding) for finding in change.broken],
+        "why": change.why,
+    }
+
+
+def _compared_words(compared: Compared) -> str:
+    if not compared.decided:
+        return f"{count(compared.tried, 'request')} judged by both"
+    return "decided" + (f", of samples of {', '.join(compared.sampled)}" if compared.sampled else "")
 
 
 def _extent(compared: Compared) -> str:
@@ -62,18 +109,18 @@ def answer_words(decision: Decision) -> str:
 
 def compared_json(found: Mapping[str, Compared], unread: int = 0) -> str:
     """Write the same as JSON, version 1."""
-    looked = [
-        {
-            "where": where,
-            "tried": compared.tried,
-            "possible": compared.possible,
-            "sampled": list(compared.sampled),
-            "looser": compared.looser,
-            "differences": [_data(one) for one in compared.differences],
-        }
-        for where, compared in found.items()
-    ]
-    return as_output({"looked": looked, "unread": unread})
+    return as_output({"looked": [_looked(where, compared) for where, compared in found.items()], "unread": unread})
+
+
+def _looked(where: str, compared: Compared) -> dict[str, Any]:
+    return {
+        "where": where,
+        "tried": compared.tried,
+        "possible": compared.possible,
+        "sampled": list(compared.sampled),
+        "looser": compared.looser,
+        "differences": [_data(one) for one in compared.differences],
+    }
 
 
 def _data(one: PolicyDifference) -> dict[str, Any]:

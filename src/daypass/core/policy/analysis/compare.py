@@ -15,6 +15,7 @@ from math import gcd
 
 from msgspec import Struct
 
+from daypass.core.finding import Finding
 from daypass.core.grant import IMPORT, Bounded, Grant
 from daypass.core.ids import GrantId
 from daypass.core.policy.analysis.options import as_brought
@@ -76,6 +77,24 @@ class Compared(Struct, frozen=True):
     def looser(self) -> bool:
         """Whether anything was found that is let through more easily."""
         return any(difference.looser for difference in self.differences)
+
+
+class PolicyChange(Struct, frozen=True):
+    """What a change of policies changes: of every request, of those of the past, and of those whose access still runs.
+
+    ``broken`` are promises that it breaks, and ``why`` what was not compared, "" where all was.
+    """
+
+    compared: Compared | None = None
+    history: Compared | None = None
+    live: Compared | None = None
+    broken: tuple[Finding, ...] = ()
+    why: str = ""
+
+    @property
+    def looser(self) -> bool:
+        """Whether anything is let through more easily."""
+        return self.compared is not None and self.compared.looser
 
 
 def shifts(before: Decision, after: Decision) -> frozenset[Move]:

@@ -1,0 +1,46 @@
+"""What a pull request that changes policies would change of what is decided: for whom reviews it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from daypass.core.errors import DaypassError
+from daypass.core.policy.analysis.between import between
+from daypass.core.policy.analysis.compare import Compared, PolicyChange
+from daypass.core.policy.analysis.prove import broken_promises
+from daypass.core.policy.policies import FOLDER, Policy
+from daypass.core.request import Gated
+from daypass.pipeline.audit.questions import Index
+from daypass.pipeline.audit.replay import replay
+from daypass.pipeline.context import Context
+
+MOST = 1_000
+"""So many of the last requests are judged again, beside all that are live."""
+
+
+def policy_change(context: Context, index: Index, found: Gated, *, at: datetime) -> PolicyChange | None:
+    """Compare a head's policies with those of the base it was judged by; None where it changes none, or is not open.
+
+    What is compared is data, and bounded. Still it takes a while, so it is done for people of the directory alone.
+    """
+    pull, base = found.pull, found.proposal.policy
+    if pull.state != "open" or not any(path.startswith(FOLDER) for path in found.proposal.others):
+        return None
+    if pull.opened_by.handle not in base.catalogue.directory.subjects:
+        return PolicyChange(why="whoever opened it is not known to the directory; `daypass policy diff` compares it")
+    head = context.policy_at(pull.head)
+    broken = base.broken or head.broken
+    if broken:
+        whose = "main's policies" if base.broken else "its policies"
+        return PolicyChange(why=f"{whose} do not read: {broken[0].place}: {broken[0].message}")
+    compared = between(base, head, pull.asked_at)
+    history, live, why = _replayed(index, base, head, at)
+    return PolicyChange(compared, history, live, broken_promises(head, pull.asked_at), why)
+
+
+def _replayed(index: Index, base: Policy, head: Policy, at: datetime) -> tuple[Compared | None, Compared | None, str]:
+    try:
+        told = replay(index, base, head, at=at, most=MOST)
+    except DaypassError as error:
+        return None, None, f"what was asked for is not judged again: {error.message}"
+    return told.history, told.live, ""
