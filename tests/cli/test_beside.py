@@ -75,6 +75,34 @@ def test_what_is_merged_and_not_applied_yet_counts_as_held(access: Access) -> No
 
 
 @pytest.mark.on_disk
+def test_what_was_refused_and_is_merged_again_with_the_same_bytes_counts_as_held(access: Access) -> None:
+    ruled(access, ONCE)
+    file = "grants/staging/again.yaml"
+    text = "version: 1\nsubject: alice\nresource: staging\nrole: deploy\nreason: a reason that is long enough\nwindow: {duration: 1h}\n"
+    access.write(file, text)
+    access.commit("Around the gate")
+    access.run("apply", "--at", T("10:00"), expect=14)
+    (access.top / file).unlink()
+    access.commit("Take it back")
+    access.run("apply", "--at", T("10:01"))
+    access.git("checkout", "-q", "-b", "again")
+    access.write(file, text)
+    access.commit("Ask for it", email="alice@example.com")
+    head = Oid(access.git("rev-parse", "again"))
+    access.git("checkout", "-q", "main")
+    access.repo("alice").forge.open(branch="again", head=head, title="Again", at=parse_instant(T("10:02")))
+    access.run("gate", "1", "--at", T("10:03"))
+    number = access.ask(T("10:04"))
+    said = access.run("gate", number, "--at", T("10:05"), expect=11).out
+    assert "One grant at a time. (held beside it: staging/again, not admitted yet)" in said
+    access.run("apply", "--at", T("10:06"))
+    assert (
+        "One grant at a time. (held beside it: staging/again)"
+        in access.run("gate", number, "--at", T("10:07"), expect=11).out
+    )
+
+
+@pytest.mark.on_disk
 def test_of_two_that_race_the_later_in_mains_order_gets_nothing_and_is_told_why(access: Access) -> None:
     ruled(access, ONCE)
     first = access.ask(T("10:00"), resource="staging", role="deploy")

@@ -8,6 +8,7 @@ import pytest
 from policy_samples import AT, RESOURCE, grant, policy, rules
 
 from daypass.core.ids import GrantId
+from daypass.core.policy.analysis.probe import probe, run_tests
 from daypass.core.policy.decision import TOTALS, Decision, Request, decide, static_denials
 from daypass.core.policy.held import Held, HeldGrant, Unmerged
 from daypass.core.policy.policies import Policy
@@ -116,3 +117,57 @@ def test_a_decision_says_what_nobody_read(rule: str, what: str) -> None:
 @pytest.mark.parametrize("rule", [MANY, OFTEN, UNUSED])
 def test_rules_of_the_past_are_asked_of_requests_alone(rule: str) -> None:
     assert not static_denials(rules(rule), grant())
+
+
+# What policy tests say of the past, and what rules are tried with
+
+PAST = MANY + OFTEN + UNUSED
+CASE = (
+    "  - {{name: one, request: {{subject: alice, resource: wiki, role: editor, window: {{duration: {}}}}}, "
+    "at: 2026-11-20T10:00:00Z, history: {{{}}}, expect: {{{}}}}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("length", "history", "expected"),
+    [
+        ("1h", "days_held: 20", "approvals: [{at_least: 1, from: owners}]"),
+        ("1h", "days_held: 21", "denied: [many]"),
+        ("1h", "denials: 3, number_of_grants: 2", "approvals: [{at_least: 1, from: owners}]"),
+        ("1h", "denials: 4", "approvals: [{at_least: 1, from: group:security}]"),
+        ("1h", "last_used: 29", "approvals: [{at_least: 1, from: owners}]"),
+        ("1h", "last_used: 30", "denied: [unused]"),
+        ("1d", "held_for: 4d", "approvals: [{at_least: 1, from: owners}]"),
+        ("1d", "held_for: 97h", "denied: [held-too-long]"),
+    ],
+)
+def test_a_policy_test_says_what_was_before(length: str, history: str, expected: str) -> None:
+    found = policy(
+        rules_base="version: 1\nrules:\n" + PAST,
+        tests_a="version: 1\ncases:\n" + CASE.format(length, history, expected),
+    )
+    assert found.findings == ()
+    [outcome] = run_tests(found).outcomes
+    assert outcome.missing + outcome.surplus == ()
+
+
+def test_a_policy_test_whose_past_is_no_duration_is_a_finding() -> None:
+    case = CASE.format("1h", "held_for: 400d", "automatic: true")
+    found = policy(rules_base="version: 1\nrules:\n" + PAST, tests_a="version: 1\ncases:\n" + case)
+    assert [one.place.path for one in found.findings] == ["cases[0].history.held_for"]
+    assert found.tests == ()
+
+
+def test_rules_of_the_past_are_tried_on_both_sides_and_never_called_impossible() -> None:
+    assert probe(rules(PAST)) == ()
+    assert probe(rules("  - {id: x, when: 'subject.days_held > 90', deny: true}\n")) == ()
+    bare = "  - {id: x, when: 'subject.last_used > 30', deny: true}\n"
+    [found] = probe(rules(bare))
+    assert found.code == "rule-fails"
+    assert decide(rules(bare), Request(grant(), "alice", AT)).denials[0].code == "rule-failed"
+
+
+def test_what_is_said_of_a_grant_has_its_window_where_there_is_one() -> None:
+    [one] = had((-2 * HOUR, 0 * HOUR)).role
+    assert one.said_whole == "orders-db/n0: 2026-11-20T08:00:00Z/2026-11-20T10:00:00Z"
+    assert one._replace(window=None).said_whole == "orders-db/n0, not admitted yet"

@@ -10,7 +10,7 @@ from test_held_book import OID, OTHER, admission, chain, landing, view
 from daypass.core.approval import roles
 from daypass.core.approval.held import HeldBook
 from daypass.core.ids import GrantId
-from daypass.core.ledger.receipt import Decided, Ended, Refusal, Resolution, Retirement, Settled
+from daypass.core.ledger.receipt import Admission, Decided, Ended, Refusal, Resolution, Retirement, Settled
 from daypass.core.ledger.records import HELD_KEPT, HeldWindow, held_after
 from daypass.core.ledger.standing import Delta, Standing, fold
 from daypass.core.plan import Holding
@@ -108,8 +108,12 @@ def test_a_standing_in_portions_and_the_rest_say_what_all_receipts_say(bodies: l
         part.add(receipt.body, receipt.run_at)
     for receipt in found:
         whole.add(receipt.body, receipt.run_at)
-    for resource in ("orders-db", "payroll"):
-        assert sorted(part.roles.when(resource, "")) == sorted(whole.roles.when(resource, ""))
+    asked = {(body.resource, body.subject, body.role) for body in bodies if isinstance(body, Admission)}
+    for resource, subject, role in asked:
+        of_grant = {grant.partition("/")[0] for grant in (body.grant for body in bodies if isinstance(body, Admission))}
+        for place in {resource, *of_grant}:
+            told = [sorted(book_.roles.when(place, subject, role, "")) for book_ in (part, whole)]
+            assert told[0] == told[1]
 
 
 @settings(deadline=None)
@@ -156,3 +160,22 @@ def test_a_file_that_was_refused_for_good_waits_again_once_it_is_brought_anew() 
         assert list(found.waiting([(ONE, OID, "")])) == []
         assert list(found.waiting([(ONE, OID, landing(3))])) == [(ONE, OID)]
         assert list(found.waiting([(ONE, OTHER, landing(2))])) == [(ONE, OTHER)]
+
+
+def test_a_refusal_counts_until_the_next_word_on_the_grant() -> None:
+    refused = Refusal(ONE, OID, landing(2), "around-the-gate", "")
+    for found in (view(refused, admission(), GONE), view(admission(), GONE, standing=fold(chain(refused)))):
+        assert list(found.waiting([(ONE, OID, "")])) == [(ONE, OID)]
+
+
+def test_a_book_that_is_not_whole_knows_roles_alone() -> None:
+    told = HeldBook(Standing(), whole=False)
+    told.add(admission(), BEGIN)
+    assert had(told) == [(0, 1)]
+    assert told.before().grants_of("alice") == ()
+
+
+def test_who_asks_of_what_is_yet_to_land_is_told_which_main_the_ledger_knows() -> None:
+    told = HeldBook(fold(chain(admission())))
+    assert told.before().main == OID
+    assert told.before(landing(1)).main == ""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from daypass.core.approval.roles import File, RoleBook, as_held
+from daypass.core.approval.roles import File, RoleBook
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Body, Decided, Ended, Refusal, Resolution, Retirement, Settled
 from daypass.core.ledger.standing import Standing, over
@@ -157,9 +157,7 @@ class HeldView(Struct, frozen=True):
 
     def role(self, resource: str, subject: str, role: str) -> tuple[HeldGrant, ...]:
         """Return when somebody had, has and is to have a role, by each grant."""
-        told = self.book.roles.when(resource, self.landing)
-        wanted = (as_held(resource, grant, one) for grant, one in told if (one.subject, one.role) == (subject, role))
-        return tuple(one for one in wanted if one is not None)
+        return tuple(self.book.roles.when(resource, subject, role, self.landing))
 
     def denials(self, requester: str, at: datetime) -> tuple[Unmerged, ...]:
         """Return what was denied and rejected of somebody's requests in the week before an instant.

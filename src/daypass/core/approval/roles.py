@@ -8,7 +8,7 @@ from datetime import datetime
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Ended, Refusal, Retirement
 from daypass.core.ledger.records import NEVER, HeldWindow, ended_by, held_after
-from daypass.core.ledger.standing import OnResource, Standing
+from daypass.core.ledger.standing import Standing
 from daypass.core.policy.held import HeldGrant
 
 UNPROVED = "unproved"
@@ -27,6 +27,45 @@ _MANY = 10_000
 """After so many receipts what need not be remembered is looked for."""
 
 
+class _Resource:
+    """What is known of a resource's grants: the blobs of those proved now, and who has had which role when by each."""
+
+    def __init__(self, standing: Standing, resource: str) -> None:
+        self.blobs, self.held = standing.on_resource(resource)
+        self.by: dict[tuple[str, str], dict[GrantId, None]] = {}
+        for grant, held in self.held.items():
+            self._note(grant, held)
+
+    def take(self, body: Told, at: datetime) -> None:
+        """Take in what a receipt says next of a grant of the resource."""
+        grant, end = body.grant, body.end if isinstance(body, Ended) else at
+        before = self.held.pop(grant, [])
+        left = [one for held in before if (one := ended_by(end, held)) is not None]
+        if isinstance(body, Admission):
+            self.blobs[grant] = body.blob
+            new = ended_by(None, body.held)
+            left += [new] if new is not None else []
+        elif not isinstance(body, Ended):
+            self.blobs.pop(grant, None)
+        self._drop(grant, before)
+        if left:
+            self.held[grant] = left
+            self._note(grant, left)
+
+    def forget(self, least: datetime) -> None:
+        """Forget what was over by an instant."""
+        for grant in [name for name, held in self.held.items() if all(one.until <= least for one in held)]:
+            self._drop(grant, self.held.pop(grant))
+
+    def _note(self, grant: GrantId, held: Iterable[HeldWindow]) -> None:
+        for one in held:
+            self.by.setdefault((one.subject, one.role), {})[grant] = None
+
+    def _drop(self, grant: GrantId, held: Iterable[HeldWindow]) -> None:
+        for one in held:
+            self.by.get((one.subject, one.role), {}).pop(grant, None)
+
+
 class RoleBook:
     """Who had which role when, resource by resource: the standing is asked of one when somebody asks of it.
 
@@ -35,8 +74,8 @@ class RoleBook:
 
     def __init__(self, standing: Standing) -> None:
         self._standing = standing
-        self._known: dict[str, OnResource] = {}
-        self._refused: dict[GrantId, Refusal] = {}
+        self._known: dict[str, _Resource] = {}
+        self._refused: dict[GrantId, Refusal | None] = {}
         self._later: dict[str, list[tuple[Told, datetime]]] = {}
         self._waiting = 0
         self._landed: list[tuple[Admission, datetime]] = []
@@ -56,11 +95,15 @@ class RoleBook:
             self._settle()
         self._push(body, at)
 
-    def when(self, resource: str, landing: str) -> Iterator[tuple[GrantId, HeldWindow]]:
-        """Yield who has had which role on a resource when, by which grant, but for what a landing itself gave."""
-        least = held_after(self._at)
-        for grant, held in self._before(resource, landing).held.items():
-            yield from ((grant, one) for one in held if one.until > least)
+    def when(self, resource: str, subject: str, role: str, landing: str) -> Iterator[HeldGrant]:
+        """Yield when somebody has had a role on a resource, by which grant, but for what a landing itself gave."""
+        least, known = held_after(self._at), self._before(resource, landing)
+        for grant in known.by.get((subject, role), ()):
+            for one in known.held.get(grant, ()):
+                mine = (one.subject, one.role) == (subject, role) and one.until > least
+                held = as_held(resource, grant, one) if mine else None
+                if held is not None:
+                    yield held
 
     def waiting(self, files: Iterable[File], landing: str) -> Iterator[tuple[GrantId, Oid]]:
         """Yield which files of main are not admitted yet; none of those that were refused for good."""
@@ -71,11 +114,12 @@ class RoleBook:
 
     def _refuses(self, grant: GrantId, blob: Oid, brought: str) -> bool:
         """Say whether a file was refused for good: it gives nothing, and never will unless it is brought anew."""
-        refusal = self._refused.get(grant) or self._standing.refusal(grant, blob)
-        said = refusal is not None and refusal.blob == blob and refusal.code != UNPROVED
-        return said and refusal is not None and brought in ("", refusal.landing)
+        refusal = self._refused[grant] if grant in self._refused else self._standing.refusal(grant, blob)
+        if refusal is None or refusal.blob != blob or refusal.code == UNPROVED:
+            return False
+        return brought in ("", refusal.landing)
 
-    def _before(self, resource: str, landing: str) -> OnResource:
+    def _before(self, resource: str, landing: str) -> _Resource:
         if self._landed and self._landed[0][0].landing != landing:
             self._settle()
         return self._resource(resource)
@@ -92,38 +136,27 @@ class RoleBook:
             for resource in tuple(self._later):
                 self._resource(resource)
 
-    def _resource(self, resource: str) -> OnResource:
+    def _resource(self, resource: str) -> _Resource:
         known = self._known.get(resource)
         if known is None:
-            known = self._known[resource] = self._standing.on_resource(resource)
+            known = self._known[resource] = _Resource(self._standing, resource)
         later = self._later.pop(resource, ())
         for body, at in later:
-            self._take(known, body, at)
+            known.take(body, at)
+            if isinstance(body, Refusal):
+                self._refused[body.grant] = body
+            elif not isinstance(body, Ended) and (body.grant in self._refused or body.grant in self._standing.refusals):
+                self._refused[body.grant] = None
         self._waiting -= len(later)
         self._taken += len(later)
         if self._taken >= _MANY:
             self._forget()
         return known
 
-    def _take(self, known: OnResource, body: Told, at: datetime) -> None:
-        grant, end = body.grant, body.end if isinstance(body, Ended) else at
-        left = [one for held in known.held.pop(grant, ()) if (one := ended_by(end, held)) is not None]
-        if isinstance(body, Admission):
-            known.blobs[grant] = body.blob
-            new = ended_by(None, body.held)
-            left += [new] if new is not None else []
-        elif not isinstance(body, Ended):
-            known.blobs.pop(grant, None)
-        if isinstance(body, Refusal):
-            self._refused[grant] = body
-        if left:
-            known.held[grant] = left
-
     def _forget(self) -> None:
-        self._taken, least = 0, held_after(self._at)
+        self._taken = 0
         for known in self._known.values():
-            for grant in [name for name, held in known.held.items() if all(one.until <= least for one in held)]:
-                del known.held[grant]
+            known.forget(held_after(self._at))
 
 
 def as_held(resource: str, grant: GrantId, one: HeldWindow) -> HeldGrant | None:
