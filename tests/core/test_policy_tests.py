@@ -222,3 +222,83 @@ OWNER = "{approvals: [{at_least: 1, from: owners}]}"
 )
 def test_each_side_of_a_condition_that_no_case_comes_to_is_named(rule, cases, expected):
     assert unseen(rule, *cases) == expected
+
+
+ASKS = (
+    "version: 1\nrules:\n  - id: two\n    when: 'true'\n    require:\n"
+    "      - {approvals: {at_least: 1, from: owners}}\n"
+    "      - approvals: {at_least: 1, from: 'group:security'}\n        after: owners\n"
+    "        escalate: [{after: 4h, to: 'group:engineering'}, {after: 2d, close: true}]\n"
+)
+ASK = REQUEST + ", at: 2026-11-20T10:00:00Z"
+BOB, DAN = "bob: 2026-11-20T10:30:00Z", "dan: 2026-11-20T11:00:00Z"
+
+
+def staged(*texts):
+    body = "".join(f"  - {{name: case {n}, {ASK}, {text}}}\n" for n, text in enumerate(texts, 1))
+    found = read_policies({**files(rules_base=ASKS), "policies/tests/a.yaml": ("version: 1\ncases:\n" + body).encode()})
+    return found, run_tests(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "expect: {waiting: [owners]}",
+        "expect: {asked: [bob, carol]}",
+        f"approved_by: {{{BOB}}}, expect: {{waiting: ['group:security']}}",
+        f"approved_by: {{{BOB}}}, seen_at: 2026-11-20T14:29:59Z, expect: {{asked: [dan]}}",
+        f"approved_by: {{{BOB}}}, seen_at: 2026-11-20T14:30:00Z, expect: {{asked: [dan, carol]}}",
+        f"approved_by: {{{BOB}, carol: 2026-11-20T14:29:59Z}}, expect: {{waiting: ['group:security']}}",
+        f"approved_by: {{{BOB}, carol: 2026-11-20T14:30:00Z}}, expect: {{met: true}}",
+        f"approved_by: {{{DAN}}}, expect: {{waiting: [owners]}}",
+        f"approved_by: {{{BOB}, {DAN}}}, expect: {{met: true}}",
+        f"approved_by: {{{BOB}, {DAN}}}, seen_at: 2026-11-20T10:45:00Z, expect: {{waiting: ['group:security']}}",
+        f"approved_by: {{{BOB}}}, seen_at: 2026-11-22T10:30:00Z, expect: {{closed: ['group:security']}}",
+        "approved_by: {alice: 2026-11-20T10:30:00Z}, expect: {waiting: [owners]}",
+    ],
+)
+def test_a_case_says_how_its_request_stands_once_people_approved(text):
+    found, results = staged(text)
+    assert found.findings == ()
+    assert [(one.missing, one.surplus) for one in results.outcomes] == [((), ())]
+
+
+def test_a_request_that_stands_otherwise_fails_the_case():
+    _, results = staged(f"approved_by: {{{BOB}}}, expect: {{met: true}}")
+    assert [(one.missing, one.surplus) for one in results.outcomes] == [(("met",), ("waiting: group:security",))]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            f"approved_by: {{{BOB}}}, expect: {{denied: [two]}}",
+            "test-approvals what policy asks for does not depend on who approved when "
+            "[expect one of asked, waiting, met, closed, or remove approved_by and seen_at]",
+        ),
+        (
+            "approved_by: {bop: 2026-11-20T10:30:00Z}, expect: {met: true}",
+            "unknown-member there is no person 'bop' in the directory [did you mean bob?]",
+        ),
+        ("expect: {asked: [bop]}", "unknown-member there is no person 'bop' in the directory [did you mean bob?]"),
+        (
+            "expect: {waiting: ['group:dbas']}",
+            "unknown-group there is no group 'dbas' in the directory [did you mean dba?]",
+        ),
+        (
+            "expect: {closed: ['group:dbas']}",
+            "unknown-group there is no group 'dbas' in the directory [did you mean dba?]",
+        ),
+        (
+            "approved_by: {bob: 2026-11-31T10:30:00Z}, expect: {met: true}",
+            "bad-instant '2026-11-31T10:30:00Z' is no possible time: day is out of range for month",
+        ),
+        (
+            "seen_at: 2026-11-31T10:30:00Z, expect: {met: true}",
+            "bad-instant '2026-11-31T10:30:00Z' is no possible time: day is out of range for month",
+        ),
+    ],
+)
+def test_what_a_case_says_of_approvals_is_checked(text, expected):
+    found, _ = staged(text)
+    assert [one.partition(" ")[2] for one in shown(found.findings)] == [expected]

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from policy_samples import AT, DIRECTORY, files, grant, read_policies, shown
+from policy_samples import AT, DIRECTORY, SETTINGS, files, grant, read_policies, shown
 
 from daypass.core.approval.judgement import Judgement, judge
 from daypass.core.approval.stages import Excluded, Then
 from daypass.core.calendar.wait import Wait
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
+from daypass.core.policy.analysis.probe import probe
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.escalation import Escalation
 from daypass.core.policy.policies import Policy
@@ -269,7 +270,8 @@ def test_a_step_of_another_form_denies_everything(step: str) -> None:
 def test_after_a_source_that_nobody_asks_is_pointed_at() -> None:
     found = chained(ONE % ("a", "owners", "after: manager"))
     assert found.broken == ()
-    assert shown(found.faults) == [
+    assert found.faults == ()
+    assert shown(one for one in found.warnings if one.code == "chain-vacuous") == [
         "3:85 chain-vacuous after manager waits for nothing: no rule asks manager "
         "[ask an approval from manager as well, or remove it here]"
     ]
@@ -362,3 +364,34 @@ def test_what_is_met_in_an_order_is_met_without_one(needs, drawn) -> None:
     reviews = [review(by, hours * HOUR) for by, hours in sorted(drawn, key=lambda one: one[1])]
     free = [replace(need, after=(), escalate=(), eligible=need.eligible | need.escalated) for need in needs]
     assert held(free, reviews).met or not held(needs, reviews).met
+
+
+def test_a_clock_that_says_nothing_of_the_year_denies_as_the_request_is_opened() -> None:
+    text = ONE % ("a", "owners", "remind: 4h, escalate: {after: 2d, close: true}, clock: office") + ONE % (
+        "b", "'group:security'", "remind: 4h, clock: office",
+    )  # fmt: skip
+    found = chained(text, calendars_office=OFFICE + "years: [2026]\n")
+    assert decide(found, Request(grant(), "alice", AT)).denials == ()
+    late = datetime(2026, 12, 31, 10, tzinfo=UTC)
+    assert [(d.code, d.message, d.hint) for d in decide(found, Request(grant(), "alice", late)).denials] == [
+        (
+            "calendar-runs-out",
+            "the approval from owners goes by calendar office, and calendar office says nothing about 2027",
+            "add that year's days to the calendar, or the year to its years where it has none; ask again then",
+        )
+    ]
+
+
+def test_an_escalation_to_people_of_whom_none_may_approve_is_pointed_at() -> None:
+    limits = "limits: {approvers: {employment: [employee]}, unsigned: accept}\n"
+    people = PEOPLE.replace("leads: {members: [hugo]}", "leads: {members: [vera]}").replace(
+        "manager: vera", "manager: bob"
+    )
+    text = ONE % ("a", "owners", "escalate: [{after: 4h, to: 'group:leads'}, {after: 2d, close: true}]")
+    found = chained(text, directory_people=people, daypass=SETTINGS + limits)
+    assert [(one.code, one.message) for one in probe(found)] == [
+        ("escalation-to-nobody", "rule a escalates to group:leads, and nobody there may ever approve")
+    ]
+    for source in ("group:dba", "manager", "owners"):
+        more = text.replace("owners", "'group:security'").replace("group:leads", source)
+        assert [one.code for one in probe(chained(more, directory_people=people, daypass=SETTINGS + limits))] == []

@@ -237,11 +237,21 @@ class CaseRequest(TypedDict):
 
 @with_config(ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1}))
 class ExpectForm(TypedDict):
-    """What policy must say: exactly one of the three."""
+    """What policy must say of the request; or how it stands once people have approved it. Exactly one of these."""
 
     approvals: NotRequired[list[ApprovalsForm]]
     denied: NotRequired[Annotated[list[RuleId], Field(min_length=1, description="ids of rules, or codes")]]
     automatic: NotRequired[Literal[True]]
+    asked: NotRequired[Annotated[list[Name], Field(min_length=1, description="whose approval it waits for")]]
+    waiting: NotRequired[
+        Annotated[list[AnySource], Field(min_length=1, description="the sources that people are asked of")]
+    ]
+    met: NotRequired[Annotated[Literal[True], Field(description="nothing is missing")]]
+    closed: NotRequired[
+        Annotated[
+            list[AnySource], Field(min_length=1, description="the sources that did not answer, so that it is closed")
+        ]
+    ]
 
 
 class CaseHistory(TypedDict):
@@ -276,6 +286,10 @@ class CaseForm(TypedDict):
         Annotated[list[Holding], Field(description="what the subject holds beside it, each as resource/role")]
     ]
     history: NotRequired[CaseHistory]
+    approved_by: NotRequired[
+        Annotated[dict[Name, Instant], Field(min_length=1, max_length=50, description="who approved it, and when")]
+    ]
+    seen_at: NotRequired[Annotated[Instant, Field(description="when it is looked at; at the last approval, or `at`")]]
     expect: ExpectForm
 
 

@@ -181,6 +181,29 @@ def test_a_step_takes_the_calls_that_the_page_says(world: World, name: str) -> N
     assert forge._api.calls == TABLE[name]
 
 
+ESCALATES = """version: 1
+rules:
+  - id: escalates
+    when: 'true'
+    require: [{approvals: {at_least: 1, from: owners}, escalate: {after: 4h, to: "person:dave"}}]
+"""
+
+
+def _escalated(place: Path) -> dict[str, int]:
+    """Count what the gate takes to tell of an escalation, and once it did."""
+    taken: dict[str, int] = {}
+    with Hub(place, simulated=True, files={"policies/rules/access.yaml": ESCALATES}) as hub:
+        hub.advance(minutes=2)
+        number = str(hub.request_pull("alice", hub.grant()))
+        hub.run("report", number, "--at", format_instant(hub.now()))
+        hub.advance(hours=5)
+        for name in ("`gate N`, telling of an escalation", "`gate N`, approvals missing, an escalation told before"):
+            before = len(hub.calls)
+            hub.run("gate", number, "--at", format_instant(hub.now()), expect=12)
+            taken[name] = sum(".git/" not in call.path for call in hub.calls[before:])
+    return taken
+
+
 def test_a_life_takes_the_calls_that_the_page_says(tmp_path: Path) -> None:
     with Hub(tmp_path, simulated=True) as hub:
         taken: dict[str, int] = {}
@@ -209,6 +232,7 @@ def test_a_life_takes_the_calls_that_the_page_says(tmp_path: Path) -> None:
         run("`apply`, nothing new", "apply")
         run("`expire`, opening the removal", "expire")
         run("`gate`, merging the removal", "gate")
+    taken |= _escalated(tmp_path / "escalated")
     steps = {name: calls for name, calls in TABLE.items() if name not in STEPS}
     assert taken == steps
     merged = taken["`gate N`, merging with two approvals"] + taken["`apply`, one new grant"]

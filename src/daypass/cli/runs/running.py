@@ -308,6 +308,7 @@ def _close_stale(repo: AccessRepository, at: datetime, *, enough: Callable[[], b
     from daypass.core.window import format_duration
     from daypass.pipeline.apply.tidy import close_stale
     from daypass.pipeline.judge.gate import look as judge
+    from daypass.pipeline.judge.overdue import unanswered
     from daypass.pipeline.judge.report import stale_reason
 
     limit = repo.settings.limits.open_request
@@ -317,7 +318,7 @@ def _close_stale(repo: AccessRepository, at: datetime, *, enough: Callable[[], b
             found = judge(repo, pull.number, at=at)
         except (EdgeError, RefusedError):  # then nobody looked at what people said of it
             return f"it was open for longer than {format_duration(limit)}"
-        return stale_reason(found, limit)
+        return unanswered(found, at=at) or stale_reason(found, limit)
 
     closed = close_stale(repo, limit=limit, at=at, why=why, enough=enough)
     for pull in closed:

@@ -35,7 +35,7 @@ from daypass.core.policy.intervals import judge, too_long
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import Requirement, merge, resolve, sponsored
 from daypass.core.policy.rules import Rule, Verdict
-from daypass.core.policy.shortage import shortage
+from daypass.core.policy.shortage import clock_runs_out, shortage
 from daypass.core.policy.sources import OWNERS, Ending, may_ask_for, written
 from daypass.core.window import Bounds, Window, format_instant
 
@@ -172,6 +172,7 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     requirements = merge([*required, *sponsored(policy.catalogue, grant.subject)])
     needs = resolve(policy.catalogue, request.access, requirements, request.opened_at, request.held)
     denials += [Denial(*said) for said in shortage(policy.catalogue, request.access, needs, request.opened_at)]
+    denials += [Denial(*said) for said in clock_runs_out(needs, request.opened_at)]
     return Decision(
         denials=tuple(dict.fromkeys(denials)),
         requirements=requirements,

@@ -78,11 +78,6 @@ class Requirement(Struct, frozen=True):
         return (self.after, self.remind, self.escalate, self.clock)
 
     @property
-    def escalated_to(self) -> tuple[str, ...]:
-        """The sources whose people come in by an escalation."""
-        return tuple(step.to for step in self.escalate if not step.closes)
-
-    @property
     def escalated(self) -> frozenset[str]:
         """The people who can meet it once it escalates."""
         return frozenset[str]().union(*(step.people for step in self.escalate))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from daypass.core.calendar.calendars import RUNS_OUT
+from daypass.core.calendar.wait import elapse
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.policy.requirement import Requirement, assign, may_approve
 from daypass.core.policy.sources import (
@@ -48,6 +50,25 @@ def shortage(catalogue: Catalogue, access: Ending, needs: Sequence[Requirement],
             able.setdefault(handle, set()).add(place)
     shared = None if found else _unshared(needs, able)
     return [*found, shared] if shared is not None else found
+
+
+def clock_runs_out(needs: Sequence[Requirement], opened: datetime) -> list[Said]:
+    """Say of which clocks nobody can tell when what they time comes, if it opened now: nobody would be reminded or come in."""
+    found: dict[str, Said] = {}
+    for need in needs:
+        waits = [step.wait for step in need.escalate] + [need.remind] * (need.remind is not None)
+        for wait in waits if need.calendar is not None and need.clock not in found else ():
+            try:
+                elapse(need.calendar, opened, wait)
+            except ValueError as error:
+                why = str(error).removeprefix(f"{RUNS_OUT}: ")
+                message = f"the approval from {need.source} goes by calendar {need.clock}, and {why}"
+                hint = (
+                    "add that year's days to the calendar, or the year to its years where it has none; ask again then"
+                )
+                found[need.clock] = (RUNS_OUT, message, hint)
+                break
+    return list(found.values())
 
 
 def _unshared(needs: Sequence[Requirement], able: dict[str, set[int]]) -> Said | None:

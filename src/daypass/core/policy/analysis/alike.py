@@ -75,4 +75,4 @@ def _apart(policy: Policy, named: frozenset[str]) -> frozenset[str]:
 
 
 def _sources(need: Requirement) -> tuple[str, ...]:
-    return (need.source, *need.escalated_to, *need.without)
+    return (need.source, *(step.to for step in need.escalate), *need.without)

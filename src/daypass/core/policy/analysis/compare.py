@@ -7,7 +7,7 @@ a rule of either may change its mind. A search finds what it finds: nothing foun
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from itertools import count, islice, product
@@ -21,6 +21,7 @@ from daypass.core.ids import GrantId
 from daypass.core.policy.analysis.options import as_brought
 from daypass.core.policy.analysis.samples import durations_in, instants_in
 from daypass.core.policy.decision import Decision, Request, decide
+from daypass.core.policy.escalation import Escalation
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.core.window import Span
@@ -131,10 +132,15 @@ def _lacks(one: Decision, other: Decision) -> bool:
         if (
             here is None
             or here.at_least < need.at_least
-            or (here.escalated_to and here.chain != need.chain and not need.escalated_to)
+            or any(not _as_strict(step, need.escalate) for step in here.escalate if not step.closes)
         ):
             return True
     return False
+
+
+def _as_strict(step: Escalation, others: Iterable[Escalation]) -> bool:
+    """Whether these let the same people in as well, and no later."""
+    return any(other.to == step.to and other.wait.plain <= step.wait.plain for other in others)
 
 
 class PolicyComparison:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from daypass.core.catalogue import Purpose
 from daypass.core.finding import Finding, Place, Severity, near, ordered
 from daypass.core.policy.analysis.samples import samples_of
+from daypass.core.policy.analysis.standing import standing_of
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.decision import Decision, Request, decide
@@ -110,8 +111,19 @@ def probe(policy: Policy) -> tuple[Finding, ...]:
         for condition in rule.conditions:
             found += _unknown_names(condition, known | _choices(policy.catalogue.purposes.get(rule.purpose)))
         found += _try(rule, policy)
-        found += _unmeetable(rule, policy)
+        found += [*_unmeetable(rule, policy), *_silent(rule, policy)]
     return ordered(found)
+
+
+def _silent(rule: Rule, policy: Policy) -> Iterator[Finding]:
+    """Find what escalates to people of whom none may approve, ever; of owners it is said at the resource."""
+    steps = (step for need in rule.require for step in need.escalate if OWNERS not in parts(step.to))
+    for step in steps:
+        there = (one for part in parts(step.to) for one in ever(policy.catalogue, part))
+        if not step.closes and not any(may_approve(policy.catalogue, one) for one in there):
+            message = f"rule {rule.id} escalates to {step.to}, and nobody there may ever approve"
+            hint = "name a source with people who may, or widen limits.approvers"
+            yield Finding("escalation-to-nobody", rule.place, message, hint, Severity.WARNING)
 
 
 def _unmeetable(rule: Rule, policy: Policy) -> Iterator[Finding]:
@@ -353,6 +365,8 @@ def _run(policy: Policy, case: PolicyCase) -> CaseOutcome:
         replace(policy, catalogue=catalogue), Request(case.grant, case.requester, case.at, held=case.held), trace=True
     )
     got = _decided(decision, case.expected)
+    if case.seen_at is not None and decision.requirements and not decision.denials:
+        got = standing_of(policy, case, decision, case.seen_at)
     return CaseOutcome(case.name, case.place, case.expected, got, decision)
 
 

@@ -16,7 +16,7 @@ from daypass.core.policy.order import circle
 from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.policies.named import Nameable, check_known
 from daypass.core.policy.requirement import Requirement, merge
-from daypass.core.policy.sources import parted, parts, written
+from daypass.core.policy.sources import SPONSOR, parted, parts, written
 
 if TYPE_CHECKING:
     from daypass.schema.rule_models import PurposeForm, RequireForm, RulesForm
@@ -142,7 +142,8 @@ def _says(need: Requirement, key: str) -> bool:
 
 
 def _vacuous(one: Asked, asked: Sequence[Asked]) -> Iterator[str]:
-    others = {part for other in asked if one.meets(other) for part in parts(other.need.source)}
+    """Yield what a requirement waits for that no rule asks. Sponsors are asked without any."""
+    others = {part for other in asked if one.meets(other) for part in parts(other.need.source)} | {SPONSOR}
     return (part for part in one.need.after if part not in others)
 
 

@@ -145,7 +145,9 @@ class PolicyCase(Struct, frozen=True):
     """One example: this request, opened at this instant, must get this decision.
 
     ``expected`` is each approval (``1 from owners``), each denial (``denied: ``, a rule's id or a code), or ``automatic``.
-    ``held`` is what stands beside it.
+    ``held`` is what stands beside it. Where it says how the request stands at ``seen_at``, once people ``approved`` it,
+    this is whom it waits for (``asked: ``, a handle), the sources asked (``waiting: ``) or given up on (``closed: ``), or
+    ``met``.
     """
 
     name: str
@@ -155,6 +157,8 @@ class PolicyCase(Struct, frozen=True):
     expected: tuple[str, ...]
     place: Place
     held: Held = UNREAD
+    approved: tuple[tuple[str, datetime], ...] = ()
+    seen_at: datetime | None = None
 
 
 def read_cases(file: PolicyFile[PolicyTestForm], known: Nameable | None) -> tuple[PolicyCase, ...]:
@@ -176,6 +180,19 @@ def _check_expected(file: PolicyFile[PolicyTestForm], known: Nameable) -> None:
                 check_known(file, part, known, *at, "from")
             for place, part in enumerate(each.get("except", ())):
                 check_known(file, part, known, *at, "except", place)
+        expect = case["expect"]
+        named = [("asked", n, f"person:{handle}") for n, handle in enumerate(expect.get("asked", ()))]
+        named += [("waiting", n, written(source)) for n, source in enumerate(expect.get("waiting", ()))]
+        named += [("closed", n, written(source)) for n, source in enumerate(expect.get("closed", ()))]
+        for key, number, source in named:
+            for part in parts(source):
+                check_known(file, part, known, "cases", index, "expect", key, number)
+        for handle in case.get("approved_by", {}):
+            check_known(file, f"person:{handle}", known, "cases", index, "approved_by", handle)
+
+
+_STANDING = ("asked", "waiting", "met", "closed")
+"""What a case may expect of how a request stands, which approvals change."""
 
 
 def _case(file: PolicyFile[PolicyTestForm], index: int, case: CaseForm) -> PolicyCase | None:
@@ -203,7 +220,22 @@ def _case(file: PolicyFile[PolicyTestForm], index: int, case: CaseForm) -> Polic
             return None
         before = Window(span.starting(at).start - so_long, span.starting(at).start)
         held = replace(held, role=(HeldGrant.of(grant, before)._replace(grant=GrantId(f"{grant.resource}/before")),))
-    return PolicyCase(case["name"], grant, requester, at, _expected(case["expect"]), file.place("cases", index), held)
+    given = {handle: file.instant("cases", index, "approved_by", handle) for handle in case.get("approved_by", {})}
+    approved = tuple(
+        sorted(((handle, when) for handle, when in given.items() if when is not None), key=lambda one: one[1])
+    )
+    seen = file.instant("cases", index, "seen_at")
+    if len(approved) < len(given) or (seen is None and "seen_at" in case):
+        return None
+    standing = any(key in case["expect"] for key in _STANDING)
+    if not standing and (approved or seen is not None):
+        message = "what policy asks for does not depend on who approved when"
+        hint = f"expect one of {', '.join(_STANDING)}, or remove approved_by and seen_at"
+        file.fault("test-approvals", ("cases", index, "expect"), message, hint)
+    if standing and seen is None:
+        seen = approved[-1][1] if approved else at
+    place, expected = file.place("cases", index), _expected(case["expect"])
+    return PolicyCase(case["name"], grant, requester, at, expected, place, held, approved, seen)
 
 
 def _held(subject: str, live: Sequence[str], history: CaseHistory) -> Held:
@@ -239,6 +271,14 @@ def _span(file: PolicyFile[PolicyTestForm], window: WindowForm, *keys: Key) -> S
 def _expected(expect: ExpectForm) -> tuple[str, ...]:
     if "automatic" in expect:
         return ("automatic",)
+    if "met" in expect:
+        return ("met",)
+    if "asked" in expect:
+        return tuple(f"asked: {handle}" for handle in sorted(set(expect["asked"])))
+    if "waiting" in expect:
+        return tuple(f"waiting: {source}" for source in sorted(set(map(written, expect["waiting"]))))
+    if "closed" in expect:
+        return tuple(f"closed: {source}" for source in sorted(set(map(written, expect["closed"]))))
     asked = [
         Requirement(each["at_least"], written(each["from"]), without=tuple(sorted(set(each.get("except", ())))))
         for each in expect.get("approvals", ())

@@ -79,20 +79,22 @@ class GitHubPages(RepositoryPart):
             there = next(self._mine(notice.number, _NOTICE), None)
         except _CrowdedError as error:
             return (*left, f"comment ({error.message})")
-        if there is None or not _same(there["body"], text):
+        news = there is None or not _same(there["body"], text)
+        if news:
             with _leaving_out(left, "review requests"):
                 left += self._ask(pull, notice.ask)
             with _leaving_out(left, "comment"):
                 self._write(notice.number, _NOTICE, text, there)
         if notice.nudges:
             with _leaving_out(left, "reminders"):
-                left += self._nudge(pull, notice)
+                left += self._nudge(pull, notice, asked=notice.ask if news else ())
         return tuple(left)
 
-    def _nudge(self, pull: dict[str, Any], notice: Notice) -> list[str]:
+    def _nudge(self, pull: dict[str, Any], notice: Notice, *, asked: Sequence[str]) -> list[str]:
         """Ask the people of stages that nobody answers, and write to them, once each: what was written is not again.
 
-        They are asked first: a run that is cut off before the comment leaves them asked, and the next one writes it.
+        They are asked first, but for those who were ``asked`` just now: a run that is cut off before the comment leaves them
+        asked, and the next one writes it.
         """
         try:
             said = [comment["body"] for comment in self._mine(notice.number, _mark("stage:")[: -len(_END)])]
@@ -102,7 +104,7 @@ class GitHubPages(RepositoryPart):
         for nudge in notice.nudges:
             mark = _mark(nudge.topic)
             if not any(body.startswith(mark) for body in said):
-                left += self._ask(pull, nudge.people)
+                left += self._ask(pull, [one for one in nudge.people if one not in asked])
                 self._write(notice.number, mark, f"{mark}\n{nudge.text}", None)
         return left
 
