@@ -101,6 +101,16 @@ def test_the_next_one_up_stands_in_for_a_sponsor_who_asks(
     assert approvers(catalogue, Ending("orders-db", "alice", requester), "sponsor", AT) == ()
 
 
+def test_nobody_of_the_vendor_stands_in_for_its_sponsor() -> None:
+    below = (
+        stated()
+        .replace("bob: {manager: carol", "bob: {manager: wim")
+        .replace("  vera: {", "  wim: {manager: dan, employment: vendor, vendor: acme}\n  vera: {")
+    )
+    catalogue = policy(directory_people=below).catalogue
+    assert approvers(catalogue, Ending("orders-db", "vera", "bob"), "sponsor", AT) == ("dan",)
+
+
 def test_a_sponsor_who_has_left_has_the_next_one_up_stand_in() -> None:
     left = stated().replace("bob: {manager", "bob: {until: 2026-11-20, manager")
     catalogue = policy(directory_people=left).catalogue

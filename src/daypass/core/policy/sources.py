@@ -119,12 +119,16 @@ def _above(catalogue: Catalogue, access: Ending, steps: int, able: Able) -> tupl
 
 
 def _sponsors(catalogue: Catalogue, access: Ending, able: Able) -> tuple[str, ...]:
-    """Return who answers for the subject, or the next above each who asks, receives or may not act themselves."""
-    mine = (access.subject, access.requester)
+    """Return who answers for the subject, or the next above each who asks, receives or may not act themselves.
+
+    Nobody who works for the vendor sponsors its people, whoever they are below.
+    """
+    mine, vendor = (access.subject, access.requester), catalogue.directory.vendor_of(access.subject)
+    theirs = vendor.name if vendor is not None else None
     found: list[str] = []
     for handle in catalogue.directory.sponsors_of(access.subject):
         line = line_from(catalogue, handle)
-        found += [one.handle for one in line if one.handle not in mine and able(one)][:1]
+        found += [one.handle for one in line if one.handle not in mine and one.vendor != theirs and able(one)][:1]
     return tuple(dict.fromkeys(found))
 
 
