@@ -138,3 +138,21 @@ def test_who_was_denied_often_needs_security(access: Access) -> None:
     access.run("gate", number, "--at", at(8))  # a week later
     access.run("apply", "--at", at(8, "10:01"))
     assert access.run("audit", "verify", "--at", at(8, "10:02")).code == 0
+
+
+@pytest.mark.on_disk
+def test_a_merged_request_is_shown_as_it_was_judged_whatever_came_and_went_since(access: Access) -> None:
+    alone(access, DAYS)
+    given(access, 0)
+    number = access.ask(at(1), "--for", "8h")
+    access.run("gate", number, "--at", at(1, "10:01"))
+    access.run("apply", "--at", at(1, "10:02"))
+    access.run("expire", "--at", at(1, "11:00"))  # the first grant's file is asked to go
+    access.run("gate", "3", "--at", at(1, "11:01"))
+    access.run("apply", "--at", at(1, "11:02"))
+    (access.top / "policies/rules/beside.yaml").write_text(LOOSE, encoding="utf-8")
+    access.commit("Ask less")
+    given(access, 2)
+    shown = json.loads(access.run("show", number, "--format", "json", "--at", at(2, "12:00"), expect=None).out)
+    assert "denied" not in json.dumps(shown)
+    assert "merged" in json.dumps(shown)

@@ -35,7 +35,8 @@ class Beside:
     """What stands beside the grants of one request, or of one landing, as far as the rules of its base ask for it.
 
     ``view`` is the ledger's, None where nobody read it. ``files`` are those of main that may wait for their admission;
-    where nobody says, all that the base has.
+    where nobody says, all that the base has. ``past``: it was merged long ago, and the ledger may have gone on since; what
+    began later does not count then, and of what waited nobody can tell.
     """
 
     def __init__(
@@ -46,10 +47,13 @@ class Beside:
         view: HeldView | None,
         at: datetime,
         files: Files | None = None,
+        *,
+        past: bool = False,
     ) -> None:
         self._history, self._base, self._view, self._at = history, base, view, at
         self._rules, self._catalogue = policy.rules, policy.catalogue
-        self._files = files
+        self._files = () if past else files
+        self._past = past
         self._asked: dict[GrantId, HeldGrant] = {}
         self._roles: dict[tuple[str, str, str], list[HeldGrant]] = {}
         self._merged: dict[str, tuple[HeldGrant, ...]] = {}
@@ -78,8 +82,8 @@ class Beside:
             return ()
         beside: dict[GrantId, HeldGrant] = {}
         if self._view is not None:
-            found = (*self._view.grants_of(grant.subject), *self._waiting(""))
-            beside = {one.grant: one for one in found}
+            live = (one for one in self._view.grants_of(grant.subject) if not self._began_later(one.window))
+            beside = {one.grant: one for one in (*live, *self._waiting(""))}
         beside |= self._asked
         return tuple(
             one for name, one in sorted(beside.items()) if name != grant.grant and one.subject == grant.subject
@@ -96,10 +100,14 @@ class Beside:
             replaced = {grant.grant, *self._asked}
             for one in self._view.role(*key):
                 window = one.window if one.grant not in replaced else _until(one.window, self._at)
-                found += [one._replace(window=window)] if window is not None else []
+                if window is not None and not self._began_later(window):
+                    found.append(one._replace(window=window))
             waiting = (one for one in self._waiting(grant.resource) if one.grant not in replaced)
             found += [one for one in waiting if (one.resource, one.subject, one.role) == key]
         return tuple(sorted(found, key=lambda one: (one.grant, one.window is not None, one.window)))
+
+    def _began_later(self, window: Window | None) -> bool:
+        return self._past and window is not None and window.start >= self._at
 
     def _waiting(self, resource: str) -> tuple[HeldGrant, ...]:
         """Return the grants of main that are not admitted yet, on a resource or, of "", on any."""
@@ -122,11 +130,15 @@ class Beside:
         return ((name := grant_id(entry.path), entry.oid, self._brought.get(name, "")) for entry in plain)
 
     def _landed(self) -> dict[GrantId, str]:
-        """Return which commit brought what came to main since the ledger's last word: nobody has looked at that yet."""
-        main = self._view.main if self._view is not None else ""
-        if not main or main == self._base or self._history.find(main) is None:
+        """Return which commit brought what came to main since the ledger's last word: nobody has looked at that yet.
+
+        Nothing, where this clone does not have the way from there: what was refused is then known by its bytes alone.
+        """
+        main, history = self._view.main if self._view is not None else "", self._history
+        since = history.find(main) if main and main != self._base and not history.is_shallow() else None
+        if since is None or not history.is_ancestor(since, self._base):
             return {}
-        landings = self._history.landings(Oid(main), self._base)
+        landings = history.landings(since, self._base)
         return {grant_id(c.path): one.oid for one in landings for c in one.changes if c.path.startswith(FOLDER)}
 
 

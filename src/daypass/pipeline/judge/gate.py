@@ -40,7 +40,8 @@ def _look(context: Context, pull: Pull, *, base: Oid, at: datetime, more: tuple[
         )
         return Gated(pull, Proposal(base, pull.head, (), (), (finding,), context.policy_at(base)))
     by = (pull.opened_by.handle, pull.asked_at)
-    proposal = _grants_only(proposed(context, base=base, head=pull.head, by=by, at=at))
+    past = pull.merge is not None
+    proposal = _grants_only(proposed(context, base=base, head=pull.head, by=by, at=at, past=past))
     return judge_request(context, pull, proposal, at=at, more=more)
 
 
@@ -65,9 +66,14 @@ def why_idle(context: Context, number: int, *, by: Account, state: str, at: date
     return whys[0] if all(whys) else ""
 
 
-def proposed(context: Context, *, base: Oid, head: Oid, by: tuple[str, datetime], at: datetime) -> Proposal:
-    """Judge what a head brings to main, asked for by somebody at an instant; what is live is what the ledger shows."""
-    asked = Asked(*by, context.standing.admission, held=HeldBook(context.standing).before())
+def proposed(
+    context: Context, *, base: Oid, head: Oid, by: tuple[str, datetime], at: datetime, past: bool = False
+) -> Proposal:
+    """Judge what a head brings to main, asked for by somebody at an instant; what is live is what the ledger shows.
+
+    ``past``: it is merged, and the ledger may have gone on since.
+    """
+    asked = Asked(*by, context.standing.admission, held=HeldBook(context.standing).before(), past=past)
     return read_proposal(context, base=base, head=head, asked=asked, at=at, trace=True)
 
 

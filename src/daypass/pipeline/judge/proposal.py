@@ -55,7 +55,7 @@ class Asked(Struct, frozen=True):
     ``admission`` is a grant's proof, where somebody knows it. Only what was proved can be narrowed: less of what nobody
     approved is still what nobody approved; with ``trusting`` all that stands on the base is taken for proved. ``ended``
     says whether a grant has, None where the proofs do. ``held`` says what the ledger knows, None where nobody read it;
-    it is asked where rules do.
+    it is asked where rules do. ``past``: what was asked for is merged, and ledger and main may have gone on since.
     """
 
     requester: str
@@ -64,6 +64,7 @@ class Asked(Struct, frozen=True):
     ended: Ended | None = None
     trusting: bool = False
     held: HeldView | None = None
+    past: bool = False
 
     def proved(self, grant: GrantId, blob: Oid) -> bool:
         """Say whether a grant's file with this blob was proved."""
@@ -109,7 +110,7 @@ def read_proposal(
     findings = [*_mixed(grants, others), *worded]
     takes = any(not change.added for change in grants)
     read = last_read(context, base) if takes else policy
-    beside = Beside(history, base, policy, asked.held, at)
+    beside = Beside(history, base, policy, asked.held, at, past=asked.past)
 
     def decides(grant: Grant, kind: str) -> tuple[Decision, Held]:
         window = policy.catalogue.window(grant.span, at)
