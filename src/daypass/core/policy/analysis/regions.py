@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from daypass.core.bounds.vendors import AGREED, DATA, OVER, PROCESSED, PURPOSE, RESOURCE
+from daypass.core.bounds.vendors import AGREED, DATA, OVER, PROCESSED, PURPOSE, RESOURCE, UNSAID
 from daypass.core.policy.analysis.space import LENGTH, START, WHAT, Point, Region, Space
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure
 from daypass.core.policy.decision import Denial
@@ -32,7 +32,7 @@ _LASTING = frozenset(
     {
         *("beyond-engagement", "beyond-retention", "details-without-purpose", "engagement-over", "no-identity"),
         *("role-unfit", "ticket-form", "too-long", "claims-unchecked"),
-        *(RESOURCE, DATA, PURPOSE, AGREED, PROCESSED, *OVER.values()),
+        *(RESOURCE, DATA, UNSAID, PURPOSE, AGREED, PROCESSED, *OVER.values()),
     }
 )
 """Denials that hold at every later time as well, and for a longer access too."""
