@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from policy_samples import AT, DIRECTORY, files, grant, policy, read_policies, shown
 
-from daypass.core.catalogue import DetailField
+from daypass.core.bounds.purposes import DetailField
 from daypass.core.finding import Place
 from daypass.core.grant import Bounded, narrows
 from daypass.core.policy.analysis.probe import probe

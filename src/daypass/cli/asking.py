@@ -15,7 +15,8 @@ from daypass.core.errors import InvalidError, UsageError
 from daypass.core.window import Recurrence, Span, format_duration, format_instant
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import Catalogue, DetailField
+    from daypass.core.bounds.purposes import DetailField
+    from daypass.core.catalogue import Catalogue
     from daypass.core.grant import Detail, Grant
     from daypass.core.policy.decision import Decision
     from daypass.core.policy.policies import Policy

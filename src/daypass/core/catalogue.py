@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import Struct, field
 
 from daypass.core.bounds.limits import Limits
+from daypass.core.bounds.purposes import DetailField, Purpose
 from daypass.core.bounds.vendors import ENGAGED, Vendor
 from daypass.core.calendar.calendars import Calendar
 from daypass.core.calendar.recurrence import RecurrenceError, window_of
@@ -166,45 +167,6 @@ class Directory(Struct, frozen=True, dict=True):
         return self._by_number.get(number)
 
 
-class DetailField(Struct, frozen=True):
-    """A field of a purpose, which its grants fill in as one of their details; ``of`` are the only values, where there are any.
-
-    ``kind``: text, moment, choice, names, number or person. ``ends_access``: the access ends at that moment.
-    """
-
-    name: str
-    kind: str
-    title: str = ""
-    required: bool = False
-    ends_access: bool = False
-    of: tuple[str, ...] = ()
-    pattern: str = ""
-
-    @property
-    def said(self) -> str:
-        """The field as messages name it."""
-        return f"details.{self.name}" + (f" ({self.title})" if self.title else "")
-
-
-class Purpose(Struct, frozen=True):
-    """A ready-made request kind and what it demands.
-
-    ``asked_by`` are the sources of those who may ask for it (`daypass.core.policy.sources`), empty for anybody. ``guide``
-    is said to reviewers.
-    """
-
-    name: str
-    title: str = ""
-    emergency: bool = False
-    asked_by: tuple[str, ...] = ()
-    ticket_required: bool = False
-    ticket_pattern: str = ""
-    fields: Mapping[str, DetailField] = field(default_factory=lambda: MappingProxyType({}))
-    max_duration: timedelta | None = None
-    max_span: timedelta | None = None
-    guide: str = ""
-
-
 def nothing(_: Mapping[str, Any]) -> str:
     """Say "" of whatever is asked."""
     return ""
@@ -313,10 +275,6 @@ class Catalogue(Struct, frozen=True, dict=True):
         return {}
 
     @cached_property
-    def _known_windows(self) -> dict[Span, Window]:
-        return {}
-
-    @cached_property
     def _meanings(self) -> dict[tuple[str, str], tuple[Resource, Role, str]]:
         return {}
 
@@ -333,15 +291,10 @@ class Catalogue(Struct, frozen=True, dict=True):
 
     def window(self, span: Span, merged_at: datetime) -> Window:
         """Return the window that a merge gives; where its intervals cannot be told, which denies it, the whole of it."""
-        if span.recurs is None:
+        try:
+            return window_of(span, merged_at, self.calendars)
+        except RecurrenceError:
             return span.starting(merged_at)
-        if span not in self._known_windows:
-            try:
-                found = window_of(span, merged_at, self.calendars)
-            except RecurrenceError:
-                found = span.starting(merged_at)
-            self._known_windows[span] = found
-        return self._known_windows[span]
 
     def bounded(self, grant: Grant) -> Bounded:
         """Return what bounds are asked of for a grant: which of its details end the access, its purpose says."""

@@ -1,1 +1,1 @@
-"""What bounds access, whatever rules say: the settings' limits, the terms of vendors, and being outside of either."""
+"""What bounds access, whatever rules say: limits of the settings, purposes, terms of vendors, and being outside of these."""

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from daypass.core.catalogue import Catalogue, DetailField, Purpose
+from daypass.core.bounds.purposes import DetailField, Purpose
+from daypass.core.catalogue import Catalogue
 from daypass.core.finding import near
 from daypass.core.grant import Detail, Grant
 from daypass.core.policy.sources import Ending, entitled

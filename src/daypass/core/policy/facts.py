@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from daypass.core.bounds.purposes import Purpose
 from daypass.core.bounds.vendors import Vendor
-from daypass.core.catalogue import Catalogue, Purpose, Resource, Role, Subject
+from daypass.core.catalogue import Catalogue, Resource, Role, Subject
 from daypass.core.grant import Grant
 from daypass.core.policy.details import HAS, typed
 from daypass.core.policy.held import FRAME, Held, days_held

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from daypass.core.approval.judgement import acting_words
-from daypass.core.catalogue import Catalogue, Purpose
+from daypass.core.bounds.purposes import Purpose
+from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Detail, Grant
 from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision

@@ -13,7 +13,7 @@ from itertools import takewhile
 
 from msgspec import Struct
 
-from daypass.core.catalogue import Purpose
+from daypass.core.bounds.purposes import Purpose
 from daypass.core.finding import Finding, Place, Severity, near, ordered
 from daypass.core.policy.analysis.samples import samples_of
 from daypass.core.policy.analysis.standing import standing_of

@@ -15,9 +15,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from daypass.core.bounds.purposes import DetailField, Purpose
 from daypass.core.calendar.calendars import Calendar
 from daypass.core.calendar.hours import DAYS, parse_hours, parse_zone
-from daypass.core.catalogue import Catalogue, DetailField, Purpose
+from daypass.core.catalogue import Catalogue
 from daypass.core.policy.cel.expression import CALENDAR_PLACES
 from daypass.core.policy.cel.source import Token, tokens
 from daypass.core.policy.details import HAS

@@ -16,7 +16,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from daypass.core.catalogue import Catalogue, DetailField, Purpose
+from daypass.core.bounds.purposes import DetailField, Purpose
+from daypass.core.catalogue import Catalogue
 from daypass.core.grant import IMPORT, Bounded, Detail, Grant
 from daypass.core.ids import GrantId
 from daypass.core.policy.analysis.alike import pairs, roles

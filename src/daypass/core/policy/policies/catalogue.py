@@ -12,10 +12,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from daypass.core.bounds.limits import Limits
+from daypass.core.bounds.purposes import DetailField, Purpose
 from daypass.core.catalogue import (
-    DetailField,
     Directory,
-    Purpose,
     Resource,
     Role,
     Settings,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from daypass.core.bounds.purposes import Purpose
 from daypass.core.calendar.recurrence import span_between
-from daypass.core.catalogue import Purpose
 from daypass.core.files.grants import details_in
 from daypass.core.finding import Place
 from daypass.core.grant import Grant

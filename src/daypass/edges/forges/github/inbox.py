@@ -22,7 +22,8 @@ import re
 from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
-from daypass.core.catalogue import Catalogue, DetailField
+from daypass.core.bounds.purposes import DetailField
+from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError
 from daypass.core.files.form import DETAILS, QUESTIONS, FormAnswers, questions, read_answers
 from daypass.core.files.text import quoted
