@@ -239,6 +239,9 @@ def test_what_bounds_a_vendors_worker_is_in_the_one_list() -> None:
     ]
     assert ends[0].limit == LONG_AGO
     assert (ends[0].ended_at(AT), ends[0].ended_at(None), ends[2].ended_at(AT)) == (AT, LONG_AGO, ends[2].limit)
+    second = timedelta(seconds=1)
+    assert [ends[0].says(AT - second, AT), ends[0].says(AT + second, AT), ends[2].says(AT, AT)] == [True, False, False]
+    assert ends[2].says(day("2026-11-25T00:00:00"), AT)
     assert [b.code for b in catalogue.bounds(Bounded("vera", "made-up")).ends] == [
         "beyond-dpa",
         "beyond-agreement",

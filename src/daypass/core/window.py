@@ -308,6 +308,10 @@ class AccessBound(NamedTuple, Generic[_L]):
         assert isinstance(limit, datetime)  # noqa: S101  (nobody asks a length)
         return limit if self.dated or at is None else at
 
+    def says(self, end: datetime, by: datetime) -> bool:
+        """Say whether an end is this one's, as was said by an instant: of what is no date, any until then is."""
+        return end == self.limit if self.dated else end <= by
+
     def end(self, start: datetime) -> datetime:
         """Return when access that begins at an instant ends by this."""
         return self.limit if isinstance(self.limit, datetime) else start + self.limit

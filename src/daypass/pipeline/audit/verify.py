@@ -305,7 +305,7 @@ class _Run:
             ends = catalogue.bounds(proof.bounded).ends
         except EdgeError:
             ends = ()
-        if not any((bound.ended_at(receipt.run_at), bound.code) == (body.end, body.code) for bound in ends):
+        if not any(bound.code == body.code and bound.says(body.end, receipt.run_at) for bound in ends):
             message = (
                 f"receipt {receipt.sequence} says that {body.grant} ended: {body.bound}; main's policies did not say so"
             )
