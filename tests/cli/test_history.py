@@ -66,10 +66,15 @@ def test_days_with_a_role_count_from_the_ledger_and_are_judged_again_years_later
     number = access.ask(at(2), "--for", "1h")
     said = access.run("gate", number, "--at", at(2, "10:01"), expect=11).out
     assert "At most two days of 90. (3 days of 90, by this and orders-db/alice-" in said
-    [grant] = access.git("ls-tree", "--name-only", "-r", "main", "grants/orders-db").split()[:1]
-    told = access.run("explain", grant.removeprefix("grants/").removesuffix(".yaml"), "--at", at(2), expect=11).out
+    known = access.git("ls-tree", "--name-only", "-r", "main", "grants/orders-db").split()
+    access.write("grants/orders-db/wish.yaml", access.git("show", f"main:{known[0]}"))
+    told = access.run("explain", "grants/orders-db/wish.yaml", "--at", at(2), expect=11).out
     assert "alice has had, has or will have readonly on orders-db as main and the ledger say, after receipt" in told
-    assert "2026-11-20T10:01:00Z/2026-11-20T11:01:00Z" in told
+    assert ": 2026-11-20T10:01:00Z/2026-11-20T11:01:00Z\n" in told
+    assert ": 2026-11-21T10:01:00Z/2026-11-21T11:01:00Z\n" in told
+    (access.top / "grants/orders-db/wish.yaml").unlink()
+    own = access.run("explain", known[0].removeprefix("grants/").removesuffix(".yaml"), "--at", at(2)).out
+    assert "subject.days_held = 2" in own  # judged as if it were asked for now, in place of itself
     given(access, 90)  # the first day is not among these 90 any more
     access.run("expire", "--at", at(90, "12:00"))
     assert access.run("audit", "verify", "--at", at(2000)).code == 0
@@ -102,6 +107,13 @@ def test_extensions_do_not_add_up_to_standing_access(access: Access) -> None:
     access.run("extend", grant, "--for", "6h", "--at", T("11:00"), acting="alice")
     access.run("gate", "2", "--at", T("11:01"))
     access.run("apply", "--at", T("11:02"))
+    asked = ("--resource", "orders-db", "--role", "readonly", "--reason", "a reason that is long enough", "--for", "1h")
+    told = access.run("request", *asked, "--dry-run", "--at", T("17:58"), acting="alice").err
+    assert (
+        "note: merged now it would be denied: alice would have role readonly of orders-db for 8h57m without a gap"
+        in told
+    )
+    assert "[held-too-long]" in told
     following = access.ask(T("17:59"), "--for", "1h")  # abuts, and would begin before the other ends
     said = access.run("gate", following, "--at", T("18:00"), expect=11).out
     assert "for 8h59m without a gap, longer than the 8h that the role allows in all: no more" in said

@@ -107,10 +107,12 @@ def request(
     if dry_run:
         _print_draft(repo.policy, grant, decision, me, output)
         _say_had(repo, grant, at)
+        _say_by_ledger(repo, grant, decision, me, at)
         return ExitCode.DENIED if decision.denials else ExitCode.OK
     pull = propose.request(repo, grant, decision, at=at, ended=ended_at(repo, at))
     _print_opened(repo, pull, grant, decision, at, output)
     _say_had(repo, grant, at)
+    _say_by_ledger(repo, grant, decision, me, at)
     _say_twins(repo, grant, pull)
     _say_next(pull, decision)
     return ExitCode.OK
@@ -183,6 +185,24 @@ def _say_had(repo: AccessRepository, asked: Grant, at: datetime) -> None:
         if (row.subject, row.resource, row.role) == same and not row.window.ended(at):
             until = format_instant(row.window.end)
             click.echo(f"note: {row.grant} gives this until {until}; `daypass extend` asks for more time", err=True)
+
+
+def _say_by_ledger(repo: AccessRepository, grant: Grant, decision: Decision, me: str, at: datetime) -> None:
+    """Say what the gate would deny by the ledger as it is now: what somebody has had, and holds. It may have gone by then."""
+    from daypass.core.approval.held import HeldBook
+    from daypass.core.policy.decision import Request, decide
+    from daypass.core.policy.held import HeldGrant
+    from daypass.pipeline.judge.beside import Beside
+
+    try:
+        beside = Beside(repo.history, repo.tip, repo.policy, HeldBook(repo.standing).before(), at)
+        held = beside.held(HeldGrant.of(grant, repo.policy.catalogue.window(grant.span, at)), me)
+    except DaypassError:  # as above; the gate is asked all the same
+        return
+    found = decide(repo.policy, Request(grant, me, at, held=held))
+    for denial in found.denials:
+        if denial not in decision.denials:
+            say(f"note: merged now it would be denied: {denial.message} [{denial.rule or denial.code}]")
 
 
 def _say_twins(repo: AccessRepository, asked: Grant, pull: Pull) -> None:

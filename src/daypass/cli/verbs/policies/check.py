@@ -300,6 +300,7 @@ def _held(repo: AccessRepository, grant: Grant, requester: str, at: datetime) ->
     """Return what the ledger says of what rules ask it about, with what that rests on in lines."""
     from daypass.core.approval.held import HeldBook
     from daypass.core.policy.held import UNREAD, HeldGrant
+    from daypass.core.record import replace
     from daypass.pipeline.judge.beside import Beside
     from daypass.views.findings import joined
     from daypass.views.policy.decision import basis_lines
@@ -312,6 +313,8 @@ def _held(repo: AccessRepository, grant: Grant, requester: str, at: datetime) ->
     after = f"after receipt {standing.head.sequence}" if standing.head is not None else "before its first receipt"
     beside = Beside(repo.history, repo.tip, repo.policy, HeldBook(standing).before(), at)
     held = beside.held(HeldGrant.of(grant, repo.policy.catalogue.window(grant.span, at)), requester)
+    if standing.admission(grant.id) is not None:  # judged as if it were asked for now, and not in addition to itself
+        held = replace(held, role=tuple(one for one in held.role if one.grant != grant.id))
     return held, joined(basis_lines(rules, grant, requester, held, after))
 
 
