@@ -20,15 +20,31 @@ _STEPS = (
 )
 
 
-class Example:
-    """The example repository below ``folder``, made anew for each row: what is live in it ends within hours."""
+_CASE = """\
+  - name: case {0}
+    request: {{subject: alice, resource: orders-db, role: readonly, window: {{duration: {0}m1s}}, reason: case {0}}}
+    at: 2026-11-20T10:00:00Z
+    expect: {{approvals: [{{at_least: 1, from: owners}}, {{at_least: 1, from: group:security}}]}}
+"""
 
-    def __init__(self, folder: Path) -> None:
+
+class Example:
+    """The example repository below ``folder``, made anew for each row: what is live in it ends within hours.
+
+    With ``cases`` nothing is asked there, and its policies have so many tests.
+    """
+
+    def __init__(self, folder: Path, cases: int = 0) -> None:
         self.folder = folder / "example"
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "access").mkdir(parents=True)
-        for step in _STEPS:
+        for step in _STEPS[: 1 if cases else None]:
             run(self.daypass(*step))
+        if cases:
+            tests = self.folder / "access" / "policies" / "tests"
+            for file in tests.iterdir():
+                file.unlink()
+            (tests / "many.yaml").write_text("version: 1\ncases:\n" + "".join(map(_CASE.format, range(cases))), "utf-8")
 
     @property
     def grant(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,22 @@ class Place:
         for name in names:
             for path in self._state.glob(f"{name}*"):  # with SQLite's own files beside it
                 path.unlink()
+
+    def changed(self, path: str, old: str, new: str) -> str:
+        """Return a commit on top of main that changes words of one file."""
+        git = ["git", "-C", str(self.git)]
+        told = subprocess.run([*git, "show", f"main:{path}"], check=True, capture_output=True).stdout.decode()
+        index = {**os.environ, "GIT_INDEX_FILE": str(self.folder / "changed.index")}
+
+        def said(*arguments: str, text: str = "") -> str:
+            done = subprocess.run([*git, *arguments], input=text.encode(), env=index, check=True, capture_output=True)
+            return done.stdout.decode().strip()
+
+        said("read-tree", "main")
+        blob = said("hash-object", "-w", "--stdin", text=told.replace(old, new))
+        said("update-index", "--cacheinfo", f"100644,{blob},{path}")
+        who = ["-c", "user.name=Bench", "-c", "user.email=bench@example.com"]
+        return said(*who, "commit-tree", "-p", "main", "-m", "Change a rule", said("write-tree"))
 
     def move_main(self, revision: str) -> None:
         """Point main at another commit."""

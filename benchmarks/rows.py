@@ -195,6 +195,17 @@ def _history(scale: Scale) -> Row:
     return Row(scale.grants(scale.many).daypass(*asked), _PASS, _PYTHON, 12)
 
 
+def _replay(scale: Scale) -> Row:
+    place = scale.grants(scale.fewer)
+    head = place.changed("policies/rules/access.yaml", "600h", "500h")
+    return Row(place.daypass("policy", "replay", "main", head, *AT), place.blobs(), _GIT, 20, of_processor=True)
+
+
+def _policy_test(scale: Scale) -> Row:
+    few, many = (Example(scale.folder / f"{count}-cases", cases=count) for count in (1, 200))
+    return Row(many.daypass("policy", "test"), few.daypass("policy", "test"), "one case", 2, of_processor=True)
+
+
 ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "help": _help,
     "completion": _completion,
@@ -218,6 +229,8 @@ ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "audit verify": _verify,
     "audit access": _access,
     "audit history": _history,
+    "policy replay": _replay,
+    "policy test": _policy_test,
     "index, built": _index,
     "index, 1,000 more": _index_more,
     "index, question": _question,

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 import pytest
 from policy_lottery import disagreements
-from policy_samples import AT, FILES, PURPOSE, RULES, files, policy, read_policies, shown
+from policy_samples import AT, FILES, PURPOSE, RULES, files, grant, policy, read_policies, shown
 
 from daypass.core.policy.analysis import regions
-from daypass.core.policy.analysis.between import between
+from daypass.core.policy.analysis.between import Unmoved, between
 from daypass.core.policy.analysis.prove import Proof, broken_promises, prove
-from daypass.core.policy.decision import decide
+from daypass.core.policy.decision import Request, decide
 from daypass.core.window import format_duration
 
 
@@ -308,3 +308,16 @@ def test_a_vendors_people_get_nothing_outside_its_terms_and_their_sponsor_counts
     )
     assert (outside.kept, outside.decided) == (True, True)
     assert sponsored.kept
+
+
+def test_of_which_requests_two_policies_say_the_same_is_told_by_the_rules_that_differ() -> None:
+    short = RULES + "  - {id: short, when: 'grant.duration > duration(\"4h\")', deny: true}\n"
+    held = RULES + "  - {id: many, when: 'subject.live_grants > 3', deny: true}\n"
+    asked = {hours: Request(grant(hours=hours), "alice", AT) for hours in (4, 5)}
+    same = Unmoved(policy(), policy(rules_base=short))
+    assert (same.holds(asked[4]), same.holds(asked[5])) == (True, False)
+    assert Unmoved(policy(), policy(rules_base=held)).holds(asked[4])
+    assert Unmoved(policy(), policy()).holds(asked[4])
+    assert not Unmoved(policy(), policy()).holds(Request(grant(subject="nobody"), "alice", AT))
+    longer = policy(purposes_incident=PURPOSE.replace("4h", "3h"))
+    assert not Unmoved(policy(), longer).holds(asked[4])

@@ -11,7 +11,7 @@ from daypass.cli.verbs.audit import _read_subject, index_of
 from daypass.core.audit.access import GrantStep, Sources, about
 from daypass.core.audit.events import EventKind, HistoryEvent
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
-from daypass.core.ledger.receipt import Receipt
+from daypass.core.ledger.receipt import Body, Receipt
 from daypass.core.window import parse_instant
 from daypass.pipeline.audit import questions
 from daypass.pipeline.audit.questions import Index
@@ -76,8 +76,8 @@ class LifeIndex:
         wanted = {("resource", resource)} if resource else {("grant", str(grant)) for grant in grants}
         return tuple(receipt for receipt in self._receipts if not wanted.isdisjoint(about(receipt)))
 
-    def all_receipts(self) -> Iterator[Receipt]:
-        return iter(self._receipts)
+    def all_receipts(self, kinds: Collection[type[Body]] = ()) -> Iterator[Receipt]:
+        return (receipt for receipt in self._receipts if not kinds or isinstance(receipt.body, tuple(kinds)))
 
     def anchors(self, digests: Iterable[str]) -> Mapping[str, datetime]:
         wanted = set(digests)

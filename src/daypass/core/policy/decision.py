@@ -157,7 +157,7 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     facts = {
         **policy.facts.of_grant(grant),
         **policy.facts.of_request(request.requester, request.opened_at, request.kind, window),
-        **of_history(request.held, grant.subject, ahead),
+        **(of_history(request.held, grant.subject, ahead) if policy.rules.history else {}),
     }
     verdicts, throughout, during = judge(policy.rules, facts, window)
     # That a purpose's rule could not read a detail goes without saying where the detail is told to be wrong.

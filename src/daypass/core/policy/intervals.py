@@ -60,13 +60,15 @@ class Verdicts(NamedTuple):
 
 def judge(rules: Rules, facts: Mapping[str, object], window: Window) -> Verdicts:
     """Ask every rule, once for each interval where any reads the time of access."""
-    reads = any(ACCESS & set(rule.names) for rule in rules.rules)
-    intervals = window.intervals if window.parts and reads else (window,)
+    if not window.parts or not any(ACCESS & set(rule.names) for rule in rules.rules):
+        # Where no rule reads it the whole is as good as any part.
+        verdicts = rules.judge({**facts, "access.from": window.start, "access.until": window.end})
+        return Verdicts(verdicts, frozenset(verdict.rule.id for verdict in verdicts if verdict.applies), {})
+    intervals = window.intervals
     said: dict[str, Verdict] = {}
     during: dict[str, Window] = {}
     throughout: frozenset[str] | None = None
     for one in intervals:
-        # Where no rule reads it the whole is as good as any part.
         verdicts = rules.judge({**facts, "access.from": one.start, "access.until": one.end})
         applies = frozenset(verdict.rule.id for verdict in verdicts if verdict.applies)
         throughout = applies if throughout is None else throughout & applies

@@ -7,6 +7,7 @@ merged grants can be judged in bulk without one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -30,7 +31,7 @@ _AXES = {
 _REMEMBERED = 100_000
 
 
-class Rule(Struct, frozen=True):
+class Rule(Struct, frozen=True, dict=True):
     """One rule. ``when`` says whether it applies; the rest is what it does then.
 
     ``purpose`` is the one whose requests alone are asked, "" for every grant.
@@ -61,7 +62,7 @@ class Rule(Struct, frozen=True):
         """
         return bool(self.purpose) or any(condition.asks for condition in self.conditions)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The variables that it mentions, sorted."""
         return tuple(sorted({name for condition in self.conditions for name in condition.names}))

@@ -21,8 +21,8 @@ from daypass.core.audit.access import GrantStep, Sources, about
 from daypass.core.errors import EdgeError, LedgerError, RefusedError
 from daypass.core.ids import ABSENT, FOLDER, SUFFIX, GrantId, Oid
 from daypass.core.ledger.chain import Head, verify_chain
-from daypass.core.ledger.receipt import Receipt
-from daypass.core.ledger.statement import from_statement, to_statement
+from daypass.core.ledger.receipt import Body, Receipt
+from daypass.core.ledger.statement import from_statement, kind_named, to_statement
 from daypass.core.record import replace
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.history import GitHistory
@@ -309,11 +309,17 @@ class AuditIndex:
         found = {row[0]: row for name in names[1] for row in self._rows(query, (names[0], name))}
         return tuple(_receipt(*found[n][1:]) for n in sorted(found))
 
-    def all_receipts(self) -> Iterator[Receipt]:
-        """Stream every receipt in order."""
+    def all_receipts(self, kinds: Collection[type[Body]] = ()) -> Iterator[Receipt]:
+        """Stream every receipt in order, or those alone whose bodies are of some kinds."""
+        # What people wrote may hold the words as well: what is found is looked at again.
+        names = [f'"kind":"{kind_named(kind)}"' for kind in kinds]
+        meant = f"where {' or '.join('instr(statement, ?)' for _ in names)}" if names else ""
+        asked = f"select digest, statement, void from receipts {meant} order by sequence"  # noqa: S608  (words of our own)
         with self._opened() as database:
-            for row in database.execute("select digest, statement, void from receipts order by sequence"):
-                yield _receipt(*row)
+            for row in database.execute(asked, names):
+                receipt = _receipt(*row)
+                if not kinds or isinstance(receipt.body, tuple(kinds)):
+                    yield receipt
 
     def anchors(self, digests: Iterable[str]) -> Mapping[str, datetime]:
         """Return when receipts with these envelope digests were written; those that none has are left out."""

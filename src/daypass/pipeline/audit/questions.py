@@ -21,7 +21,7 @@ from daypass.core.errors import DeniedError, MissingError, UsageError
 from daypass.core.forge import Account
 from daypass.core.grant import Details
 from daypass.core.ids import ABSENT, GrantId, Oid, grant_id, grant_path
-from daypass.core.ledger.receipt import Admission, Decided, Outcome, Receipt, Reviewed, words_digest
+from daypass.core.ledger.receipt import Admission, Body, Decided, Outcome, Receipt, Reviewed, words_digest
 from daypass.core.ledger.records import Handed
 from daypass.core.ledger.standing import Standing
 from daypass.core.record import replace
@@ -59,8 +59,8 @@ class Index(Protocol):
         """Return the receipts about a resource or about grants, in order."""
         ...
 
-    def all_receipts(self) -> Iterator[Receipt]:
-        """Stream every receipt in order."""
+    def all_receipts(self, kinds: Collection[type[Body]] = ()) -> Iterator[Receipt]:
+        """Stream every receipt in order, or those alone whose bodies are of some kinds."""
         ...
 
     def anchors(self, digests: Iterable[str]) -> Mapping[str, datetime]:

@@ -13,6 +13,7 @@ from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId, Oid, grant_path
 from daypass.core.ledger.receipt import Admission, Decided, Receipt, Resolution
+from daypass.core.policy.analysis.between import Unmoved
 from daypass.core.policy.analysis.compare import Compared, PolicyComparison, compare
 from daypass.core.policy.decision import Request
 from daypass.core.policy.policies import Policy
@@ -63,9 +64,10 @@ def replay(
     history, live = PolicyComparison(), PolicyComparison()
     unread: list[GrantId] = []
     every = _every(index, sources.receipts, progress)
+    same = Unmoved(before, after)
     for batch in _batches(every if most is None else _last(every, most, at)):
         for asked, request in _read(index, batch, unread):
-            difference = compare(before, after, request)
+            difference = None if same.holds(request) else compare(before, after, request)
             history.add(difference)
             if asked.runs(at):
                 live.add(difference)
@@ -73,7 +75,7 @@ def replay(
 
 
 def _every(index: Index, receipts: int, progress: Callable[[int, int, str], None] | None) -> Iterator[_Asked]:
-    for receipt in index.all_receipts():
+    for receipt in index.all_receipts((Admission, Decided)):
         yield from _asked(receipt)
         if progress is not None and receipt.sequence % _BATCH == 0:
             progress(receipt.sequence, receipts, "receipts")

@@ -10,23 +10,67 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from msgspec import Struct
 
 from daypass.core.policy.analysis.compare import Compared, Move, PolicyComparison, PolicyDifference, compare, search
 from daypass.core.policy.analysis.regions import TOO_MANY, Branching, Look
 from daypass.core.policy.analysis.space import WHO, Point, Region, Space
+from daypass.core.policy.decision import Request
+from daypass.core.policy.facts import coming, of_history
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import merge
-from daypass.core.policy.rules import Rule
+from daypass.core.policy.rules import Rule, Rules
 from daypass.core.record import replace
 
 
 def between(before: Policy, after: Policy, at: datetime) -> Compared:
     """Compare two policies over every request from an instant on; where more than rules differ, over some of them."""
-    if before.catalogue != after.catalogue or before.unfit != after.unfit or before.faulty != after.faulty:
-        return search(before, after, at)
-    return _Between(before, after, at).compared()
+    return _Between(before, after, at).compared() if rules_alone(before, after) else search(before, after, at)
+
+
+def rules_alone(before: Policy, after: Policy) -> bool:
+    """Say whether two policies differ in nothing but rules."""
+    return before.catalogue == after.catalogue and before.unfit == after.unfit and before.faulty == after.faulty
+
+
+class Unmoved:
+    """Tells of which requests two policies must say the same, by the rules that differ alone, which is most of them.
+
+    Nothing is told of windows that recur, and where more than rules differs.
+    """
+
+    def __init__(self, before: Policy, after: Policy) -> None:
+        self._policy = before
+        self._rules: Rules | None = None
+        if rules_alone(before, after) and not (before.broken or after.broken):
+            self._rules = Rules.of([*_without(before, after, "-"), *_without(after, before, "+")])
+
+    def holds(self, request: Request) -> bool:
+        """Say whether both decide alike on a request; where this cannot tell, no."""
+        grant, catalogue = request.grant, self._policy.catalogue
+        resource = catalogue.resources.get(grant.resource)
+        known = grant.subject in catalogue.directory.subjects and resource is not None and grant.role in resource.roles
+        if self._rules is None or not known or grant.span.recurs is not None:
+            return False
+        if not self._rules.rules:
+            return True
+        window = request.window or grant.span.starting(request.opened_at)
+        book = self._policy.facts
+        facts: dict[str, Any] = {
+            **book.of_grant(grant),
+            **book.of_request(request.requester, request.opened_at, request.kind, window),
+        }
+        if self._rules.history:
+            facts |= of_history(request.held, grant.subject, coming(window, request.opened_at))
+        return not any(verdict.applies or verdict.failure is not None for verdict in self._rules.judge(facts))
+
+
+def _without(policy: Policy, other: Policy, mark: str) -> list[Rule]:
+    """Return the rules of a policy that another has none like, their ids told apart from the other's by a mark."""
+    there = {_meaning(rule) for rule in other.rules.rules}
+    return [replace(rule, id=f"{mark} {rule.id}") for rule in policy.rules.rules if _meaning(rule) not in there]
 
 
 class _Effect(Struct, frozen=True):
@@ -63,11 +107,9 @@ def _meaning(rule: Rule) -> tuple[object, ...]:
 class _Between:
     def __init__(self, before: Policy, after: Policy, at: datetime) -> None:
         self._both = (before, after)
-        mine, theirs = ({_meaning(rule): rule for rule in policy.rules.rules} for policy in self._both)
-        # Ids tell the rules of both sides apart: those that only one side has get a mark of that side.
-        self._old = [replace(rule, id=f"- {rule.id}") for key, rule in mine.items() if key not in theirs]
-        self._new = [replace(rule, id=f"+ {rule.id}") for key, rule in theirs.items() if key not in mine]
-        common = [rule for key, rule in mine.items() if key in theirs]
+        self._old, self._new = _without(before, after, "-"), _without(after, before, "+")
+        theirs = {_meaning(rule) for rule in after.rules.rules}
+        common = [rule for rule in before.rules.rules if _meaning(rule) in theirs]
         self._asking = [rule for rule in common if rule.require or rule.automatic]
         self._denying = [rule for rule in common if rule not in self._asking]
         rules = [*self._old, *self._new, *common]

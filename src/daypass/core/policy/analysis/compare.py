@@ -150,10 +150,10 @@ class PolicyComparison:
         self._tried = 0
         self._found: dict[tuple[object, ...], PolicyDifference] = {}
 
-    def add(self, difference: PolicyDifference) -> None:
-        """Take in what two policies say of one request."""
+    def add(self, difference: PolicyDifference | None) -> None:
+        """Take in what two policies say of one request, None where it is plain that they say the same."""
         self._tried += 1
-        if difference.shifts:
+        if difference is not None and difference.shifts:
             key = (difference.shifts, _said(difference.before), _said(difference.after))
             known = self._found.get(key)
             self._found[key] = difference if known is None else replace(known, count=known.count + 1)
