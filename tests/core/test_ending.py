@@ -38,6 +38,16 @@ def test_settings_name_who_revokes() -> None:
     assert may_revoke(catalogue, ALICES, AT) == ("dan",)
 
 
+def test_the_manager_and_the_sponsor_end_what_they_asked_for_as_well() -> None:
+    directory = FILES["policies/directory/people.yaml"].replace("owners: [dba]}", "owners: [dba], sponsor: dan}")
+    settings = SETTINGS + "limits: {end: [manager, sponsor]}\n"
+    catalogue = read(
+        {**FILES, "policies/daypass.yaml": settings, "policies/directory/people.yaml": directory}
+    ).catalogue
+    assert may_end(catalogue, Ending("orders-db", "alice", "bob"), AT) == ("bob",)
+    assert may_end(catalogue, Ending("orders-db", "nightly", "dan"), AT) == ("dan",)
+
+
 def test_who_has_left_ends_nothing() -> None:
     late = AT.replace(year=2027)  # vera's vendor has ended by then
     assert may_end(policy().catalogue, ALICES, late) == ("alice", "bob", "carol")
@@ -68,7 +78,7 @@ def test_pausing_is_off_until_it_is_said() -> None:
     [
         ("{end: ['group:nobody']}", "unknown-group"),
         ("{revoke: ['person:nobody']}", "unknown-member"),
-        ("{end: [manager]}", "bad-pattern"),
+        ("{end: ['on-call:x']}", "bad-pattern"),
         ("{revoke: [subject]}", "bad-pattern"),
         ("{end: []}", "too-few"),
     ],

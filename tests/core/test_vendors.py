@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, grant, policy, shown
+from policy_samples import AT, DIRECTORY, KINDS, RESOURCE, SETTINGS, files, grant, policy, shown
 
 from daypass.core.bounds.vendors import Vendor
 from daypass.core.grant import Bounded
+from daypass.core.policy import policies
 from daypass.core.policy.analysis.probe import probe, run_tests
 from daypass.core.policy.decision import Request, decide, let_pass_then, static_denials
 from daypass.core.policy.policies import Policy
@@ -458,6 +459,19 @@ def test_a_workload_with_claims_gets_nothing_where_nobody_checks_them() -> None:
     assert decide(found, earlier).denials == ()
     told = [let_pass_then(found, judging, "alice", earlier.grant, approved=True) for judging in (1, 3, 4)]
     assert told == [True, True, False]
+
+
+def test_a_workload_with_claims_has_access_where_its_kind_of_target_checks_them() -> None:
+    checking = {**KINDS, "embedded": KINDS["embedded"]._replace(checks_claims=True)}
+    directory = stated().replace("owners: [dba]}", f"owners: [dba], {CLAIMS}}}")
+    read = policies.read_policies(
+        files(directory_people=directory, rules_base=PASSES, purposes_support="version: 1\n"), kinds=checking
+    )
+    assert read.catalogue.settings.targets["embedded"].checks_claims
+    assert decide(read, Request(grant(subject="nightly"), "alice", AT)).automatic
+    assert {
+        kind for kind, facts in KINDS.items() if facts.checks_claims
+    } == set()  # docs/formats.md says that there is none
 
 
 # What rules read

@@ -41,8 +41,8 @@ AnySource = Annotated[
 Ender = Annotated[
     str,
     text(
-        f"owners|subject|requester|group:{_NAME}|person:{_NAME}",
-        "owners, subject, requester, group:<name> or person:<handle>",
+        rf"owners|subject|requester|manager(?:\+[1-9])?|sponsor|group:{_NAME}|person:{_NAME}",
+        "owners, subject, requester, manager, sponsor, group:<name> or person:<handle>",
         longest=70,
     ),
 ]

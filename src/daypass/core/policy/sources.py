@@ -194,9 +194,13 @@ def entitled(
 
 
 def _there(catalogue: Catalogue, access: Ending, source: str, able: Able, at: datetime) -> list[Subject]:
-    """Return the persons behind a source at an instant."""
+    """Return the persons behind a source at an instant.
+
+    Nobody stands in for a manager or sponsor who asked for the access: they may end it themselves.
+    """
     kind, name = parted(source)
-    there = persons(catalogue, access, source, able)
+    whose = Ending(access.resource, access.subject) if kind in (MANAGER, SPONSOR) else access
+    there = persons(catalogue, whose, source, able)
     if kind != ON_CALL:
         return there
     return [one for one in there if one.handle == catalogue.rotas[name].on_call(at)]
