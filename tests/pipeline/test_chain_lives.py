@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from daypass.core.approval.stages import Due
 from daypass.core.window import parse_instant
+from daypass.views.policy.chain import due_words
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format  # a Friday; Berlin is an hour ahead
@@ -164,3 +166,56 @@ def test_a_source_that_was_empty_when_the_review_was_given_is_said(chained: Acce
         expect=11,
     ).err
     assert "nobody can give the approval from on-call:security: by rota security nobody is on call" in said
+
+
+GRANT = "version: 1\nsubject: alice\nresource: payroll\nrole: readonly\nreason: looking at salaries\nwindow: {duration: 1h}\n"
+
+
+def test_explain_says_the_stages_in_their_order(chained: Access) -> None:
+    chained.write("grants/payroll/mine.yaml", GRANT)
+    words = ("explain", "grants/payroll/mine.yaml", "--requester", "alice", "--at", T("10:00"))
+    assert chained.run(*words).out.rpartition("Decision:\n")[2] == (
+        "  needs  1 approval from manager: bob (Bob Osei)  (three-hands)\n"
+        "  needs  1 approval from owners: carol (Carol Diaz), erin (Erin Vogt)  (three-hands)\n"
+        "         once what is asked from manager is met\n"
+        "         after 4h of office a reminder\n"
+        "  needs  1 approval from on-call:security: dave (Dave Kim)  (three-hands)\n"
+        "         once what is asked from owners is met\n"
+        "         after 4h of office also group:security: dave (Dave Kim), erin (Erin Vogt)\n"
+        "         after 2d of office the request is closed\n"
+    )
+    approvals = json.loads(chained.run(*words, "--format", "json").out)["approvals"]
+    assert [(one["from"], one["after"], one["remind"], one["clock"]) for one in approvals] == [
+        ("manager", [], None, ""),
+        ("owners", ["manager"], "4h", "office"),
+        ("on-call:security", ["owners"], None, "office"),
+    ]
+    assert approvals[2]["escalate"] == [
+        {"after": "4h", "to": "group:security", "people": ["dave", "erin"], "close": False},
+        {"after": "2d", "to": "", "people": [], "close": True},
+    ]
+
+
+def test_the_comment_lists_the_stages_and_what_each_waits_for(chained: Access) -> None:
+    number = ask(chained)
+    chained.run("approve", number, "--at", T("10:01"), acting="carol")
+    said = chained.run("report", number, "--at", T("10:02")).out
+    assert (
+        "**Asked in this order:**\n\n"
+        "1. `manager`: asked since `2026-11-20T10:00:00Z`\n"
+        "2. `owners`: met, which counts once `manager` is met\n"
+        "3. `on-call:security`: is asked once `owners` is met\n"
+        "   - after 4h of office also `group:security`\n"
+        "   - after 2d of office the request is closed\n"
+    ) in said
+    chained.run("approve", number, "--at", T("10:03"), acting="bob")
+    said = chained.run("report", number, "--at", T("10:04")).out
+    assert (
+        "1. `manager`: met\n2. `owners`: met\n3. `on-call:security`: asked since `2026-11-20T10:03:00Z`; "
+        "also `group:security` from `2026-11-20T14:03:00Z` on; closed at `2026-11-24T10:03:00Z`\n"
+    ) in said
+
+
+def test_what_no_calendar_tells_is_said_so() -> None:
+    assert due_words(Due("remind", None, "4h of office")) == "reminder when its calendar tells, which it does not yet"
+    assert due_words(Due("close", None, "4h of office")) == "closed when its calendar tells, which it does not yet"

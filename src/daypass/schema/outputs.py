@@ -66,7 +66,15 @@ Apply = output(
     },
 )
 _APPROVALS = shape(
-    "Requirement", {"at_least": int, "from": str, "taken_out": dict[str, str], **of(Texts, "except", "rules", "people")}
+    "Requirement",
+    {
+        "at_least": int,
+        **of(str, "from", "clock"),
+        "taken_out": dict[str, str],
+        **of(Texts, "except", "rules", "people", "after"),
+        "remind": str | None,
+        "escalate": many(shape("Escalation", {**of(str, "after", "to"), "people": Texts, "close": bool})),
+    },
 )
 _TRACE = shape("Trace", {**of(str, "rule", "effect", "error"), "applied": bool, "values": dict[str, str]})
 _DECISION: Keys = {

@@ -49,6 +49,12 @@ def test_a_wait_in_days_that_ends_outside_of_it_ends_with_its_next_instant() -> 
     assert over("1d", calendar=early) == "Mon 23 08:00"
 
 
+def test_a_day_with_a_break_is_one_day() -> None:
+    halves = Calendar("halves", "UTC", hours="Mon-Fri 08:00-12:00, Mon-Fri 13:00-17:00")
+    assert over("2d", calendar=halves) == "Mon 23 14:00"
+    assert over("4h", calendar=halves) == "Fri 20 09:00"
+
+
 def test_a_shift_over_midnight_has_two_days() -> None:
     night = Calendar("night", "UTC", hours="Mon 22:00-06:00, Thu 22:00-06:00")
     monday = datetime(2026, 11, 16, 23, 0, tzinfo=UTC)

@@ -15,7 +15,6 @@ from msgspec import Struct
 from daypass.core.approval.stages import Due, Excluded, Stages, Then, due_of, stages
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
-from daypass.core.policy.order import circle
 from daypass.core.policy.requirement import Requirement
 from daypass.core.window import format_instant
 
@@ -170,8 +169,10 @@ def judge(
         for place in found.order
         for handle in sorted(found.taken[place])
     )
-    if round_ := circle(needs):
-        blocks.append(f"the order of its approvals is a circle, and none of it ever opens: {', then '.join(round_)}")
+    if found.around:
+        blocks.append(
+            f"the order of its approvals is a circle, and none of it ever opens: {', then '.join(found.around)}"
+        )
     statuses = tuple(_status(needs, place, found, busy, at) for place in found.order)
     order = {id(review): place for place, review in enumerate(reviews)}
     told = tuple(sorted(ignored, key=lambda i: order[id(i.review)]))

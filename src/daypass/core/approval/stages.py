@@ -16,7 +16,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from daypass.core.forge import Review
-from daypass.core.policy.order import Before, all_before, before, in_order
+from daypass.core.policy.order import Before, all_before, before, circle, in_order
 from daypass.core.policy.requirement import Requirement, assign
 from daypass.core.window import format_instant
 
@@ -93,6 +93,7 @@ class Stages(Struct, frozen=True):
 
     ``opened`` is since when people are asked, None where they are not yet; ``order`` has the places, what comes before
     first; ``taken`` are who approved what, and ``why`` says of an approval why it does not count for all that it could.
+    ``around`` are the sources that come after each other in a circle.
     """
 
     opened: tuple[datetime | None, ...]
@@ -100,6 +101,7 @@ class Stages(Struct, frozen=True):
     comes_before: Before
     taken: tuple[frozenset[str], ...]
     why: Mapping[str, str]
+    around: tuple[str, ...] = ()
 
     def waits_for(self, place: int, needs: Sequence[Requirement]) -> tuple[str, ...]:
         """Return the sources that a stage which is not open waits for."""
@@ -120,41 +122,38 @@ def stages(
 ) -> Stages:
     """Say since when each stage is open and what approvals count for: the last of each person, of what is to be merged."""
     comes_before = before(needs)
-    order = in_order(comes_before)
+    chained = any(comes_before)
+    order = in_order(comes_before) if chained else tuple(range(len(needs)))
     rest = tuple(place for place in range(len(needs)) if place not in order)  # a circle, which never opens
-    opened: list[datetime | None] = [None for _ in needs]
+    opened: list[datetime | None] = [None if chained else opened_at for _ in needs]
     serves: dict[str, set[int]] = {handle: set() for handle in given}
-    whys: dict[str, list[str]] = {handle: [] for handle in given}
+    why: dict[str, str] = {}
     for place in (*order, *rest):
-        if place in order:
+        need = needs[place]
+        if chained and place in order:
             ahead = all_before(comes_before, place)
             opened[place] = _filled_at(needs, ahead, given, serves) if ahead else opened_at
-        lacking = {
-            handle: _lacks(needs[place], review, then.get(review.id, ()), opened[place])
-            for handle, review in given.items()
-        }
-        able = {handle for handle, why in lacking.items() if why == ""}
-        stand_ins = {one: why for one in sorted(able) if (why := _stand_in(one, needs[place], able, excluded))}
-        for handle in given:
-            if handle in stand_ins:
-                whys[handle].insert(0, stand_ins[handle])
-            elif handle in able:
-                serves[handle].add(place)
+        able: list[str] = []
+        for handle, review in given.items():
+            lacks = _lacks(need, review, then.get(review.id, ()), opened[place])
+            if lacks == "":
+                able.append(handle)
+            elif lacks is not None:
+                why.setdefault(handle, lacks)
+        for handle in able:
+            idle = _stand_in(handle, need, able, excluded) if need.acting else ""
+            if idle:
+                why[handle] = idle
             else:
-                whys[handle].append(lacking[handle] or "")
-    told = {handle: next(filter(None, said), "") for handle, said in whys.items()}
-    told = {one: why or ("" if serves[one] else _untimely(given[one], needs)) for one, why in told.items()}
-    able_for = serves if not any(comes_before) else _first(needs, order, given, serves)
-    counts = [needs[place].at_least for place in order]
-    spots = {handle: {order.index(n) for n in places if n in order} for handle, places in able_for.items()}
-    found = dict(zip(order, assign(counts, spots), strict=True))
-    return Stages(
-        tuple(opened),
-        (*order, *rest),
-        comes_before,
-        tuple(frozenset(found.get(place, ())) for place in range(len(needs))),
-        {handle: why for handle, why in told.items() if why},
-    )
+                serves[handle].add(place)
+    why |= {one: _untimely(given[one], needs) for one in given if not serves[one] and one not in why}
+    spots: Mapping[str, Collection[int]] = serves
+    if chained:
+        kept = _first(needs, order, given, serves)
+        spots = {handle: {order.index(n) for n in places if n in order} for handle, places in kept.items()}
+    found = dict(zip(order, assign([needs[place].at_least for place in order], spots), strict=True))
+    taken = tuple(frozenset(found.get(place, ())) for place in range(len(needs)))
+    return Stages(tuple(opened), (*order, *rest), comes_before, taken, why, circle(needs) if rest else ())
 
 
 def _lacks(need: Requirement, review: Review, then: Sequence[Then], opened: datetime | None) -> str | None:

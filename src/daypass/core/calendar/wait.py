@@ -76,16 +76,13 @@ def _days_on(calendar: Calendar, start: datetime, days: int) -> datetime:
     zone = parse_zone(calendar.zone)
     begun = next(_from(calendar, start)).start.astimezone(zone)
     later = datetime.combine(begun.date() + _DAY, datetime.min.time(), zone).astimezone(UTC)
-    seen: list[date] = []
-    for window in _from(calendar, later):
+    windows, seen = _from(calendar, later), list[date]()
+    while len(seen) < days:
+        window = next(windows)
         day, last = window.start.astimezone(zone).date(), (window.end - timedelta(seconds=1)).astimezone(zone).date()
-        while day <= last and len(seen) < days:
-            if day not in seen[-1:]:
-                seen.append(day)
-            day += _DAY
-        if len(seen) == days:
-            break
-    same = datetime.combine(seen[-1], begun.time(), zone).astimezone(UTC)
+        every = (day + n * _DAY for n in range((last - day).days + 1))
+        seen += [one for one in every if one not in seen[-1:]]
+    same = datetime.combine(seen[days - 1], begun.time(), zone).astimezone(UTC)
     return next(_from(calendar, same)).start
 
 

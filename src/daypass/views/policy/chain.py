@@ -38,7 +38,8 @@ def waiting_words(status: Status, mark: Callable[[str], str] = str) -> str:
 
 def due_words(due: Due, mark: Callable[[str], str] = str) -> str:
     """Say what comes of a stage, and when."""
-    when = mark(format_instant(due.at)) if due.at is not None else "when its calendar tells, which it does not yet"
-    if due.what == "remind":
-        return f"reminder at {when}"
-    return f"closed at {when}" if due.what == "close" else f"also {mark(due.to)} from {when} on"
+    what = {"remind": "reminder", "close": "closed"}.get(due.what, f"also {mark(due.to)}")
+    if due.at is None:
+        return f"{what} when its calendar tells, which it does not yet"
+    when = mark(format_instant(due.at))
+    return f"{what} from {when} on" if due.what == "escalate" else f"{what} at {when}"

@@ -289,8 +289,15 @@ def decision_data(catalogue: Catalogue, grant: Grant, decision: Decision) -> dic
                 "taken_out": dict(r.out),
                 "rules": list(r.rules),
                 "people": sorted(r.eligible),
+                "after": list(r.after),
+                "remind": str(r.remind) if r.remind is not None else None,
+                "escalate": [
+                    {"after": str(s.wait), "to": s.to, "people": sorted(s.people), "close": s.closes}
+                    for s in r.escalate
+                ],
+                "clock": r.clock,
             }
-            for r in decision.needs
+            for r in ordered(decision.needs)
         ],
         "unread": list(decision.unread),
         "traces": [plain(trace) | {"values": dict(trace.values)} for trace in decision.traces],
