@@ -530,6 +530,12 @@ def test_who_asks_for_a_purpose_and_for_others_may_be_the_sponsor() -> None:
     assert [d.code for d in asked(found, "carol").denials] == ["not-asked-for-them"]
 
 
+def test_an_agents_sponsor_asks_for_it_whatever_the_settings_leave_to_others() -> None:
+    found = agent("sponsor: [bob, dan]", settings=SETTINGS + "limits: {ask_for_others: [manager], unsigned: accept}\n")
+    told = {who: decide(found, Request(grant(subject="nightly"), who, AT)).denials for who in ("dan", "alice")}
+    assert (told["dan"], [denial.code for denial in told["alice"]]) == ((), ["not-asked-for-them"])
+
+
 def test_the_sponsor_is_taken_out_of_other_approvals_by_except() -> None:
     rules = RULES.replace("from: owners", "from: owners, except: [sponsor]")
     owners, sponsor = asked(with_vendor(rules=rules)).needs

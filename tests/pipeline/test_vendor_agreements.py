@@ -73,6 +73,8 @@ def test_narrowing_an_agreement_ends_what_is_live_for_good(
     assert "ok." in access.run("check").out
     told = access.run("status", "--at", T("10:31")).out
     assert f"ended early: {said}" in told
+    (late,) = json.loads(access.run("status", "--at", T("10:31"), "--format", "json").out)["overdue"]
+    assert late["bound"] == said
     assert said in access.run("plan", "--at", T("10:31")).out
     assert said in access.run("explain", grant, "--at", T("10:31"), expect=None).out
     run = access.run("expire", "--at", T("10:31"))

@@ -149,7 +149,13 @@ _WAY = shape(
     },
 )
 _ASKED_ROLE: Keys = {**of(str, "resource", "role", "title"), "ways": many(_WAY)}
-_OVERDUE = {**ENTITLEMENT, "until": Instant | None, "seconds_late": int | None, "grants": Texts, "note": str}
+_OVERDUE = {
+    **ENTITLEMENT,
+    "until": Instant | None,
+    "seconds_late": int | None,
+    "grants": Texts,
+    **of(str, "note", "bound"),
+}
 _OVERDUE |= {"numbers": many(Texts)}
 Status = output(
     "status",

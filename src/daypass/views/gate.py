@@ -147,12 +147,14 @@ def status_text(now: Overview) -> str:
 
 def status_json(now: Overview) -> str:
     """Write open requests, live grants, and what gives nothing (yet) as JSON, version 1."""
+    bounds = bounds_of(now)
     late = [
         plain(held)
         | {
             # Of what was ended early nobody wrote down since when it should be gone.
             "seconds_late": int((now.at - held.until).total_seconds()) if held.until and held.until <= now.at else None,
             "note": now.notes.get(held.entitlement, ""),
+            "bound": next((bounds[grant] for grant in held.grants if grant in bounds), ""),
         }
         for held in now.overdue
     ]

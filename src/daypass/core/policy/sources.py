@@ -168,13 +168,13 @@ def owners(catalogue: Catalogue, ending: Ending, at: datetime) -> tuple[str, ...
 def may_ask_for(catalogue: Catalogue, access: Ending, at: datetime) -> bool:
     """Say whether who asks may ask for this access: it is their own, or they have standing to ask for the subject's.
 
-    A workload asks for nothing: the people of the groups that own it always may.
+    A workload asks for nothing: the people of the groups that own it always may, and its sponsors.
     """
     sources = catalogue.settings.limits.ask_for_others
     subject = catalogue.directory.subjects.get(access.subject)
     if sources is None or subject is None or access.requester == access.subject:
         return True
-    mine = [*sources, *(f"{GROUP}{group}" for group in subject.owners)]
+    mine = [*sources, *(f"{GROUP}{group}" for group in subject.owners), *(() if subject.is_person else (SPONSOR,))]
     return access.requester in entitled(catalogue, Ending(access.resource, access.subject), mine, at)
 
 
