@@ -27,7 +27,7 @@ from daypass.core.policy.cel.reads import Reads, reads
 from daypass.core.policy.decision import Request
 from daypass.core.policy.details import HAS, typed
 from daypass.core.policy.facts import DECISION, HISTORY, of_history
-from daypass.core.policy.held import UNREAD, Held, HeldGrant
+from daypass.core.policy.held import FRAME, UNREAD, Held, HeldGrant
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Span, Window, format_instant
 
@@ -119,7 +119,7 @@ class Space:
 
     def request(self, points: Sequence[Point]) -> Request:
         """Make a request of one point of each axis."""
-        what, (subject, requester), (opened, start), (live, together), (ticket, reason), kind = (
+        what, (subject, requester), (opened, start), (live, together, past), (ticket, reason), kind = (
             one.part for one in points
         )
         span = Span(window=Window(start, start + what.length)) if what.absolute else Span(duration=what.length)
@@ -127,7 +127,8 @@ class Space:
             GrantId(f"{what.resource}/example"), subject, what.resource, what.role, reason, span, ticket, what.purpose,
             details=what.details,
         )  # fmt: skip
-        held = Held(grants=tuple(_holding(subject, number, one) for number, one in enumerate(live)), together=together)
+        beside = tuple(_holding(subject, number, one) for number, one in enumerate(live))
+        held = Held(grants=beside, together=together, stated=past)
         window = None if what.absolute or start == opened else Window(start, start + what.length)
         return Request(grant, requester, opened, kind, window, held=held)
 
@@ -239,13 +240,32 @@ class Space:
             for some in combinations(named[:_MOST_HELD], size)
             for count in {0, size, *(one for one in counts if 0 <= one < _MANY)}
         }
-        for live, number in product(sorted(lives, key=lambda one: (len(one), one)), together):
+        for live, number, past in product(sorted(lives, key=lambda one: (len(one), one)), together, self._pasts()):
             facts = {
                 "subject.live": sorted(set(live)),
                 "subject.live_grants": len(live),
                 "request.number_of_grants": number,
+                **past,
             }
-            yield Point({name: value for name, value in facts.items() if name in self.names}, (live, number))
+            yield Point({name: value for name, value in facts.items() if name in self.names}, (live, number, past))
+
+    def _pasts(self) -> list[dict[str, Any]]:
+        """Return what may be on record of the past, as far as conditions read it."""
+
+        def numbers(name: str, least: int, most: int) -> list[int]:
+            named = (one + step for one in self.literals(name) if isinstance(one, int) for step in (-1, 0, 1))
+            return sorted({least, *(one for one in named if least <= one <= most)})
+
+        choices: list[list[dict[str, Any]]] = [
+            [{name: number} for number in numbers(name, least, most)]
+            for name, least, most in (("subject.days_held", 1, FRAME), ("requester.denials", 0, _MANY))
+            if name in self.names
+        ]
+        if self.names & {"subject.use_known", "subject.last_used"}:
+            used = numbers("subject.last_used", 0, _MANY)
+            known = [{"subject.use_known": True, "subject.last_used": number} for number in used]
+            choices.append([{"subject.use_known": False}, *known])
+        return [dict(chain.from_iterable(one.items() for one in some)) for some in product(*choices)]
 
     def _texts(self) -> Iterator[Point]:
         tickets, reasons = (
