@@ -13,11 +13,16 @@ from pydantic import BaseModel
 
 from daypass.core.plan import Action
 from daypass.schema.shapes import (
+    ACCESS,
     CHANGE,
+    CHECKED,
     CLAIM,
+    DIFFERENCE,
     ENTITLEMENT,
     GIVEN,
+    SOURCES,
     SPAN,
+    STATS,
     TERMS,
     Change,
     Denial,
@@ -25,11 +30,11 @@ from daypass.schema.shapes import (
     Doubt,
     Duration,
     Entitlement,
+    Event,
     Finding,
     Grant,
     Instant,
     Keys,
-    Level,
     Pull,
     Refused,
     Texts,
@@ -207,47 +212,6 @@ _CALENDAR = shape(
 )
 _OWNED = {**of(str, "path", "pattern", "doubt"), "certain": bool, "owners": Texts, "line": int}
 
-_SOURCES: Keys = {
-    "sources": shape(
-        "Sources",
-        {
-            "at": Instant,
-            **of(str, "main", "ledger", "index_rebuilt"),
-            "receipts": int,
-            "last_receipt_at": Instant | None,
-        },
-    )
-}
-_ACCESS: Keys = {
-    **of(str, "subject", "doubt"),
-    **ENTITLEMENT,
-    **of(Texts, "roles", "grants", "commits", "approvers", "policies", "reasons", "tickets", "ended", "end_reasons"),
-    "since": Instant,
-    "until": Instant | None,
-    **of(bool, "overdue", "certain"),
-    "receipt": int,
-    "pulls": list[int],
-}
-_EVENT: Keys = {
-    **of(
-        str, "event", "subject", "resource", "role", "by", "commit", "policy", "detail", "reason", "ticket", "purpose"
-    ),
-    "details": GenericAlias(dict, (str, str | Texts)),
-    "at": Instant | None,
-    **of(Texts, "grants", "approvers"),
-    **of(int | None, "pull", "receipt", "late_seconds"),
-}
-Event = shape("Event", _EVENT)
-_SPREAD = shape("Spread", {"count": int, **of(float | None, "median", "p95", "worst")})
-_STATS: Keys = {
-    **of(_SPREAD, "request_to_usable_seconds", "approval_to_usable_seconds", "lateness_seconds"),
-    **of(int, "live", "scheduled", "ended_early", "missed", "retried", "failing", "doubtful"),
-    "oldest_missed_seconds": int | None,
-    "lateness_histogram": dict[str, int],
-}
-_DIFFERENCE = {**of(str, "code", "grant", "commit", "message"), "severity": Level, "receipt": int | None}
-_CHECKED = shape("Checked", of(int, "receipts", "admissions", "landings"))
-
 _PULLS: Keys = {"pulls": many(Pull)}
 _POLICY_CHANGE = shape("PolicyChange", {"pull": int, "why": str, "looked": many(_LOOKED_AT), "broken": many(Finding)})
 _EFFECT: Keys = {
@@ -377,21 +341,21 @@ OUTPUTS: dict[str, type[BaseModel]] = {
             "applied": (Apply,),
         },
     ),
-    "audit-access": output("audit-access", {**_SOURCES, "resource": str, "access": many(shape("Access", _ACCESS))}),
+    "audit-access": output("audit-access", {**SOURCES, "resource": str, "access": many(shape("Access", ACCESS))}),
     "audit-history": output(
         "audit-history",
         {
-            **_SOURCES,
+            **SOURCES,
             **of((str,), "subject", "resource", "grant"),
             "events": many(Event),
             "not_on_record": (Texts,),
         },
     ),
-    "audit-case": output("audit-case", {**_SOURCES, "case": str, "events": many(Event), "not_on_record": Texts}),
+    "audit-case": output("audit-case", {**SOURCES, "case": str, "events": many(Event), "not_on_record": Texts}),
     "audit-vendor": output(
         "audit-vendor",
         {
-            **_SOURCES,
+            **SOURCES,
             "vendor": str,
             "terms": shape("Terms", TERMS) | None,
             "workers": many(shape("Worker", {**of(str, "subject", "name"), "now": bool, "until": Instant | None})),
@@ -401,14 +365,14 @@ OUTPUTS: dict[str, type[BaseModel]] = {
             "not_on_record": Texts,
         },
     ),
-    "audit-stats": output("audit-stats", {**_SOURCES, "stats": shape("Stats", _STATS)}),
+    "audit-stats": output("audit-stats", {**SOURCES, "stats": shape("Stats", STATS)}),
     "audit-verify": output(
         "audit-verify",
         {
-            **_SOURCES,
+            **SOURCES,
             "clean": bool,
-            "checked": _CHECKED,
-            "differences": many(shape("Difference", _DIFFERENCE)),
+            "checked": CHECKED,
+            "differences": many(shape("Difference", DIFFERENCE)),
             "since": int | None,
             "not_looked_at": (Texts,),
         },

@@ -126,3 +126,44 @@ GIVEN: Keys = {
     "approvers": Texts,
     **of(int, "pull", "receipt"),
 }
+
+SOURCES: Keys = {
+    "sources": shape(
+        "Sources",
+        {
+            "at": Instant,
+            **of(str, "main", "ledger", "index_rebuilt"),
+            "receipts": int,
+            "last_receipt_at": Instant | None,
+        },
+    )
+}
+ACCESS: Keys = {
+    **of(str, "subject", "doubt"),
+    **ENTITLEMENT,
+    **of(Texts, "roles", "grants", "commits", "approvers", "policies", "reasons", "tickets", "ended", "end_reasons"),
+    "since": Instant,
+    "until": Instant | None,
+    **of(bool, "overdue", "certain"),
+    "receipt": int,
+    "pulls": list[int],
+}
+EVENT: Keys = {
+    **of(
+        str, "event", "subject", "resource", "role", "by", "commit", "policy", "detail", "reason", "ticket", "purpose"
+    ),
+    "details": GenericAlias(dict, (str, str | Texts)),
+    "at": Instant | None,
+    **of(Texts, "grants", "approvers"),
+    **of(int | None, "pull", "receipt", "late_seconds"),
+}
+Event = shape("Event", EVENT)
+SPREAD = shape("Spread", {"count": int, **of(float | None, "median", "p95", "worst")})
+STATS: Keys = {
+    **of(SPREAD, "request_to_usable_seconds", "approval_to_usable_seconds", "lateness_seconds"),
+    **of(int, "live", "scheduled", "ended_early", "missed", "retried", "failing", "doubtful"),
+    "oldest_missed_seconds": int | None,
+    "lateness_histogram": dict[str, int],
+}
+DIFFERENCE = {**of(str, "code", "grant", "commit", "message"), "severity": Level, "receipt": int | None}
+CHECKED = shape("Checked", of(int, "receipts", "admissions", "landings"))
