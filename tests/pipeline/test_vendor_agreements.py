@@ -38,6 +38,9 @@ def given(access: Access) -> str:
     number = asked(access)
     for who in ("carol", "dave"):
         access.run("approve", number, "--at", T("10:01"), acting=who)
+    assert (
+        "frank (Frank Ito, works for Helpdesk GmbH)" in access.run("show", number, "--at", T("10:02"), expect=None).out
+    )
     waits = access.run("gate", number, "--at", T("10:02"), expect=12).out
     assert "missing: 1 approval from sponsor (erin)" in waits
     access.run("approve", number, "--at", T("10:03"), acting="erin")
@@ -234,6 +237,7 @@ def test_an_agent_waits_for_its_sponsor_where_a_person_would_pass_and_ends_with_
     ).out  # fmt: skip
     number = said.split("#", 1)[1].split(":", 1)[0]
     access.run("approve", number, "--at", T("10:01"), acting="bob")
+    assert "triage (an agent)" in access.run("show", number, "--at", T("10:02"), expect=None).out
     assert "missing: 1 approval from sponsor (erin)" in access.run("gate", number, "--at", T("10:02"), expect=12).out
     access.run("approve", number, "--at", T("10:03"), acting="erin")
     access.run("gate", number, "--at", T("10:04"))

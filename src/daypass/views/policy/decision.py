@@ -8,7 +8,7 @@ from typing import Any
 
 from daypass.core.approval.judgement import acting_words
 from daypass.core.bounds.purposes import Purpose
-from daypass.core.catalogue import Catalogue
+from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.grant import Detail, Grant
 from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision
@@ -56,7 +56,7 @@ def grant_rows(
     data = f"data: {', '.join(resource.data)}" if resource is not None and resource.data else ""
     when = _when(catalogue, grant, mark)
     rows: list[tuple[str, str, tuple[str, ...]]] = [
-        ("subject", mark(grant.subject), (subject.name if subject is not None else "",)),
+        ("subject", mark(grant.subject), (subject.name, *_hired(catalogue, subject)) if subject is not None else ()),
         ("resource", mark(grant.resource), (*where, data)),
         ("role", mark(grant.role), (role.title if role is not None else "",)),
         ("window", when, ()),
@@ -89,6 +89,14 @@ def intervals_words(window: Window) -> str:
     first = f"the first from {format_instant(window.parts[0][0])} until {format_instant(window.parts[0][1])}"
     count = len(window.parts)
     return f"{count} interval{'s'[: count != 1]} of at most {format_duration(window.longest)}, {first}"
+
+
+def _hired(catalogue: Catalogue, subject: Subject) -> tuple[str, ...]:
+    """Say of a subject what a reviewer is to know: that it is an agent, or for whom they work."""
+    vendor = catalogue.directory.vendor_of(subject.handle)
+    if vendor is not None:
+        return (f"works for {vendor.title or vendor.name}",)
+    return ("an agent",) if subject.kind == "agent" else ()
 
 
 def detail_text(value: Detail) -> str:
