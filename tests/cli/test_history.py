@@ -72,6 +72,10 @@ def test_days_with_a_role_count_from_the_ledger_and_are_judged_again_years_later
     assert "alice has had, has or will have readonly on orders-db as main and the ledger say, after receipt" in told
     assert ": 2026-11-20T10:01:00Z/2026-11-20T11:01:00Z\n" in told
     assert ": 2026-11-21T10:01:00Z/2026-11-21T11:01:00Z\n" in told
+    data = json.loads(
+        access.run("explain", "grants/orders-db/wish.yaml", "--at", at(2), "--format", "json", expect=11).out
+    )
+    assert [one["from"] for one in data["had"]] == ["2026-11-20T10:01:00Z", "2026-11-21T10:01:00Z"]
     (access.top / "grants/orders-db/wish.yaml").unlink()
     own = access.run("explain", known[0].removeprefix("grants/").removesuffix(".yaml"), "--at", at(2)).out
     assert "subject.days_held = 2" in own  # judged as if it were asked for now, in place of itself
@@ -146,6 +150,11 @@ def test_who_was_denied_often_needs_security(access: Access) -> None:
     told = access.run("explain", file, "--requester", "alice", "--at", at(1), expect=11).out
     assert "Denied or rejected of alice's requests in the last 7 days, as the ledger says after receipt" in told
     assert ": #2 (denied), #3 (denied)." in told
+    wish = ("explain", file, "--requester", "alice", "--at", at(1), "--format", "json")
+    assert json.loads(access.run(*wish, expect=11).out)["not_merged"] == [
+        {"pull": 2, "what": "denied"},
+        {"pull": 3, "what": "denied"},
+    ]
     (access.top / file).unlink()
     access.run("gate", number, "--at", at(8))  # a week later
     access.run("apply", "--at", at(8, "10:01"))

@@ -85,7 +85,7 @@ _TRACE = shape("Trace", {**of(str, "rule", "effect", "error"), "applied": bool, 
 _DECISION: Keys = {
     **of(str, "grant", "policy", "window"),
     "automatic": bool,
-    "unread": Texts,
+    **of(Texts, "unread", "untold"),
     "rules": Texts,
     "denials": many(Denial),
     "approvals": many(_APPROVALS),
@@ -95,6 +95,8 @@ _DECISION: Keys = {
     "details": GenericAlias(dict, (str, str | Texts)),
     "ends_by": many(shape("EndsBy", {"at": Instant, **of(str, "code", "what")})),
 }
+_HAD = shape("Had", {"grant": str, **of(Instant | None, "from", "until")})
+_NOT_MERGED = shape("NotMerged", {"pull": int, "what": str})
 Check = output(
     "check",
     {
@@ -287,7 +289,9 @@ OUTPUTS: dict[str, type[BaseModel]] = {
         "ledger-outbox", {**of(str, "path", "why", "hint", "set_aside"), "receipts": many(_WAITING)}
     ),
     "check": Check,
-    "explain": output("explain", {**_DECISION, "grants": many(Grant)}),
+    "explain": output(
+        "explain", {**_DECISION, "grants": many(Grant), "had": many(_HAD), "not_merged": many(_NOT_MERGED)}
+    ),
     "policy-test": output(
         "policy-test", {"passed": bool, "untried": Texts, "unseen": many(_UNSEEN), "cases": many(_CASE)}
     ),

@@ -278,6 +278,20 @@ def basis_lines(rules: Rules, grant: Grant, requester: str, held: Held, after: s
     return lines
 
 
+def basis_data(held: Held) -> dict[str, Any]:
+    """Return what facts of the past rest on as plain data."""
+    had: list[dict[str, str | None]] = [
+        {"grant": one.grant, "from": None, "until": None} for one in held.role if one.window is None
+    ]
+    had += [
+        {"grant": one.grant, "from": format_instant(part.start), "until": format_instant(part.end)}
+        for one in held.role
+        if one.window is not None
+        for part in one.window.intervals
+    ]
+    return {"had": had, "not_merged": [one._asdict() for one in held.denials]}
+
+
 def decision_data(catalogue: Catalogue, grant: Grant, decision: Decision) -> dict[str, Any]:
     """Return a decision as plain data, version 1."""
     span = grant.span
@@ -308,6 +322,7 @@ def decision_data(catalogue: Catalogue, grant: Grant, decision: Decision) -> dic
             for r in ordered(decision.needs)
         ],
         "unread": list(decision.unread),
+        "untold": list(decision.untold),
         "traces": [plain(trace) | {"values": dict(trace.values)} for trace in decision.traces],
         "window": str(grant.span.window) if grant.span.window is not None else format_duration(grant.span.length),
         "until": format_instant(grant.span.window.end) if grant.span.window is not None else None,

@@ -249,7 +249,7 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
     from daypass.core.policy.decision import Request, decide
     from daypass.core.state import draft_state
     from daypass.views.data import grant_data
-    from daypass.views.policy.decision import decision_data, explain_text
+    from daypass.views.policy.decision import basis_data, decision_data, explain_text
 
     if grant.endswith(SUFFIX):
         place = repo.folder / grant
@@ -275,7 +275,7 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
     state = _state(repo, read, at, draft_state(read, decision, repo.policy, who))
     if output == "json":
         told = {"grants": [grant_data(state, at)]}
-        show_data(decision_data(repo.policy.catalogue, read, decision) | told)
+        show_data(decision_data(repo.policy.catalogue, read, decision) | basis_data(held) | told)
     else:
         show(explain_text(repo.policy, read, decision, requester=who, at=at, state=state) + basis)
     return ExitCode.DENIED if decision.denials else ExitCode.OK
