@@ -103,10 +103,10 @@ def check_sponsors(files: Sequence[_File], subjects: Mapping[str, Subject]) -> N
 def _check_people(
     file: _File, subjects: Mapping[str, Subject], said: str | list[str] | tuple[()], whose: str, vendor: str, *at: Key
 ) -> None:
-    people = [handle for handle, subject in subjects.items() if subject.is_person]
     for index, handle in enumerate(people_in(said)):
         where = (*at, "sponsor") if isinstance(said, str) else (*at, "sponsor", index)
-        if handle not in people:
+        if handle not in subjects or not subjects[handle].is_person:
+            people = [name for name, subject in subjects.items() if subject.is_person]
             hint = near(handle, people, "sponsors are people of the directory")
             file.fault(
                 "unknown-sponsor", where, f"the sponsor of {whose}, {handle!r}, is no person of the directory", hint
