@@ -47,6 +47,12 @@ def test_the_same_policies_say_the_same():
         (ONE, "  - {id: yes, when: 'true', approve: automatically}\n", {"asks fewer"}, True),
         (ONE, ONE.replace("}}]", "}, escalate: {after: 4h, to: group:security}}]"), {"asks fewer"}, True),
         (ONE.replace("}}]", "}, escalate: {after: 4h, to: group:security}}]"), ONE, {"asks more"}, False),
+        (
+            ONE.replace("}}]", "}, escalate: {after: 4h, to: group:security}}]"),
+            ONE.replace("}}]", "}, escalate: [{after: 3h, to: group:security}, {after: 2d, close: true}]}]"),
+            {"asks fewer"},
+            True,
+        ),
     ],
 )
 def test_each_way_in_which_a_decision_may_move(before, after, expected, looser):
