@@ -213,7 +213,11 @@ def test_a_request_after_the_end_of_an_agreement_is_denied_with_each_that_is_ove
         "the data-processing agreement with acme, vera's vendor, holds until 2026-11-25T00:00:00Z only, and the request was "
         "opened at 2026-12-01T00:00:00Z"
     )
-    assert denials[1].hint == "extend the agreement in policies/directory first"
+    assert (denials[1].message, denials[1].hint) == (
+        "the agreement with acme, vera's vendor, holds until 2026-12-01T00:00:00Z only, and the request was opened at "
+        "2026-12-01T00:00:00Z",
+        "extend the agreement in policies/directory first",
+    )
 
 
 def test_a_merged_grant_that_an_agreement_no_longer_covers_is_no_fault_of_its_file() -> None:
