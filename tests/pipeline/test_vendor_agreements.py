@@ -183,6 +183,13 @@ def test_an_audit_tells_all_of_a_vendor_years_later(access: Access) -> None:
     assert [(one["by"], one["for"], one["at"]) for one in row["approvals"] if one["by"] == "erin"] == [
         ("erin", "sponsor", T("10:03"))
     ]
+    then = access.run("audit", "vendor", "helpdesk", "--at", T("10:30")).out
+    assert (
+        "agreement    from 2026-01-01T00:00:00Z until 2036-12-31T00:00:00Z: holds" in then
+    )  # by main's directory of then
+    assert f"1 grant not over:\n  {grant}: readonly on orders-db for frank, until 2026-11-20T12:04:00Z; live; " in then
+    before = access.run("audit", "vendor", "helpdesk", "--at", T("09:00")).out
+    assert "Given so far: 0" in before
     csv = access.run("audit", "vendor", "helpdesk", "--format", "csv").out
     assert csv.startswith("grant,subject,resource,role,purpose,ticket,")
     assert grant in csv

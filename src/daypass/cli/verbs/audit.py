@@ -196,7 +196,8 @@ def case(repo: AccessRepository, ticket: str, at: datetime, output: str) -> Code
 def vendor(repo: AccessRepository, vendor: str, at: datetime, output: str) -> None:
     """Tell all of a VENDOR: agreements, sponsors, workers, live grants, and every grant of the past with who approved it.
 
-    Whoever worked for it when they were given access is told of, though they may not any more. From git and the ledger alone.
+    Whoever worked for it when they were given access is told of, though they may not any more. From git and the ledger alone,
+    as of the instant that is asked about.
 
     \b
     daypass audit vendor helpdesk

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from msgspec import Struct
+
 from daypass.core.audit.access import Words
 from daypass.core.audit.selection import Selection
 from daypass.core.audit.vendors import GivenGrant, VendorAnswer, Worker, admissions, endings
@@ -12,16 +14,25 @@ from daypass.core.errors import EdgeError, UsageError
 from daypass.core.finding import near
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission
+from daypass.core.ledger.standing import Standing, fold
+from daypass.core.plan import Reason
+from daypass.core.planning.compute import ClaimMaker
+from daypass.core.policy.policies import Policy
+from daypass.core.record import replace
 from daypass.core.state import GrantState, Overview
-from daypass.pipeline.apply.current import claims_on
+from daypass.pipeline.apply.current import last_policies
 from daypass.pipeline.audit.questions import Index, history
 from daypass.pipeline.context import Context
 
 
 def audit_vendor(context: Context, index: Index, name: str, *, at: datetime) -> VendorAnswer:
-    """Tell all of a vendor. Raises UsageError for one that neither main's directory nor what was given has."""
+    """Tell all of a vendor, as of an instant: by what the ledger had then, and by main's directory of then.
+
+    Raises UsageError for one that neither that directory nor what was given has.
+    """
     sources = index.follow(at)
-    directory = context.policy_at(context.tip).catalogue.directory
+    known = _Known.at(context, index, at)
+    directory = known.policy.catalogue.directory
     told = _Workers(context, name)
     mine = [(sequence, one) for sequence, one in admissions(index.all_receipts(), at) if told.works(one)]
     now = {subject.handle: Worker.of(subject) for subject in directory.subjects.values() if subject.vendor == name}
@@ -38,7 +49,7 @@ def audit_vendor(context: Context, index: Index, name: str, *, at: datetime) -> 
     words: dict[tuple[GrantId, str], Words] = {}
     for event in events:
         words |= {(grant, event.commit): event.words for grant in event.grants if event.words != Words()}
-    states = _states(context, {one.grant for _, one in mine}, at)
+    states = known.states({one.grant for _, one in mine}, at)
     latest = {one.grant: sequence for sequence, one in mine}
     given = [
         GivenGrant(
@@ -69,13 +80,35 @@ def _why_over(one: Admission, states: Mapping[GrantId, GrantState], why: Mapping
     return why.get(one.grant) or (state.why if state is not None else "its file is gone from main")
 
 
-def _states(context: Context, grants: set[GrantId], at: datetime) -> dict[GrantId, GrantState]:
-    """Return how those of some grants stand that the ledger has now."""
-    standing = context.standing
-    rows = [row for row in standing.admitted() if row.grant in grants]
-    held = {row.entitlement: standing.holdings[row.entitlement] for row in rows if row.entitlement in standing.holdings}
-    overview = Overview(at, (), rows, held, claims=claims_on(context, rows))
-    return {state.grant: state for state in overview.granted}
+class _Known(Struct, frozen=True):
+    """What the ledger adds up to at an instant, main's policies of then, and those that ends are taken from."""
+
+    standing: Standing
+    policy: Policy
+    read: Policy
+
+    @classmethod
+    def at(cls, context: Context, index: Index, at: datetime) -> _Known:
+        standing, tip = context.standing, context.tip
+        if standing.at is None or standing.at <= at:
+            return cls(standing, context.policy_at(tip), last_policies(context, standing, tip))
+        past = fold(receipt for receipt in index.all_receipts() if receipt.run_at <= at)
+        main = Oid(past.main) if past.main and context.history.find(past.main) is not None else tip
+        return cls(past, context.policy_at(main), last_policies(context, past, main))
+
+    def states(self, grants: set[GrantId], at: datetime) -> dict[GrantId, GrantState]:
+        """Return how those of some grants stand that the ledger has."""
+        standing = self.standing
+        maker = ClaimMaker(self.policy, self.read, standing.holdings)
+        rows = [row for row in standing.admitted() if row.grant in grants]
+        ended = {name: one.bound for name, one in standing.ends.items()}
+        claims = {row.grant: maker.claim(row, ended.get(row.grant, "")) for row in rows}
+        stopped = {name: replace(claims[name], blocked=Reason.REVOKED) for name in standing.revoked if name in claims}
+        held = {
+            row.entitlement: standing.holdings[row.entitlement] for row in rows if row.entitlement in standing.holdings
+        }
+        overview = Overview(at, (), rows, held, claims=claims | stopped)
+        return {state.grant: state for state in overview.granted}
 
 
 class _Workers:
