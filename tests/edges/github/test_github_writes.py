@@ -549,6 +549,18 @@ def test_a_closing_whose_answers_are_lost_comes_about_with_one_comment(world: Wo
     assert len(world.repo.comments) == 1
 
 
+def test_a_closing_that_was_cut_off_says_why_once(world: World) -> None:
+    number = world.opened("alice")
+    body = {"message": "Server Error"}
+    world.double.faults.add("PATCH", f"{ROOT}/pulls/{number}", status=500, body=body, times=9)
+    with pytest.raises(EdgeError):
+        world.forge("app").close(number, reason="late", at=AT)
+    world.double.faults.clear()
+    world.forge("app").close(number, reason="late", at=AT)
+    assert world.ask("bob", "GET", f"/pulls/{number}")["state"] == "closed"
+    assert [comment.body for comment in world.repo.comments.values()] == ["Closed: late."]
+
+
 def test_what_is_merged_is_not_closed(world: World) -> None:
     number = world.opened("alice")
     world.squashed(number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import shlex
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from daypass.core.errors import ConflictError, EdgeError, NoMergeError, RefusedE
 from daypass.core.finding import shown
 from daypass.core.forge import Merge, Pull, Review
 from daypass.core.ids import ABSENT, Oid
+from daypass.core.window import format_instant
 from daypass.edges.forges.branches import OURS, branch_ref, moved, nothing_new, requested
 from daypass.edges.forges.github.answers import MAIN, ApiError, Fields
 from daypass.edges.forges.github.reading import GitHubReader, me
@@ -151,11 +152,17 @@ class GitHubForge(GitHubReader):
         self._tidy(fields, head)
         return merge
 
-    def close(self, number: int, *, reason: str, at: datetime) -> None:  # noqa: ARG002  (GitHub's clock counts)
-        """Say why in a comment, then close an open pull request without merging it. Its branch stays."""
+    def close(self, number: int, *, reason: str, at: datetime) -> None:
+        """Say why in a comment, then close an open pull request without merging it. Its branch stays.
+
+        Where a run that was cut off in between has said it, within a day, it is not said again.
+        """
         self._open_pull(number)
+        said, path = f"Closed: {reason}.", f"{self._root}/issues/{number}/comments"
+        lately = self._api.get(path, since=format_instant(at - timedelta(days=1)), per_page=100)
         try:
-            self._api.send("POST", f"{self._root}/issues/{number}/comments", {"body": f"Closed: {reason}."})
+            if not any(comment["body"] == said for comment in lately):
+                self._api.send("POST", path, {"body": said})
         except ApiError as error:
             if not error.unsure:
                 raise
