@@ -46,3 +46,13 @@ def test_a_pull_request_that_would_break_a_promise_is_refused_by_check(access: A
     access.commit("Longer")
     said = access.run("check", "--base", "main", "--head", "longer", *AT, expect=10).out
     assert "[promise-broken]" in said
+
+
+def test_lint_says_what_is_odd_and_what_is_wrong(access: Access) -> None:
+    said = access.run("policy", "lint", *AT).out
+    assert "[rule-shadowed]" in said
+    assert said.endswith("Looked at the policies at the work tree: 0 wrong, 1 thing odd.\n")
+    assert json.loads(access.run("policy", "lint", "--revision", "main", "--format", "json", *AT).out)["findings"]
+    file = "policies/purposes/incident.yaml"
+    access.write(file, (access.top / file).read_text().replace("max_duration: 4h", "max_duration: 25h"))
+    assert "[purpose-out-of-reach]" in access.run("policy", "lint", *AT, expect=10).out

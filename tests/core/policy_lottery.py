@@ -60,7 +60,7 @@ _OF_DECISION = (
     '"owners" in decision.sources',
     "decision.approvals == 1",
 )
-_LENGTHS = tuple(timedelta(hours=hours) for hours in (1, 2, 3, 4, 5))
+_LENGTHS = tuple(timedelta(minutes=minutes) for minutes in (30, 60, 120, 180, 240, 270, 300))
 _ENOUGH = 3
 _PEOPLE = """version: 1
 people:

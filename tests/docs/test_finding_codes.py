@@ -44,7 +44,15 @@ _NO_CODES = frozenset(
         *("verify-commit", "ssh-add", "ssh-keygen"),
         # names of outputs
         *("audit-access", "audit-case", "audit-history", "audit-serial", "audit-stats", "audit-vendor", "audit-verify"),
-        *("policy-who-can", "policy-why-not", "policy-diff", "policy-replay", "policy-prove", "calendar-show"),
+        *(
+            "policy-who-can",
+            "policy-why-not",
+            "policy-diff",
+            "policy-replay",
+            "policy-prove",
+            "policy-lint",
+            "calendar-show",
+        ),
         *("ledger-outbox", "ledger-rekey", "ledger-restore", "ledger-revoke-key", "ledger-settle"),
         # encodings, names of schemas and branches, an example in a schema
         *("utf-8", "utf-8-sig", "policy-test", "daypass-ledger", "orders-db", "on-call", "rota-show"),

@@ -129,6 +129,27 @@ def check_worktree(repo: AccessRepository, paths: list[Path], at: datetime | Non
     )
 
 
+def lint_policies(repo: AccessRepository, revision: str, at: datetime) -> Checked:
+    """Return what a check finds in policies, of a commit or of the work tree, and what is odd about them taken together."""
+    from daypass.core.policy.analysis.lint import lint
+    from daypass.core.policy.analysis.prove import broken_promises
+    from daypass.pipeline.judge.check import check_policies
+
+    commit = repo.history.resolve(revision) if revision else None
+    policy = repo.policy_at(commit) if commit is not None else repo.worktree_policy()
+    top = repo.top.resolve()
+
+    def read(file: str) -> bytes:
+        if commit is None:
+            return (top / file).read_bytes()
+        return next(
+            raw for entry, raw in repo.history.files(commit, file.rpartition("/")[0], lambda one: one.path == file)
+        )
+
+    found, _ = check_policies((*lint(policy, at), *broken_promises(policy, at)), policy, check_settings, read)
+    return Checked(commit or "the work tree", 0, 0, found)
+
+
 _AHEAD = 2
 """How many portions each worker may be ahead of the one that is being looked at; bounds memory."""
 

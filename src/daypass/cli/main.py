@@ -36,7 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "policy": (
         "verbs.policies.policy:policy",
-        "work with the rules: policy test, prove, diff, replay, who-can, why-not",
+        "work with the rules: policy test, lint, prove, diff, replay, who-can, why-not",
     ),
     "show": ("verbs.review:show", "show a pull request whole: what it asks for, does, and waits for"),
     "approve": ("verbs.review:approve", "approve a pull request as the acting person"),

@@ -297,6 +297,7 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     ),
     "catalogue": output("catalogue", {"subject": str, "roles": many(shape("AskedRole", _ASKED_ROLE))}),
     **{name: output(name, {"looked": many(_LOOKED_AT), "unread": int}) for name in ("policy-diff", "policy-replay")},
+    "policy-lint": output("policy-lint", {"where": str, "findings": many(Finding)}),
     "policy-prove": output("policy-prove", {"promises": many(_PROMISE)}),
     "policy-who-can": output(
         "policy-who-can",

@@ -162,13 +162,13 @@ def check_tree(
         done += len(unread) + len(known)
         progress(done, files, "grants")
     read = partial(_contents, history, revision)
-    return Checked(revision, files, files - fresh, *_with_policies(findings, policy, fits, read))
+    return Checked(revision, files, files - fresh, *check_policies(findings, policy, fits, read))
 
 
-def _with_policies(
+def check_policies(
     found: Iterable[Finding], policy: Policy, fits: Fits, read: Callable[[str], bytes]
 ) -> tuple[tuple[Finding, ...], int]:
-    """Return what is wrong with grants and policies, and how many grants could not be judged for that."""
+    """Return what is found and what is wrong with policies, and how many grants could not be judged for that."""
     from daypass.core.policy.analysis.probe import probe  # noqa: PLC0415  (who asks for what is live alone needs none of it)
 
     return causes_first(
@@ -230,7 +230,7 @@ def check_files(
             findings += verdict
     findings += check_names(paths)
     findings += _duplicates(seen)
-    return Checked(where, len(paths), 0, *_with_policies(findings, policy, fits, read))
+    return Checked(where, len(paths), 0, *check_policies(findings, policy, fits, read))
 
 
 def _duplicates(seen: Mapping[str, tuple[str, bytes]]) -> Iterator[Finding]:

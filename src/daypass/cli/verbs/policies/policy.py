@@ -71,6 +71,34 @@ def prove(repo: AccessRepository, revision: str, at: datetime, output: str) -> C
     return ExitCode.OK if all(proof.kept for proof in proofs) else ExitCode.INVALID
 
 
+@verb("lint", group=policy, follow=False, formats=("text", "json", "github", "sarif"))
+@click.option(
+    "--revision", metavar="REV", default="", help="Look at the policies of a commit in place of the work tree."
+)
+def policy_lint(repo: AccessRepository, revision: str, at: datetime, output: str) -> Codes:
+    """Say all that is wrong or odd about policies: what `check` finds in them, and what shows only in rules taken together.
+
+    Rules that always apply, that change no decision, or that deny a role to everybody; approvers who are just those that
+    they approve; tests that expect a rule which there is not. Exit 10 where something is wrong; what is odd is a warning.
+
+    \b
+    daypass policy lint
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.cli.checking import lint_policies
+    from daypass.views import findings as views
+    from daypass.views.findings import count
+
+    found = lint_policies(repo, revision, at)
+    if output != "text":
+        click.echo(views.findings_for(output, found.findings, where=found.where), nl=False)
+    else:
+        click.echo(views.findings_text(found.findings), nl=False)
+        wrong = sum(1 for finding in found.findings if finding.is_error)
+        odd = len(found.findings) - wrong
+        click.echo(f"Looked at the policies at {found.where}: {wrong} wrong, {count(odd, 'thing')} odd.")
+    return found.exit_code
+
+
 _resource = click.argument("resource", type=Named("resource"))
 _role = click.argument("role", type=Named("role"))
 

@@ -25,6 +25,12 @@ from daypass.core.policy.rules import Rule, Rules
 from daypass.core.record import replace
 
 
+def unchanged(before: Policy, after: Policy, at: datetime) -> bool:
+    """Say whether it is sure that two policies, which differ in rules alone, decide alike on every request."""
+    here = _Between(before, after, at)
+    return next(here.differences(), None) is None and not here.sampled
+
+
 def between(before: Policy, after: Policy, at: datetime) -> Compared:
     """Compare two policies over every request from an instant on; where more than rules differ, over some of them."""
     return _Between(before, after, at).compared() if rules_alone(before, after) else search(before, after, at)
@@ -117,15 +123,23 @@ class _Between:
 
     def compared(self) -> Compared:
         gathered = PolicyComparison()
+        for found in self.differences():
+            gathered.add(found)
+        cases, sampled = self._branching.cases, self.sampled
+        return replace(gathered.result(), tried=cases, possible=cases, decided=TOO_MANY not in sampled, sampled=sampled)
+
+    @property
+    def sampled(self) -> tuple[str, ...]:
+        """What only samples were tried of."""
+        return tuple(sorted(self._branching.sampled))
+
+    def differences(self) -> Iterator[PolicyDifference]:
+        """Yield each way in which requests move, part by part."""
         for region in self._moving():
             for alone in (True, False):
                 people = tuple(point for point in region[WHO] if (point.part[0] == point.part[1]) is alone)
                 part = (*region[:WHO], people, *region[WHO + 1 :])
-                for found in self._ways(part):
-                    gathered.add(found)
-        sampled = tuple(sorted(self._branching.sampled))
-        cases = self._branching.cases
-        return replace(gathered.result(), tried=cases, possible=cases, decided=TOO_MANY not in sampled, sampled=sampled)
+                yield from self._ways(part)
 
     def _moving(self) -> Iterator[Region]:
         """Yield the parts of the space in which rules come to something else."""

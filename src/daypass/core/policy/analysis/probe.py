@@ -97,7 +97,7 @@ def _out_of_reach(policy: Policy) -> Iterator[Finding]:
             most = format_duration(max(roles))
             message = f"{format_duration(purpose.max_duration)} is longer than the {most} that any role allows"
             place = Place(f"policies/purposes/{name}.yaml", path="max_duration")
-            yield Finding("purpose-out-of-reach", place, message, f"write at most {most}", Severity.WARNING)
+            yield Finding("purpose-out-of-reach", place, message, f"write at most {most}")
 
 
 def probe(policy: Policy) -> tuple[Finding, ...]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import product
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from daypass.core.bounds.vendors import AGREED, DATA, OVER, PROCESSED, PURPOSE, RESOURCE, UNSAID
-from daypass.core.policy.analysis.space import LENGTH, START, WHAT, Point, Region, Space
+from daypass.core.policy.analysis.space import LENGTH, START, WHAT, WHEN, WHO, Point, Region, Space
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure
 from daypass.core.policy.decision import Denial
 from daypass.core.policy.policies import Policy
@@ -38,6 +39,8 @@ _LASTING = frozenset(
 """Denials that hold at every later time as well, and for a longer access too."""
 SHORTAGE = frozenset({"no-approvers", "too-few-approvers"})
 """Denials that go by what is asked for, and by whom."""
+_OF_REST = SHORTAGE | {"ticket-form", "too-long", "beyond-engagement", "beyond-retention", AGREED, PROCESSED}
+"""Denials that another text, or length, or what is asked for, may be free of."""
 _OF_PEOPLE = SHORTAGE | {"not-asked-by", "not-asked-for-them"}
 """Denials that hold at every later time where who stands where does not change with it."""
 
@@ -61,7 +64,8 @@ class Branching:
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self._lasting = lasting(space.policy)
+        self._lasting = lasting(space.policy, space.at)
+        self._barred: set[tuple[str, ...]] = set()
         self.sampled: set[str] = set()
         self.cases = 0
         self._answers: dict[tuple[str, tuple[str, ...], _Key], Answer] = {}
@@ -180,13 +184,20 @@ class Branching:
         final = self._lasting if asking is None else self._lasting - SHORTAGE  # else others here may ask for less
         told = False
         for points in candidates(region):
+            what, people = points[WHAT].part, points[WHO].part
+            kind = (what.resource, what.role, what.purpose, *people)
+            if kind in self._barred:
+                continue
             self.cases += 1
             if self.full:
                 return None
             seen = look(points)
             if seen.found is not None:
                 return seen.found
-            if not seen.denials or any(denial.code in final for denial in seen.denials):
+            codes = {denial.code for denial in seen.denials}
+            if codes & (self._lasting - _OF_REST) and points[WHEN].part[0] == self.space.at:
+                self._barred.add(kind)
+            if not codes or codes & final:
                 continue
             told = True
             by = next((left[denial.rule] for denial in seen.denials if denial.rule in left), None)
@@ -222,16 +233,17 @@ def candidates(region: Region) -> Iterator[tuple[Point, ...]]:
             yield what, who, when, beside, text, kind
 
 
-def lasting(policy: Policy) -> frozenset[str]:
-    """Return the codes of denials that hold at every later time, and of longer access too."""
+def lasting(policy: Policy, at: datetime) -> frozenset[str]:
+    """Return the codes of denials that hold at every time later than an instant, and of longer access too."""
     catalogue = policy.catalogue
     directory = catalogue.directory
     named = {one.manager for one in directory.subjects.values()}
     named |= {sponsor for handle in directory.subjects for sponsor in directory.sponsors_of(handle)}
     # Where one of these leaves the next one up stands in, and whose vendor's agreement is still to begin may approve then.
     known = [directory.subjects[handle] for handle in named if handle in directory.subjects]
-    leaving = any(gone_at(catalogue, one) is not None for one in known)
-    coming = any(begins_at(catalogue, one) is not None for one in directory.subjects.values())
+    leaving = any((left := gone_at(catalogue, one)) is not None and left > at for one in known)
+    starts = (begins_at(catalogue, one) for one in directory.subjects.values())
+    coming = any(start is not None and start > at for start in starts)
     changes = catalogue.rotas or directory.deputies or leaving or coming
     return _LASTING | (frozenset() if changes else _OF_PEOPLE)
 

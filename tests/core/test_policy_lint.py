@@ -1,0 +1,79 @@
+"""What is odd about rules taken together, decided over every request."""
+
+from __future__ import annotations
+
+import pytest
+from policy_samples import AT, FILES, RESOURCE, RULES, policy, rules
+
+from daypass.core.policy.analysis import lint as module
+from daypass.core.policy.analysis.lint import lint
+from daypass.core.policy.policies import Policy
+
+ASK = "require: [{approvals: {at_least: 1, from: owners}}]"
+
+
+def codes(found: Policy) -> list[tuple[str, str]]:
+    """Return the codes of what is found, with what each says first."""
+    return [(one.code, one.message.partition(":")[0].partition(",")[0]) for one in lint(found, AT)]
+
+
+def test_the_samples_have_nothing_odd() -> None:
+    assert codes(policy()) == []
+    assert lint(policy(daypass="version: 2\n"), AT) == ()
+
+
+def test_a_rule_that_always_applies_and_one_that_changes_nothing_are_named() -> None:
+    always = "  - {id: all, when: 'grant.duration > duration(\"0s\")', require: [{approvals: {at_least: 2, from: owners}}]}\n"
+    shadowed = f"  - {{id: some, when: 'grant.role == \"admin\"', {ASK}}}\n"
+    never = f"  - {{id: never, when: 'resource.environment == \"development\"', {ASK}}}\n"
+    assert codes(rules(always + shadowed + never)) == [
+        ("rule-always-applies", "rule all always applies"),
+        ("rule-shadowed", "rule some changes no decision"),
+    ]
+
+
+def test_a_purposes_rule_and_what_is_only_searched_are_not_said_to_apply_always() -> None:
+    loose = '  - {id: loose, when: \'grant.duration + duration("1h") > duration("0s")\', deny_unless: \'grant.role != "admin"\'}\n'
+    assert "rule-always-applies" not in {code for code, _ in codes(rules(loose))}
+
+
+def test_rules_that_contradict_each_other_leave_a_role_to_nobody() -> None:
+    against = (
+        "  - {id: short, when: 'grant.role == \"admin\"', deny_unless: 'grant.emergency'}\n"
+        "  - {id: calm, when: 'grant.role == \"admin\"', deny_unless: '!grant.emergency'}\n"
+    )
+    found = [one for one in lint(rules(against), AT) if one.code == "role-never-given"]
+    assert [one.message for one in found] == ["nobody is ever given role admin of orders-db, whoever asks: calm, short"]
+    assert found[0].place.file == "policies/resources/orders-db.yaml"
+
+
+def test_approvers_who_are_just_those_they_approve_are_pointed_at() -> None:
+    among = f"  - {{id: among, when: '\"dba\" in subject.groups', {ASK}}}\n"
+    assert (
+        "approvers-are-subjects",
+        "everybody who can give what rule among asks of owners is one of those it is asked for",
+    ) in codes(rules(among))
+    others = among.replace("from: owners", "from: group:security")
+    assert "approvers-are-subjects" not in {code for code, _ in codes(rules(others))}
+    above = among.replace("from: owners", "from: manager")
+    assert "approvers-are-subjects" not in {code for code, _ in codes(rules(above))}
+
+
+def test_a_case_that_expects_a_rule_that_there_is_not_is_found() -> None:
+    case = (
+        "version: 1\ncases:\n  - name: one\n    request: {subject: alice, resource: wiki, role: editor, window: {duration: 1h}}\n"
+        "    at: 2026-11-20T10:00:00Z\n    expect: {denied: [restricted-in-ofice-hours, too-long]}\n"
+    )
+    found = policy(tests_main=case)
+    assert [(one.code, one.hint) for one in lint(found, AT)] == [
+        ("unknown-rule", "did you mean restricted-in-office-hours?")
+    ]
+
+
+def test_of_very_many_rules_none_is_tried_against_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_RULES", 1)
+    twice = f"  - {{id: one, when: 'grant.role == \"admin\"', {ASK}}}\n  - {{id: two, when: 'grant.role == \"admin\"', {ASK}}}\n"
+    assert codes(rules(twice)) == []
+    assert "wiki" in FILES["policies/resources/wiki.yaml"].lower()
+    assert RESOURCE in FILES.values()
+    assert RULES in FILES.values()
