@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MOST = 10_000
 """How many meanings are remembered."""
 
-_PARTS = 5
+_PARTS = 6
 _ASKED = 4
 """How many words ``can SUBJECT RESOURCE ROLE`` are."""
 
@@ -82,14 +82,17 @@ def holds(folder: Path, subject: str, resource: str, role: str) -> tuple[tuple[s
     if len(found) != _PARTS:
         found = _work_out(folder, subject, resource, role)
         answers.keep("can", "\0".join(found), key, most=_MOST)
-    kind, store, target, principal, privilege = found
-    asked = (target, resource, principal, privilege)
+    kind, store, target, principal, privilege, names = found
+    # What was given before the resource was renamed stands under the name that it had.
+    ways = [(target, name, principal, privilege) for name in names.split("\n")]
     if kind == "embedded":
         from daypass.edges.targets.embedded.store import holds as is_held
 
         # Its four fields alone: importing Entitlement would cost more than all the rest.
-        return asked, is_held(state / store, asked)
-    return asked, _ask_target(folder, asked)
+        held = next((asked for asked in ways if is_held(state / store, asked)), None)
+    else:
+        held = _ask_target(folder, ways)
+    return held or ways[0], held is not None
 
 
 def _place(folder: Path) -> tuple[str, Path]:
@@ -118,6 +121,7 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> list[str]
 
     repo = AccessRepository(folder)
     catalogue = repo.policy.catalogue
+    subject, resource, role = catalogue.renames.of(subject, resource, role)
     place = catalogue.resources.get(resource)
     if repo.policy.holes and (place is None or role not in place.roles or not catalogue.principal(subject, place)):
         # What looks like a slip may be what the broken file would have said.
@@ -137,18 +141,22 @@ def _work_out(folder: Path, subject: str, resource: str, role: str) -> list[str]
     target = catalogue.settings.targets[place.target]
     # Relative to the state folder: a repository that is moved or copied asks its own store.
     store = str(read_options(target)) if target.kind == "embedded" else ""
-    return [target.kind, store, target.name, principal, canonical(dict(level.privilege))]
+    names = "\n".join((place.name, *place.was))
+    return [target.kind, store, target.name, principal, canonical(dict(level.privilege)), names]
 
 
-def _ask_target(folder: Path, entitlement: tuple[str, str, str, str]) -> bool:
+def _ask_target(folder: Path, ways: Sequence[tuple[str, str, str, str]]) -> tuple[str, str, str, str] | None:
+    """Return which of some entitlements of one target is there, None where none is."""
     from daypass.cli.repository import AccessRepository
     from daypass.core.plan import Entitlement
     from daypass.ports import Observing
 
-    target = AccessRepository(folder).targets()[entitlement[0]]
+    name = ways[0][0]
+    target = AccessRepository(folder).targets()[name]
     if isinstance(target, EdgeError):
         raise target
     if not isinstance(target, Observing):
         hint = "`daypass status` lists the grants that are live by the ledger"
-        raise EdgeError(f"nobody can see what access exists at target {entitlement[0]}", hint=hint)
-    return Entitlement(*entitlement) in target.observe()
+        raise EdgeError(f"nobody can see what access exists at target {name}", hint=hint)
+    there = target.observe()
+    return next((asked for asked in ways if Entitlement(*asked) in there), None)

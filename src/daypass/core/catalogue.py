@@ -17,6 +17,7 @@ from msgspec import Struct, field
 
 from daypass.core.bounds.limits import Limits
 from daypass.core.bounds.purposes import DetailField, Purpose
+from daypass.core.bounds.renames import Renames, known_as
 from daypass.core.bounds.vendors import ENGAGED, Vendor
 from daypass.core.calendar.calendars import Calendar
 from daypass.core.calendar.recurrence import RecurrenceError, window_of
@@ -24,6 +25,7 @@ from daypass.core.calendar.rota import Deputy, Rota
 from daypass.core.forge import FORGES, ForgeKind
 from daypass.core.grant import Bounded, Grant, Moments
 from daypass.core.ids import canonical, digest
+from daypass.core.record import replace
 from daypass.core.window import AccessBound, Bounds, Span, Window, format_instant, moment_of
 
 _V = TypeVar("_V")
@@ -50,6 +52,7 @@ class Role(Struct, frozen=True, dict=True):
     title: str = ""
     max_total: timedelta | None = None
     max_span: timedelta | None = None
+    was: tuple[str, ...] = ()
 
     @cached_property
     def privilege_text(self) -> str:
@@ -60,7 +63,7 @@ class Role(Struct, frozen=True, dict=True):
 class Resource(Struct, frozen=True):
     """One system that access is given to. ``target`` names one of the settings' targets.
 
-    ``says_data``: the file says what it holds, be it nothing.
+    ``says_data``: the file says what it holds, be it nothing. ``was`` are names that it had before.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Resource(Struct, frozen=True):
     exclusive: bool = False
     file: str = ""
     says_data: bool = False
+    was: tuple[str, ...] = ()
 
 
 class Subject(Struct, frozen=True):
@@ -83,7 +87,7 @@ class Subject(Struct, frozen=True):
     ``emails`` holds every address, lower case; ``login`` and ``forge_id`` are the forge's; ``keys`` are public SSH
     keys as in authorized_keys (type and base64, no comment); ``until`` is when the person's own engagement ends;
     ``identities`` maps a target's name or kind to the principal there. A workload has ``claims``, which its tokens
-    must carry, ``owners``, the groups that answer for it, and ``sponsors``, people who do.
+    must carry, ``owners``, the groups that answer for it, and ``sponsors``, people who do. ``was`` are handles of before.
     """
 
     handle: str
@@ -101,6 +105,7 @@ class Subject(Struct, frozen=True):
     claims: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     owners: tuple[str, ...] = ()
     sponsors: tuple[str, ...] = ()
+    was: tuple[str, ...] = ()
 
     @property
     def is_person(self) -> bool:
@@ -119,13 +124,15 @@ class Directory(Struct, frozen=True, dict=True):
     """People, workloads, groups and vendors.
 
     ``groups`` maps a group's name to the handles in it, includes followed. ``vendors`` are the sub-processors whose
-    people may receive access. ``deputies`` are by the handle of whose place they act in.
+    people may receive access. ``deputies`` are by the handle of whose place they act in. ``old_groups`` maps the names that
+    groups had before to those of today.
     """
 
     subjects: Mapping[str, Subject]
     groups: Mapping[str, frozenset[str]]
     vendors: Mapping[str, Vendor] = field(default_factory=lambda: MappingProxyType({}))
     deputies: Mapping[str, Deputy] = field(default_factory=lambda: MappingProxyType({}))
+    old_groups: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     # Made once: a request may name people a hundred thousand times. Of two with the same name the first is meant.
     @cached_property
@@ -278,6 +285,27 @@ class Catalogue(Struct, frozen=True, dict=True):
     def _meanings(self) -> dict[tuple[str, str], tuple[Resource, Role, str]]:
         return {}
 
+    @cached_property
+    def renames(self) -> Renames:
+        """What had another name before."""
+        roles = {
+            (resource.name, old): new
+            for resource in self.resources.values()
+            for old, new in known_as({name: role.was for name, role in resource.roles.items()}).items()
+        }
+        return Renames(
+            known_as({name: one.was for name, one in self.directory.subjects.items()}),
+            known_as({name: one.was for name, one in self.resources.items()}),
+            roles,
+        )
+
+    def by_todays_names(self, grant: Grant) -> Grant:
+        """Return a merged grant with its subject, resource and role as they are called today. Its id stays."""
+        if not self.renames:
+            return grant
+        subject, resource, role = self.renames.of(grant.subject, grant.resource, grant.role)
+        return replace(grant, subject=subject, resource=resource, role=role)
+
     def principal(self, handle: str, resource: Resource) -> str:
         """Return who a subject is at the resource's target: the identity under the target's name, then under its kind.
 
@@ -310,8 +338,11 @@ class Catalogue(Struct, frozen=True, dict=True):
     def bounds(self, of: Bounded) -> Bounds:
         """Return everything that limits how long access lasts, or ends it. What bounds access stands here, and nowhere else.
 
-        Names that are not known bound nothing; a grant that names them is refused for that.
+        Names that are not known bound nothing; a grant that names them is refused for that. Old names are those of today.
         """
+        if self.renames:
+            subject, resource, role = self.renames.of(of.subject, of.resource, of.role)
+            of = of._replace(subject=subject, resource=resource, role=role)
         return Bounds(self._lengths(of.resource, of.role, of.purpose), self._ends(of), self._spans(of))
 
     def _lengths(self, resource: str, role: str, purpose: str) -> tuple[AccessBound[timedelta], ...]:
@@ -380,18 +411,22 @@ class Catalogue(Struct, frozen=True, dict=True):
         settings = self.settings
         return not settings.forge.vouches and settings.limits.unsigned == "refuse" and not subject.keys
 
-    def meaning(self, resource: Resource, role: Role) -> str:
-        """Return the digest of what a role gives: the target, how it is reached, and the privilege there."""
-        known = self._meanings.get((resource.name, role.name))
+    def meaning(self, resource: Resource, role: Role, called: str = "") -> str:
+        """Return the digest of what a role gives: the target, how it is reached, and the privilege there.
+
+        ``called`` is the old name by which a grant has the resource, "" for today's.
+        """
+        name = called or resource.name
+        known = self._meanings.get((name, role.name))
         if known is not None and known[0] is resource and known[1] is role:
             return known[2]
         target = self.settings.targets[resource.target]
         found = digest(
             {
-                "resource": resource.name,
+                "resource": name,
                 "target": {"name": target.name, "kind": target.kind, "options": dict(target.options)},
                 "privilege": role.privilege_text,
             }
         )
-        self._meanings[resource.name, role.name] = (resource, role, found)
+        self._meanings[name, role.name] = (resource, role, found)
         return found

@@ -177,6 +177,9 @@ class SettingsForm(TypedDict):
     ]
 
 
+Was = Annotated[list[Name], Field(min_length=1, description="names that it had before; merged grants go on by them")]
+
+
 class RoleForm(TypedDict):
     """A level of access. Without a privilege the target is told the role's name."""
 
@@ -187,6 +190,7 @@ class RoleForm(TypedDict):
     max_span: NotRequired[Annotated[Duration, Field(description="how long a window that recurs may be as a whole")]]
     title: NotRequired[Line]
     privilege: NotRequired[dict[Line, Any]]
+    was: NotRequired[Annotated[list[RoleName], Field(min_length=1, description="names that it had before")]]
 
 
 @with_config(ConfigDict(title="daypass resource"))
@@ -202,6 +206,7 @@ class ResourceForm(TypedDict):
     owners: Annotated[list[Name], Field(min_length=1)]
     retention_until: NotRequired[Moment]
     exclusive: NotRequired[bool]
+    was: NotRequired[Was]
     roles: Annotated[dict[RoleName, RoleForm], Field(min_length=1)]
 
 
@@ -227,6 +232,7 @@ class PersonForm(TypedDict):
         Annotated[dict[Name, Line], Field(description="who they are at a target, by its name or kind")]
     ]
     ssh_keys: NotRequired[Annotated[list[PublicKey], Field(description="public keys as in authorized_keys")]]
+    was: NotRequired[Was]
 
 
 People = Annotated[
@@ -255,6 +261,7 @@ class WorkloadForm(TypedDict):
     claims: NotRequired[dict[Line, Line]]
     identities: NotRequired[dict[Name, Line]]
     owners: NotRequired[list[Name]]
+    was: NotRequired[Was]
 
 
 AgreementForm = TypedDict("AgreementForm", {"from": Moment, "until": Moment})
@@ -286,6 +293,7 @@ class GroupForm(TypedDict):
     title: NotRequired[Line]
     members: NotRequired[list[Name]]
     include: NotRequired[list[Name]]
+    was: NotRequired[Was]
 
 
 DeputyForm = TypedDict("DeputyForm", {"by": Name, "from": Moment, "until": Moment})

@@ -80,7 +80,7 @@ def revoke(
     me = repo.acting_handle()
     parts, beyond, unread = propose.revocable(repo, repo.ends_by, subject=subject, resource=resource, by=me, at=instant)
     told = _Output(output)
-    if not parts and not beyond and propose.left_over(repo.standing, subject, resource):
+    if not parts and not beyond and propose.left_over(repo.ends_by, repo.standing, subject, resource):
         told.say("main has no such grant any more, and what it gave is still there")  # a run before this was cut short
         code = _take_away(repo, instant, told)
         told.print()

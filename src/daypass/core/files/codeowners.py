@@ -206,7 +206,8 @@ def wanted_lines(catalogue: Catalogue) -> tuple[Line, ...]:
     """
     strict = strictest(catalogue)
     rows = [("*", strict), ("/.github/", strict), ("/policies/", strict)]
-    rows += [(folder_pattern(f"grants/{r.name}"), r.owners) for r in catalogue.resources.values()]
+    folders = [(name, r.owners) for r in catalogue.resources.values() for name in (r.name, *r.was)]
+    rows += [(folder_pattern(f"grants/{name}"), owners) for name, owners in folders]
     rows += [(f"/policies/rotas/{rota.name}.yaml", rota.owners) for rota in catalogue.rotas.values()]
     named = [(pattern, _names(catalogue, groups)) for pattern, groups in rows]
     return tuple(Line(0, pattern, owners) for pattern, owners in named if owners)

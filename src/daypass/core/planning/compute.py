@@ -1,6 +1,7 @@
 """What proved grants give today, and what must change at the targets so that they equal it at one instant.
 
-A grant gives nothing whose role has come to mean something else since it was approved (invariant 2), and nothing after
+A grant gives nothing whose role has come to mean something else since it was approved (invariant 2); what is only called
+otherwise since (`Renames`) gives what it gave, under the name that the ledger has. And it gives nothing after
 the first end that bounds it (`Catalogue.bounds`): the data's retention, the subject's engagement, a moment of its own.
 
 A plan upholds invariants 1 (the union of all live grants is desired, so the end of one never takes what another still
@@ -75,10 +76,11 @@ class ClaimMaker:
         if key not in self._roles:
             self._roles[key] = self._meaning(resource, role)
         now = self._roles[key]
-        known = self._catalogue.directory.subjects.get(subject)
+        known = self._catalogue.directory.subjects.get(self._catalogue.renames.subject(subject))
         if now is None or known is None:
             return Claim(grant, entitlement, window, Reason.GRANT_INVALID)
-        principal = self._catalogue.principal(subject, self._catalogue.resources[resource])
+        there = self._catalogue.resources[self._catalogue.renames.resource(resource)]
+        principal = self._catalogue.principal(known.handle, there)
         if now != (meaning, entitlement.target, entitlement.privilege):
             return Claim(grant, entitlement, window, Reason.MEANING_MOVED)
         if principal != entitlement.principal:
@@ -99,7 +101,9 @@ class ClaimMaker:
         return Claim(proved.grant, proved.entitlement, cut or window, None if cut else Reason.BOUND, first.said)
 
     def _meaning(self, resource: str, role: str) -> tuple[str, str, str] | None:
-        gives = given(self._policy, "", resource, role)
+        """Say what a role gives by today's policies, which may have another name for it, or for its resource."""
+        _, name, level = self._catalogue.renames.of("", resource, role)
+        gives = given(self._policy, "", name, level, resource)
         return (gives[0], gives[1].target, gives[1].privilege) if gives is not None else None
 
 
@@ -112,13 +116,16 @@ def entitlement_in(catalogue: Catalogue, subject: str, resource: str, role: str)
     return Entitlement(found.target, resource, catalogue.principal(subject, found), level.privilege_text)
 
 
-def given(policy: Policy, subject: str, resource: str, role: str) -> tuple[str, Entitlement] | None:
-    """Return what a role means, by digest, and what somebody holds by it; None where policies do not say."""
+def given(policy: Policy, subject: str, resource: str, role: str, called: str = "") -> tuple[str, Entitlement] | None:
+    """Return what a role means, by digest, and what somebody holds by it; None where policies do not say.
+
+    ``called`` is the old name by which a grant has the resource, "" for today's.
+    """
     catalogue = policy.catalogue
     gives = entitlement_in(catalogue, subject, resource, role)
     if policy.broken or gives is None:
         return None
-    return catalogue.meaning(catalogue.resources[resource], catalogue.resources[resource].roles[role]), gives
+    return catalogue.meaning(catalogue.resources[resource], catalogue.resources[resource].roles[role], called), gives
 
 
 def compute(

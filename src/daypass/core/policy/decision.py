@@ -33,6 +33,7 @@ from daypass.core.policy.facts import beside_words, coming, of_history, printabl
 from daypass.core.policy.held import UNREAD, Held, held_too_long
 from daypass.core.policy.intervals import judge, too_long
 from daypass.core.policy.policies import Policy
+from daypass.core.policy.policies.renames import called_now
 from daypass.core.policy.requirement import Requirement, merge, resolve, sponsored
 from daypass.core.policy.rules import Rule, Verdict
 from daypass.core.policy.shortage import clock_runs_out, shortage
@@ -207,6 +208,7 @@ def static_denials(policy: Policy, grant: Grant, window: Window | None = None) -
     Meant for grants in bulk, merged ones too: a window that is over is no fault here, nor is what a bound ends at
     once. ``window`` is the one that the merge gave, where it is known; an absolute one is taken from the grant.
     """
+    grant = policy.catalogue.by_todays_names(grant)
     denials = [*_broken(policy), *_grant_denials(policy, grant)]
     known = window or grant.span.window
     denials += [Denial(*said) for said in to_come(_bounds(policy, grant, known), known)] if known is not None else []
@@ -245,13 +247,16 @@ def _grant_denials(policy: Policy, grant: Grant) -> list[Denial]:
     purpose = catalogue.purposes.get(grant.purpose)
     found: list[Denial] = []
     if subject is None:
-        hint = near(grant.subject, catalogue.directory.subjects, "add them to policies/directory")
+        hint = called_now("", grant.subject, catalogue.renames.subjects)
+        hint = hint or near(grant.subject, catalogue.directory.subjects, "add them to policies/directory")
         found.append(Denial("unknown-subject", f"there is no subject {grant.subject!r} in the directory", hint))
     if resource is None:
         found.append(_no_resource(policy, grant))
     elif grant.role not in resource.roles:
         offered = f"it offers {', '.join(sorted(resource.roles))}"
-        hint = "; ".join(part for part in (near(grant.role, resource.roles), offered) if part)
+        now = catalogue.renames.role(resource.name, grant.role)
+        likely = f"{grant.role} is called {now} now" if now != grant.role else near(grant.role, resource.roles)
+        hint = "; ".join(part for part in (likely, offered) if part)
         found.append(Denial("unknown-role", f"{resource.name} offers no role {grant.role!r}", hint))
     elif (resource.name, grant.role) in policy.unfit:
         why, _ = policy.unfit[resource.name, grant.role]
@@ -280,7 +285,8 @@ def _no_resource(policy: Policy, grant: Grant) -> Denial:
     if faults:
         message = f"the catalogue's file of {grant.resource} has faults: {faults[0].place}: {faults[0].message}"
         return Denial("resource-broken", message, faults[0].hint or "mend it first; daypass check lists all of them")
-    hint = near(grant.resource, policy.catalogue.resources, "resources are the files of policies/resources")
+    hint = called_now("", grant.resource, policy.catalogue.renames.resources)
+    hint = hint or near(grant.resource, policy.catalogue.resources, "resources are the files of policies/resources")
     return Denial("unknown-resource", f"there is no resource {grant.resource!r} in the catalogue", hint)
 
 

@@ -54,7 +54,10 @@ VOCABULARY: Mapping[str, tuple[VariableKind, str]] = {
     "subject.employment": (VariableKind.STRING, '"employee", "contractor" or "vendor"'),
     "subject.vendor": (VariableKind.STRING, 'the vendor that the subject works for, "" without one'),
     "subject.manager": (VariableKind.STRING, 'the handle of the subject\'s manager, "" without one'),
-    "subject.groups": (VariableKind.STRINGS, "the groups that hold the subject, included groups too"),
+    "subject.groups": (
+        VariableKind.STRINGS,
+        "the groups that hold the subject, included groups too, by the names that they had before as well",
+    ),
     "subject.live": (
         VariableKind.STRINGS,
         "what else the subject holds during any of the window, each as resource/role",
@@ -243,14 +246,14 @@ def vendor_facts(vendor: Vendor | None) -> dict[str, Any]:
     }
 
 
-def _role_facts(resource: Resource, role: Role) -> dict[str, Any]:
+def _role_facts(resource: Resource, role: Role, owners: list[str]) -> dict[str, Any]:
     return {
         "resource.name": resource.name,
         "resource.environment": resource.environment,
         "resource.classification": resource.classification,
         "resource.target": resource.target,
         "resource.data": list(resource.data),
-        "resource.owners": list(resource.owners),
+        "resource.owners": owners,
         "role.name": role.name,
         "role.max_duration": role.max_duration,
     }
@@ -273,9 +276,15 @@ class FactBook:
         self._subjects: dict[str, dict[str, Any]] = {}
         self._roles: dict[tuple[str, str], dict[str, Any]] = {}
         self._groups: dict[str, list[str]] = {}
-        for name in sorted(catalogue.directory.groups):
-            for handle in catalogue.directory.groups[name]:
-                self._groups.setdefault(handle, []).append(name)
+        directory = catalogue.directory
+        self._called: dict[str, list[str]] = {name: [name] for name in directory.groups}
+        for old, new in directory.old_groups.items():
+            self._called[new].append(old)
+        for name in sorted(directory.groups):
+            for handle in directory.groups[name]:
+                self._groups.setdefault(handle, []).extend(self._called[name])
+        if directory.old_groups:
+            self._groups = {handle: sorted(names) for handle, names in self._groups.items()}
 
     def of_grant(self, grant: Grant) -> dict[str, Any]:
         """Return every fact that needs no request. Subject, resource and role must be known."""
@@ -335,5 +344,6 @@ class FactBook:
         found = self._roles.get((resource, role))
         if found is None:
             known = self._catalogue.resources[resource]
-            found = self._roles[(resource, role)] = _role_facts(known, known.roles[role])
+            owners = [name for group in known.owners for name in self._called.get(group, [group])]
+            found = self._roles[(resource, role)] = _role_facts(known, known.roles[role], owners)
         return found

@@ -181,7 +181,14 @@ def may_ask_for(catalogue: Catalogue, access: Ending, at: datetime) -> bool:
 def entitled(
     catalogue: Catalogue, access: Ending, sources: Sequence[str], at: datetime, *, deputies: bool = True
 ) -> tuple[str, ...]:
-    """Return the people behind sources who are engaged at that instant, in the order of the sources, then their deputies."""
+    """Return the people behind sources who are engaged at that instant, in the order of the sources, then their deputies.
+
+    Of a merged grant the access may be by old names.
+    """
+    names = catalogue.renames
+    if names:
+        resource, subject = names.resource(access.resource), names.subject(access.subject)
+        access = Ending(resource, subject, names.subject(access.requester))
 
     def able(one: Subject) -> bool:
         return not catalogue.unheard(one) and not catalogue.absence(one.handle, at)

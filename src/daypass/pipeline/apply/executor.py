@@ -157,10 +157,11 @@ class Executor:
 
     def _keys(self, grants: Sequence[GrantId]) -> tuple[str, ...]:
         """Return the public keys of whom a change is for, as the directory of main has them now."""
-        subjects = self._found.policy.catalogue.directory.subjects
+        catalogue = self._found.policy.catalogue
         for grant in grants:
             admission = self._found.admitted.changed.get(grant) or self._found.standing.admission(grant)
-            subject = subjects.get(admission.subject) if admission is not None else None
+            handle = catalogue.renames.subject(admission.subject) if admission is not None else ""
+            subject = catalogue.directory.subjects.get(handle)
             if subject is not None:
                 return subject.keys
         return ()

@@ -189,7 +189,7 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
     holdings = _with_recovered(standing, recovered, handing, at)
     # What we set about to give and of which no receipt says that it came about.
     given = [*(c for c in standing.pending.values() if c.action is Action.ADD), *standing.voided.values()]
-    exclusive = frozenset(r.name for r in policy.catalogue.resources.values() if r.exclusive)
+    exclusive = frozenset(n for r in policy.catalogue.resources.values() if r.exclusive for n in (r.name, *r.was))
     strays = observed.entitlements - holdings.keys()
     plan = compute(
         inputs.claims,
@@ -246,8 +246,9 @@ def _judge_voided(inputs: Inputs, standing: Standing, observed: Observed) -> Jud
     # What a window that recurs gave last ends with the interval of now, or had to end with one before it.
     proved = {(p.grant, p.entitlement): (p.window.interval_at(inputs.at) or p.window).end for p in proofs}
     named = {
-        (resource.target, resource.name, role.privilege_text)
+        (resource.target, name, role.privilege_text)
         for resource in inputs.policy.catalogue.resources.values()
+        for name in (resource.name, *resource.was)
         for role in resource.roles.values()
     }
     return judge_voided(voided, standing.holdings, observed, proved, named)

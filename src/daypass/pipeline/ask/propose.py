@@ -236,11 +236,14 @@ def revocable(context: Context, policy: Policy, *, subject: str, resource: str, 
     paths: list[str] = []
     beyond: list[tuple[GrantId, tuple[str, ...]]] = []
     unread: list[GrantId] = []
-    for entry, ending in _endings(context, resource):
+    now = policy.catalogue.renames
+    subject = now.subject(subject)
+    folders = now.names_of_resource(now.resource(resource)) if resource else ("",)
+    for entry, ending in (found for folder in folders for found in _endings(context, folder)):
         name = grant_id(entry.path)
         if subject and not ending.subject:
             unread.append(name)
-        elif not subject or ending.subject == subject:
+        elif not subject or now.subject(ending.subject) == subject:
             may = may_revoke(policy.catalogue, ending, at)
             if by in may:
                 paths.append(entry.path)
@@ -249,10 +252,13 @@ def revocable(context: Context, policy: Policy, *, subject: str, resource: str, 
     return [tuple(paths[n : n + MOST_CHANGES]) for n in range(0, len(paths), MOST_CHANGES)], beyond, unread
 
 
-def left_over(standing: Standing, subject: str, resource: str) -> bool:
+def left_over(policy: Policy, standing: Standing, subject: str, resource: str) -> bool:
     """Say whether the ledger has access of theirs that is to be taken away still, where main has no grant for it."""
+    now = policy.catalogue.renames
     proofs = (standing.admission(grant) for held in standing.holdings.values() for grant in held.grants)
-    return any(p is not None and subject in ("", p.subject) and resource in ("", p.resource) for p in proofs)
+    whose = ((now.subject(p.subject), now.resource(p.resource)) for p in proofs if p is not None)
+    wanted = (now.subject(subject), now.resource(resource))
+    return any(wanted[0] in ("", who) and wanted[1] in ("", where) for who, where in whose)
 
 
 def _endings(context: Context, resource: str) -> Iterator[tuple[Entry, Ending]]:

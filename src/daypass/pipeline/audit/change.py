@@ -8,6 +8,7 @@ from daypass.core.errors import DaypassError
 from daypass.core.policy.analysis.between import between
 from daypass.core.policy.analysis.compare import Compared, PolicyChange
 from daypass.core.policy.analysis.prove import broken_promises
+from daypass.core.policy.analysis.renamed import likely, unsaid
 from daypass.core.policy.policies import FOLDER, Policy
 from daypass.core.request import Gated
 from daypass.pipeline.audit.questions import Index
@@ -35,7 +36,10 @@ def policy_change(context: Context, index: Index, found: Gated, *, at: datetime)
         return PolicyChange(why=f"{whose} do not read: {broken[0].place}: {broken[0].message}")
     compared = between(base, head, pull.asked_at)
     history, live, why = _replayed(index, base, head, at)
-    return PolicyChange(compared, history, live, broken_promises(head, pull.asked_at), why)
+    rows = context.standing.admitted() if likely(base.catalogue, head.catalogue) else ()
+    running = ((row.subject, row.resource, row.role) for row in rows if not row.window.ended(at))
+    renamed = tuple(unsaid(base.catalogue, head.catalogue, running))
+    return PolicyChange(compared, history, live, (*renamed, *broken_promises(head, pull.asked_at)), why)
 
 
 def _replayed(index: Index, base: Policy, head: Policy, at: datetime) -> tuple[Compared | None, Compared | None, str]:

@@ -71,10 +71,28 @@ class Beside:
         view, at, reads = self._view, self._at, self._rules.history
         found = UNREAD
         if view is not None and (self._rules.of_ledger or reads):
-            found = view.of(self._rules.of_ledger, at)
+            found = self._by_todays_names(view, at)
         if view is not None and "requester.denials" in reads:
-            found = replace(found, denials=view.denials(requester, at))
+            names = self._catalogue.renames.names_of_subject(requester)
+            found = replace(found, denials=tuple(one for name in names for one in view.denials(name, at)))
         return replace(found, grants=self._others(grant), together=max(1, len(self._asked)), role=self._role(grant))
+
+    def _by_todays_names(self, view: HeldView, at: datetime) -> Held:
+        """Return who holds, and approved, something on the resources that rules ask about, whatever these were called then."""
+        wanted, now = self._rules.of_ledger, self._catalogue.renames
+        names = {one: now.names_of_resource(one) for one in wanted}
+        found = view.of([name for old in names.values() for name in old], at)
+        if not now:
+            return found
+
+        def joined(told: Mapping[str, frozenset[str]]) -> Mapping[str, frozenset[str]]:
+            return {one: frozenset(now.subject(who) for name in names[one] for who in told[name]) for one in wanted}
+
+        return replace(found, holders=joined(found.holders), approvers=joined(found.approvers))
+
+    def _today(self, one: HeldGrant) -> HeldGrant:
+        subject, resource, role = self._catalogue.renames.of(one.subject, one.resource, one.role)
+        return one._replace(subject=subject, resource=resource, role=role)
 
     def _others(self, grant: HeldGrant) -> tuple[HeldGrant, ...]:
         """Return what else the subject holds, where some rule asks."""
@@ -82,8 +100,10 @@ class Beside:
             return ()
         beside: dict[GrantId, HeldGrant] = {}
         if self._view is not None:
-            live = (one for one in self._view.grants_of(grant.subject) if not self._began_later(one.window))
-            beside = {one.grant: one for one in (*live, *self._waiting(""))}
+            names = self._catalogue.renames.names_of_subject(grant.subject)
+            had = (one for name in names for one in self._view.grants_of(name))
+            live = (one for one in had if not self._began_later(one.window))
+            beside = {one.grant: self._today(one) for one in (*live, *self._waiting(""))}
         beside |= self._asked
         return tuple(
             one for name, one in sorted(beside.items()) if name != grant.grant and one.subject == grant.subject
@@ -98,16 +118,26 @@ class Beside:
         found = [one for one in self._roles.get(key, ()) if one.grant != grant.grant]
         if self._view is not None:
             replaced = {grant.grant, *self._asked}
-            for one in self._view.role(*key):
+            for one in self._had(*key):
                 window = one.window if one.grant not in replaced else _until(one.window, self._at)
                 if window is not None and not self._began_later(window):
                     found.append(one._replace(window=window))
-            waiting = (one for one in self._waiting(grant.resource) if one.grant not in replaced)
+            folders = self._catalogue.renames.names_of_resource(grant.resource)
+            waiting = (self._today(one) for name in folders for one in self._waiting(name) if one.grant not in replaced)
             found += [one for one in waiting if (one.resource, one.subject, one.role) == key]
         return tuple(sorted(found, key=lambda one: (one.grant, one.window is not None, one.window)))
 
     def _began_later(self, window: Window | None) -> bool:
         return self._past and window is not None and window.start >= self._at
+
+    def _had(self, resource: str, subject: str, role: str) -> Iterable[HeldGrant]:
+        """Yield when somebody had, has and is to have a role, whatever it, they or its resource were called then."""
+        assert self._view is not None  # noqa: S101  (asked by the callers)
+        now = self._catalogue.renames
+        for where in now.names_of_resource(resource):
+            for who in now.names_of_subject(subject):
+                for what in now.names_of_role(resource, role):
+                    yield from (self._today(one) for one in self._view.role(where, who, what))
 
     def _waiting(self, resource: str) -> tuple[HeldGrant, ...]:
         """Return the grants of main that are not admitted yet, on a resource or, of "", on any."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from daypass.core.files.grants import grant_text
 from daypass.core.policy.analysis.compare import Compared, Move, PolicyChange, PolicyDifference
+from daypass.core.policy.analysis.renamed import UNSAID
 from daypass.core.policy.decision import Decision
 from daypass.core.window import format_instant
 from daypass.views.data import plain
@@ -55,7 +56,8 @@ def change_markdown(number: int, change: PolicyChange) -> str:
     """Write the same as a comment of a pull request that changes policies."""
     title = "lets through more than before" if change.looser else "lets nothing through more easily"
     title = "is not compared" if change.compared is None else title
-    title = "breaks what is promised" if change.broken else title
+    title = "renames what live grants name" if change.broken else title
+    title = "breaks what is promised" if any(one.code != UNSAID for one in change.broken) else title
     lines = joined(change_text(change)).splitlines()
     return f"### daypass: #{number} {title}\n\n{fence(lines, 'text')}\n"
 

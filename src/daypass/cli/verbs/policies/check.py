@@ -13,6 +13,8 @@ from daypass.cli.verb import Codes, Named, PullNumber, inside, say, show, show_d
 from daypass.core.errors import DaypassError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from daypass.core.finding import Checked, Finding
     from daypass.core.grant import Grant
     from daypass.core.ids import GrantId, Oid
@@ -172,7 +174,7 @@ def _check_proposal(
         (item.grant, item.decision) for item in found.items if item.grant is not None and item.decision is not None
     ]
     denials = [denial.finding(grant.path) for grant, decision in decided for denial in decision.denials]
-    proposed = _proposed_policies(repo, head_oid, found.others, jobs, at)
+    proposed = _proposed_policies(repo, base_oid, head_oid, found.others, jobs, at)
     causes = (*policy.broken, *(fault for grant, _ in decided for fault in policy.faulty.get(grant.resource, ())))
     everything, unjudged = causes_first((*found.findings, *denials, *proposed), causes)
     if output != "text":
@@ -209,7 +211,7 @@ def _print_items(found: Proposal, who: str, unjudged: int) -> None:
 
 
 def _proposed_policies(
-    repo: AccessRepository, head: Oid, others: tuple[str, ...], jobs: int | None, at: datetime
+    repo: AccessRepository, base: Oid, head: Oid, others: tuple[str, ...], jobs: int | None, at: datetime
 ) -> tuple[Finding, ...]:
     """Check the policies that a pull request would bring: they must read, keep their tests and promises, and fit every grant.
 
@@ -223,9 +225,24 @@ def _proposed_policies(
         return ()
     found = check_revision(repo, head, jobs)
     if any(finding.is_error for finding in found.findings):
-        return tuple(found.findings)
+        return (*_unsaid_renames(repo, base, head, found.findings), *found.findings)
     proposed = repo.policy_at(head)
     return (*found.findings, *failures(run_tests(proposed)), *broken_promises(proposed, at))
+
+
+def _unsaid_renames(repo: AccessRepository, base: Oid, head: Oid, found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return what is called otherwise by the policies of a pull request, which do not say so, while grants name it."""
+    from daypass.core.files.grants import read_grant
+    from daypass.core.grant import Grant
+    from daypass.core.policy.analysis.renamed import unsaid
+
+    unknown = {one.place.file for one in found if one.code in ("unknown-subject", "unknown-resource", "unknown-role")}
+    if not unknown:
+        return ()
+    there = repo.history.files(head, "grants", lambda entry: entry.path in unknown)
+    read = (read_grant(entry.path, raw) for entry, raw in there)
+    grants = ((grant.subject, grant.resource, grant.role) for grant in read if isinstance(grant, Grant))
+    return tuple(unsaid(repo.policy_at(base).catalogue, repo.policy_at(head).catalogue, grants))
 
 
 @verb(follow=False)
@@ -270,14 +287,15 @@ def explain(repo: AccessRepository, grant: str, requester: str, at: datetime, ou
             read = _tidied(repo, GrantId(grant), error)
     _refuse_unknown(repo.policy, requester)
     who = requester or _asker(repo, read) or repo.forge.acting().handle or read.subject
-    held, basis = _held(repo, read, who, at)
-    decision = decide(repo.policy, Request(read, who, at, "new", held=held), trace=True)
+    asked = read if grant.endswith(SUFFIX) else repo.policy.catalogue.by_todays_names(read)
+    held, basis = _held(repo, asked, who, at)
+    decision = decide(repo.policy, Request(asked, who, at, "new", held=held), trace=True)
     state = _state(repo, read, at, draft_state(read, decision, repo.policy, who))
     if output == "json":
         told = {"grants": [grant_data(state, at)]}
-        show_data(decision_data(repo.policy.catalogue, read, decision) | basis_data(held) | told)
+        show_data(decision_data(repo.policy.catalogue, asked, decision) | basis_data(held) | told)
     else:
-        show(explain_text(repo.policy, read, decision, requester=who, at=at, state=state) + basis)
+        show(explain_text(repo.policy, asked, decision, requester=who, at=at, state=state) + basis)
     return ExitCode.DENIED if decision.denials else ExitCode.OK
 
 

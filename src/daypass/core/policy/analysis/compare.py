@@ -83,7 +83,7 @@ class Compared(Struct, frozen=True):
 class PolicyChange(Struct, frozen=True):
     """What a change of policies changes: of every request, of those of the past, and of those whose access still runs.
 
-    ``broken`` are promises that it breaks, and ``why`` what was not compared, "" where all was.
+    ``broken`` are promises that it breaks and renames that it does not say; ``why`` says what was not compared.
     """
 
     compared: Compared | None = None
@@ -166,9 +166,15 @@ class PolicyComparison:
 
 
 def compare(before: Policy, after: Policy, request: Request) -> PolicyDifference:
-    """Decide on a request by both; where they say the same nothing shifts."""
-    moved, old, new = _moved(decide(before, request), decide(after, request))
+    """Decide on a request by both; where they say the same nothing shifts. What was only renamed is the same."""
+    moved, old, new = _moved(*(decide(policy, _by_todays_names(policy, request)) for policy in (before, after)))
     return PolicyDifference(request, old, new, moved)
+
+
+def _by_todays_names(policy: Policy, request: Request) -> Request:
+    catalogue = policy.catalogue
+    grant = catalogue.by_todays_names(request.grant)
+    return replace(request, grant=grant, requester=catalogue.renames.subject(request.requester))
 
 
 def _said(decision: Decision) -> tuple[object, ...]:

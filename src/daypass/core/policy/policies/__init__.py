@@ -30,6 +30,7 @@ from daypass.core.policy.policies.directory import read_directory
 from daypass.core.policy.policies.file import PolicyFile, read_file
 from daypass.core.policy.policies.named import Nameable
 from daypass.core.policy.policies.promises import Promise, read_promises
+from daypass.core.policy.policies.renames import check_was
 from daypass.core.policy.policies.rotas import read_rota
 from daypass.core.policy.policies.rules import PolicyCase, read_cases, read_rules
 from daypass.core.policy.rules import Rules
@@ -131,11 +132,15 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
     rules = reading.rules(directory, tuple(calendars.values()), purposes)
     resources = {}
     faulty = {}
+    claimed: dict[str, str] = {}
+    names = [name for name, _ in reading.named("resources")]
     for name, path in reading.named("resources"):
         findings: list[Finding] = []
         check_name(name, path, findings)
         file = reading.file(path, schema.RESOURCE, findings)
         found = read_resource(name, file, settings, directory) if file is not None else None
+        if file is not None:
+            check_was(file, (), "resource", name, file.data.get("was", ()), names, claimed)
         wrong = ordered(finding for finding in findings if finding.is_error)
         if found is None or wrong:
             faulty[name] = wrong

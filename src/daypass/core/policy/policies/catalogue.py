@@ -30,6 +30,7 @@ from daypass.core.policy.cel.pattern import fault
 from daypass.core.policy.details import HAS
 from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.policies.named import Nameable, check_known
+from daypass.core.policy.policies.renames import called_now, check_was
 from daypass.core.window import format_duration
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ def read_resource(
         exclusive=bool(data.get("exclusive", False)),
         file=file.file,
         says_data="data" in data,
+        was=tuple(data.get("was", ())),
     )
 
 
@@ -193,7 +195,8 @@ def _known(
 def _check_owners(file: PolicyFile[ResourceForm], directory: Directory) -> None:
     for index, group in enumerate(file.data["owners"]):
         if group not in directory.groups:
-            hint = near(group, directory.groups, "groups are named in policies/directory")
+            hint = called_now("group", group, directory.old_groups)
+            hint = hint or near(group, directory.groups, "groups are named in policies/directory")
             file.fault("unknown-group", ("owners", index), f"there is no group {group!r} in the directory", hint)
     people = {
         handle
@@ -208,6 +211,7 @@ def _check_owners(file: PolicyFile[ResourceForm], directory: Directory) -> None:
 
 def _roles(file: PolicyFile[ResourceForm], settings: Settings | None) -> Mapping[str, Role]:
     found = {}
+    claimed: dict[str, str] = {}
     for name, role in file.data["roles"].items():
         longest = file.duration("roles", name, "max_duration")
         if longest is None:
@@ -221,7 +225,9 @@ def _roles(file: PolicyFile[ResourceForm], settings: Settings | None) -> Mapping
         span = file.duration("roles", name, "max_span")
         _within(file, settings, longest, span, "roles", name)
         privilege = role.get("privilege") or {"role": name}
-        found[name] = Role(name, longest, MappingProxyType(dict(privilege)), role.get("title", ""), total, span)
+        was = tuple(role.get("was", ()))
+        check_was(file, ("roles", name), "role", name, was, file.data["roles"], claimed)
+        found[name] = Role(name, longest, MappingProxyType(dict(privilege)), role.get("title", ""), total, span, was)
     return frozen(found)
 
 

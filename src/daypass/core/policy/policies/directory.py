@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from daypass.core.bounds.renames import known_as
 from daypass.core.bounds.vendors import Vendor
 from daypass.core.calendar.rota import Deputy
 from daypass.core.catalogue import Directory, Subject, TargetSettings, frozen
 from daypass.core.files.publickey import canonical_key
 from daypass.core.finding import Place, near
 from daypass.core.policy.policies.file import PolicyFile
+from daypass.core.policy.policies.renames import check_was
 from daypass.core.policy.policies.vendors import check_sponsors, people_in, read_vendor
 from daypass.core.window import Window
 
@@ -55,7 +57,28 @@ def read_directory(
     _check_references(subjects, placed, vendors, frozenset(groups))
     _check_distinct(subjects, placed, tuple(targets))
     check_sponsors(files, subjects)
-    return Directory(frozen(subjects), _members(groups, subjects), frozen(vendors), _deputies(files, subjects, seen))
+    _check_renames(subjects, placed, groups)
+    return Directory(
+        frozen(subjects),
+        _members(groups, subjects),
+        frozen(vendors),
+        _deputies(files, subjects, seen),
+        frozen(known_as({name: entry.get("was", ()) for name, (_, entry) in groups.items()})),
+    )
+
+
+def _check_renames(
+    subjects: Mapping[str, Subject],
+    placed: Mapping[str, tuple[_File, str]],
+    groups: Mapping[str, tuple[_File, GroupForm]],
+) -> None:
+    claimed: dict[str, str] = {}
+    for handle, subject in subjects.items():
+        file, section = placed[handle]
+        check_was(file, (section, handle), "subject", handle, subject.was, subjects, claimed)
+    claimed = {}
+    for name, (file, entry) in groups.items():
+        check_was(file, ("groups", name), "group", name, entry.get("was", ()), groups, claimed)
 
 
 def _is_first(seen: dict[tuple[str, str], Place], file: _File, section: str, name: str) -> bool:
@@ -85,6 +108,7 @@ def _person(file: _File, handle: str, entry: PersonForm) -> Subject:
         until=file.moment("people", handle, "until"),
         keys=_keys(file, handle, entry.get("ssh_keys", ())),
         identities=frozen(entry.get("identities", {})),
+        was=tuple(entry.get("was", ())),
     )
 
 
@@ -110,6 +134,7 @@ def _workload(handle: str, entry: WorkloadForm) -> Subject:
         claims=frozen(entry.get("claims", {})),
         owners=tuple(entry.get("owners", ())),
         sponsors=people_in(entry.get("sponsor", ())),
+        was=tuple(entry.get("was", ())),
     )
 
 

@@ -12,6 +12,7 @@ from daypass.core.finding import near
 from daypass.core.policy.cel.expression import Calendars
 from daypass.core.policy.facts import Declared
 from daypass.core.policy.policies.file import Key, PolicyFile
+from daypass.core.policy.policies.renames import called_now
 from daypass.core.policy.sources import TAKEN_OUT, parted
 
 
@@ -48,5 +49,6 @@ def check_known(file: PolicyFile[Any], part: str, known: Nameable, *keys: Key) -
         where = "people are named in policies/directory"
     if name in names:
         return True
-    file.fault(code, keys, f"there is no {what}", near(name, names, where))
+    renamed = directory.old_groups if kind == "group" and directory is not None else {}
+    file.fault(code, keys, f"there is no {what}", called_now(kind, name, renamed) or near(name, names, where))
     return False
