@@ -319,7 +319,14 @@ OUTPUTS: dict[str, type[BaseModel]] = {
         },
     ),
     "targets": output("targets", {"targets": many(shape("Target", _TARGET))}),
-    "doctor": output("doctor", {"calls": int, "complaints": many(shape("Complaint", _COMPLAINT))}),
+    "doctor": output(
+        "doctor",
+        {
+            "calls": int,
+            "complaints": many(shape("Complaint", _COMPLAINT)),
+            "next": (shape("Next", {"findings": many(Finding), "requests": list[int], "grants": Texts}),),
+        },
+    ),
     "codeowners": output("codeowners", {"file": str, "what": (_WRITTEN,), "paths": (many(shape("Owned", _OWNED)),)}),
     "rota-show": output("rota-show", {"at": Instant, "rotas": many(_ROTA)}),
     "calendar-show": output("calendar-show", {"calendars": many(_CALENDAR)}),

@@ -10,9 +10,10 @@ from typing import Any
 from daypass.core.calendar.calendars import RUNS_OUT, Calendar, PublicHolidays
 from daypass.core.calendar.rota import Rota, Shift
 from daypass.core.files.codeowners import Codeowners, Ownership
+from daypass.core.finding import Finding
 from daypass.core.forge import Complaint, Remedy
 from daypass.core.window import format_instant
-from daypass.views.findings import as_output, joined, printable
+from daypass.views.findings import as_output, finding_data, finding_text, joined, printable
 
 _SHOWN = 12
 
@@ -223,3 +224,20 @@ def _rota(rota: Rota, at: datetime) -> dict[str, Any]:
 
 def _shifts(rota: Rota, at: datetime) -> list[Shift]:
     return list(islice(rota.shifts(at, at + _LOOK_AHEAD), _HANDOVERS))
+
+
+def upcoming_text(findings: Sequence[Finding], requests: Sequence[int], grants: Sequence[str]) -> str:
+    """Write what the next release takes for faults, and what it would judge otherwise for that."""
+    if not findings:
+        return "The next release judges all that is here as this one does.\n"
+    lines = [line for finding in findings for line in finding_text(finding).split("\n")]
+    lines.append("The next release takes these for faults, and grants nothing until they are mended:")
+    lines.append(f"  open requests that it would deny: {', '.join(f'#{number}' for number in requests) or 'none'}")
+    lines.append(f"  live grants of people whom this is about, which run to their ends: {', '.join(grants) or 'none'}")
+    return joined(lines)
+
+
+def upcoming_json(findings: Sequence[Finding], requests: Sequence[int], grants: Sequence[str]) -> str:
+    """Write the same as JSON, version 1."""
+    told = {"findings": [finding_data(one) for one in findings], "requests": list(requests), "grants": list(grants)}
+    return as_output({"complaints": [], "calls": 0, "next": told})

@@ -44,8 +44,14 @@ def forge(repo: AccessRepository, output: str) -> None:
 @verb(follow=False)
 @click.option("--fix", "mending", is_flag=True, help="Change what can be changed through the API, asking before each.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
-def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Codes:
+@click.option(
+    "--next", "later", is_flag=True, help="Say what the next release would judge otherwise, and change nothing."
+)
+def doctor(repo: AccessRepository, mending: bool, yes: bool, later: bool, at: datetime, output: str) -> Codes:
     """Read the repository's real settings at GitHub, and say what is unsafe in them and what mends it.
+
+    With --next, on any forge: which of main's files the next release refuses, which open requests it would deny for that,
+    and which live grants are of people whom it is about. Exit 13 where there are any.
 
     Exit 13 when something is unsafe, 14 when something could not be told. Who administers the repository sees all of
     it; whatever your token or App is not shown is a complaint of its own.
@@ -56,6 +62,8 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Cod
 
     if yes and not mending:
         raise UsageError("--yes goes with --fix")
+    if later:
+        return _next(repo, at, output)
     told = say_waiting(repo)
     repo.follow()
     host = repo.host
@@ -84,6 +92,21 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, output: str) -> Cod
     codes += [ExitCode.CHANGES] if any(one.told for one in complaints) else []
     codes += [ExitCode.PARTIAL] if any(not one.told for one in complaints) else []
     return codes
+
+
+def _next(repo: AccessRepository, at: datetime, output: str) -> Codes:
+    """Say what the next release would judge otherwise."""
+    from daypass.cli.verbs.review import open_requests
+    from daypass.pipeline.audit.upcoming import upcoming
+    from daypass.views.settings import upcoming_json, upcoming_text
+
+    repo.follow()
+    if repo.policy.broken:
+        raise InvalidError("the policies of main do not read, so nothing can be held against them", repo.policy.broken)
+    waiting, unread = open_requests(repo, at)
+    found = upcoming(repo, waiting, at=at)
+    show((upcoming_json if output == "json" else upcoming_text)(*found), output)
+    return [ExitCode.CHANGES] * bool(found.findings) + [ExitCode.PARTIAL] * bool(unread)
 
 
 @verb(follow=False)

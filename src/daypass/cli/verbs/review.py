@@ -248,7 +248,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     from daypass.pipeline.apply.overview import entitlements_given
     from daypass.views.gate import status_json, status_text
 
-    waiting, unread = _open_requests(repo, at)
+    waiting, unread = open_requests(repo, at)
     codes = [ExitCode.PARTIAL for _ in unread]
     if not repo.settings.forge.vouches and (doubt := doubt_of(at, repo.standing.at, {})) is not None:
         say(f"daypass: {doubt.why}")  # as `plan` does; at a forge that tells the time, `apply` compares it first
@@ -287,7 +287,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     return codes
 
 
-def _open_requests(repo: AccessRepository, at: datetime) -> tuple[list[Gated], dict[int, str]]:
+def open_requests(repo: AccessRepository, at: datetime) -> tuple[list[Gated], dict[int, str]]:
     """Return the open requests as the gate sees them, and why which cannot be read, which is said as well."""
     from daypass.pipeline.judge.gate import look
 
