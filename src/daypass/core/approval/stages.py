@@ -67,7 +67,10 @@ class Due(Struct, frozen=True):
 
 
 def due_of(need: Requirement, opened: datetime) -> tuple[Due, ...]:
-    """Return what comes of a stage that opened at an instant, in time; last what nobody can tell when."""
+    """Return what comes of a stage that opened at an instant, in time; last what nobody can tell when.
+
+    An escalation to people who are asked already is nothing to wait for.
+    """
     of = f" of {need.clock}" if need.clock else ""
     own = need.eligible | {handle for handle, *_ in need.turns}
     found = [
@@ -79,6 +82,7 @@ def due_of(need: Requirement, opened: datetime) -> tuple[Due, ...]:
             tuple(sorted(s.people - own)),
         )
         for s in need.escalate
+        if s.closes or s.people - own
     ]
     last: datetime | None = opened
     for _ in range(REMINDERS if need.remind is not None else 0):
