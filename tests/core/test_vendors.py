@@ -300,8 +300,6 @@ def test_each_term_is_stated_or_the_vendor_is_a_fault(left: str) -> None:
             {"sponsor": "vera"},
             "unknown-sponsor vera, who sponsors vendor acme, works for it [name one of your own people]",
         ),
-        ({"resources": "[order-db]"}, "unknown-resource vendor acme may not have resource 'order-db': there is none [did you mean orders-db?]"),
-        ({"purposes": "[suport]"}, "unknown-purpose vendor acme may not have purpose 'suport': there is none [did you mean support?]"),
         (
             {"agreement": "{from: 2026-12-01, until: 2026-12-01}"},
             "vendor-contradicts the agreement with acme never holds: it ends before it begins [correct from or until]",
@@ -316,6 +314,17 @@ def test_each_term_is_stated_or_the_vendor_is_a_fault(left: str) -> None:
 def test_what_is_wrong_with_a_vendor_denies_everything_and_has_its_place(terms: dict[str, str], expected: str) -> None:
     found = policy(directory_people=stated(**terms), purposes_support="version: 1\n")
     assert [text.partition(" ")[2] for text in shown(found.broken)] == [expected]
+
+
+def test_a_resource_or_purpose_of_a_vendor_that_there_is_not_covers_nothing_and_is_a_warning() -> None:
+    found = policy(
+        directory_people=stated(resources="[order-db]", purposes="[suport]"), purposes_support="version: 1\n"
+    )
+    assert found.broken == ()
+    assert [text.partition(" ")[2] for text in shown(found.warnings)] == [
+        "unknown-resource there is no resource 'order-db', which vendor acme may have [did you mean orders-db?]",
+        "unknown-purpose there is no purpose 'suport', which vendor acme may have [did you mean support?]",
+    ]
 
 
 def test_a_vendor_of_an_earlier_release_is_bounded_as_it_was_and_a_warning() -> None:

@@ -45,8 +45,8 @@ def read_vendor(file: _File, name: str, resources: Collection[str], purposes: Co
         for index, one in enumerate(named):
             if one not in known:
                 hint = near(one, known, f"{key} are the files of policies/{key}")
-                message = f"vendor {name} may not have {key[:-1]} {one!r}: there is none"
-                file.fault(f"unknown-{key[:-1]}", (*at, key, index), message, hint)
+                message = f"there is no {key[:-1]} {one!r}, which vendor {name} may have"
+                _warn(file, (*at, key, index), f"unknown-{key[:-1]}", message, hint)  # it covers nothing
     return Vendor(
         name,
         entry.get("title", ""),
