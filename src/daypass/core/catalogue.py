@@ -16,22 +16,19 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import Struct, field
 
 from daypass.core.bounds.limits import Limits
-from daypass.core.bounds.purposes import DetailField, Purpose
+from daypass.core.bounds.purposes import DetailField, Purpose, detail_bounds
 from daypass.core.bounds.renames import Renames, known_as
 from daypass.core.bounds.vendors import ENGAGED, Vendor
 from daypass.core.calendar.calendars import Calendar
 from daypass.core.calendar.recurrence import RecurrenceError, window_of
 from daypass.core.calendar.rota import Deputy, Rota
 from daypass.core.forge import FORGES, ForgeKind
-from daypass.core.grant import Bounded, Grant, Moments
+from daypass.core.grant import REVIEW, Bounded, Grant, Moments
 from daypass.core.ids import canonical, digest
 from daypass.core.record import replace
 from daypass.core.window import AccessBound, Bounds, Span, Window, format_instant, moment_of
 
 _V = TypeVar("_V")
-
-BEYOND_DETAIL = "beyond-detail"
-"""The code of an end that a grant's own details name."""
 
 
 def frozen(mapping: Mapping[str, _V]) -> Mapping[str, _V]:
@@ -335,6 +332,11 @@ class Catalogue(Struct, frozen=True, dict=True):
         since = grant.span.window.start if grant.span.window is not None else None
         return Bounded(grant.subject, grant.resource, grant.role, grant.purpose, due, since)
 
+    def due(self, grant: Grant, merged_at: datetime) -> Moments:
+        """Return when the access of a grant that merges ends by its own details, and by when it is to be reviewed."""
+        within = purpose.review_within if (purpose := self.purposes.get(grant.purpose)) is not None else None
+        return (*(((REVIEW, merged_at + within),) if within is not None else ()), *self.bounded(grant).due)
+
     def bounds(self, of: Bounded) -> Bounds:
         """Return everything that limits how long access lasts, or ends it. What bounds access stands here, and nowhere else.
 
@@ -386,12 +388,7 @@ class Catalogue(Struct, frozen=True, dict=True):
         if vendor is not None:
             there = of if known is not None else of._replace(resource="")
             found += vendor.bounds(there, known.data if known is not None and known.says_data else None)
-        if of.due:
-            purpose = self.purposes.get(of.purpose)
-            for name, moment in of.due:
-                told = purpose.fields.get(name) if purpose is not None else None
-                what = f"{told.said if told is not None else f'details.{name}'} lets it last"
-                found.append(AccessBound(moment, BEYOND_DETAIL, what, cuts=True))
+        found += detail_bounds(of, self.purposes.get(of.purpose))
         return tuple(sorted(found))
 
     def absence(self, handle: str, at: datetime) -> str:

@@ -21,6 +21,10 @@ Detail = str | tuple[str, ...]
 Details = tuple[tuple[str, Detail], ...]
 """What a grant says of the fields of its purpose, by the field's name, in order."""
 
+REVIEW = "(review)"
+"""What stands for a detail's name where access ends unless people review it by then; no field of a purpose has such a name."""
+
+
 Moments = tuple[tuple[str, datetime], ...]
 """Details that end access: the name of the field, and when."""
 

@@ -86,11 +86,15 @@ class Proposal(Struct, frozen=True):
 
 
 class ItemVerdict(Struct, frozen=True):
-    """Whether one item may be merged. ``judgement`` is None where no person is needed; ``problems`` forbid it."""
+    """Whether one item may be merged. ``judgement`` is None where no person is needed; ``problems`` forbid it.
+
+    ``reviews`` says what is reviewed by it that was given for an emergency, "" for nothing.
+    """
 
     item: Item
     judgement: Judgement | None
     problems: tuple[Finding, ...] = ()
+    reviews: str = ""
 
     @property
     def met(self) -> bool:

@@ -11,8 +11,9 @@ from msgspec import Struct, field
 from daypass.core.approval.judgement import Counted, Ignored, Status
 from daypass.core.forge import Review
 from daypass.core.grant import Grant
-from daypass.core.ids import GrantId
+from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Refusal
+from daypass.core.ledger.records import Awaited
 from daypass.core.plan import AdmittedGrant, Claim, Denied, Entitlement, Holding
 from daypass.core.planning.compute import entitlement_in
 from daypass.core.policy.decision import Decision, Denial
@@ -170,7 +171,7 @@ class Overview(Struct, frozen=True):
     ``refused`` stands on main without proof, and of ``unproved`` nobody could tell. ``notes`` say what the targets told
     of access, ``claims`` what each grant gives by main's policies, and ``denied`` what these deny of it today. ``gone`` are
     grants that neither main nor the ledger has any more, and what was given by them. ``renewed`` says of a grant that recurs
-    what each of its intervals hands over anew.
+    what each of its intervals hands over anew. ``unreviewed`` was given for an emergency and is not reviewed yet.
     """
 
     at: datetime
@@ -186,6 +187,7 @@ class Overview(Struct, frozen=True):
     denied: Sequence[Denied] = ()
     gone: Mapping[GrantId, Entitlement] = field(default_factory=dict)
     renewed: Mapping[GrantId, str] = field(default_factory=dict)
+    unreviewed: Mapping[tuple[GrantId, Oid], Awaited] = field(default_factory=dict)
 
     @property
     def grants(self) -> tuple[GrantState, ...]:

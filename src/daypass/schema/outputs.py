@@ -175,6 +175,9 @@ Status = output(
         "refused": many(Refused),
         "overdue": many(shape("Overdue", _OVERDUE)),
         "denied": many(Denied),
+        "unreviewed": many(
+            shape("Unreviewed", {**of(str, "grant", "subject", "resource", "role"), "by": Instant, "missing": bool})
+        ),
     },
 )
 _TARGET: Keys = {

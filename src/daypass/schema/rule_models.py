@@ -125,6 +125,9 @@ class PurposeForm(TypedDict):
     max_duration: NotRequired[Duration]
     max_span: NotRequired[Annotated[Duration, Field(description="how long a window that recurs may be as a whole")]]
     guide: NotRequired[Annotated[Prose, Field(description="what reviewers are told")]]
+    review: NotRequired[
+        Annotated[ReviewForm, Field(description="of an emergency: who reviews afterwards what was given")]
+    ]
     rules: NotRequired[
         Annotated[
             list[RuleForm], Field(min_length=1, description="rules for this purpose alone, which may read its details")
@@ -166,6 +169,21 @@ Steps = Annotated[
     ),
 ]
 """One step, or a list of them, the earliest first."""
+
+
+ReviewForm = TypedDict(
+    "ReviewForm",
+    {
+        "within": Annotated[Duration, Field(description="so long after the merge at the latest")],
+        "approvals": ApprovalsForm,
+        "escalate": NotRequired[Steps],
+        "clock": NotRequired[Annotated[Name, Field(description="the calendar whose hours and days these are")]],
+        "else": NotRequired[Annotated[Literal["end"], Field(description="what comes of it where nobody has")]],
+    },
+)
+ReviewForm.__doc__ = (
+    "How what was given for an emergency is reviewed, by people who neither hold, nor asked for, nor approved it."
+)
 
 
 class RequireForm(TypedDict):
@@ -268,6 +286,9 @@ class CaseHistory(TypedDict):
     ]
     denials: NotRequired[
         Annotated[int, Field(ge=0, le=1000, description="what was denied or rejected of the requester lately")]
+    ]
+    unreviewed: NotRequired[
+        Annotated[int, Field(ge=0, le=1000, description="emergencies of the subject whose review is missing")]
     ]
     last_used: NotRequired[
         Annotated[

@@ -221,7 +221,11 @@ def _section(report: Report, grant: GrantState, item: Item) -> str:
         what = taking_words(item)
         parts.append(f"{what[:1].upper()}{what[1:]}. Nobody needs to approve it.")
     elif item.decision is None:
-        parts.append("It takes away access that who asks may not end alone, so it waits for an owner.")
+        told = next((one.reviews for one in report.found.verdicts if one.item.id == item.id), "")
+        told = (
+            f"It {told}" if told else "It takes away access that who asks may not end alone, so it waits for an owner"
+        )
+        parts.append(f"{told}.")
     if judged:
         parts += _approvals(catalogue, grant, item.decision.requirements if item.decision is not None else ())
     elif item.decision is not None and item.decision.automatic:

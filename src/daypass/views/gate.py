@@ -72,7 +72,7 @@ def _verdict_lines(verdict: ItemVerdict) -> list[str]:
     if item.decision is not None and item.ending is not None:
         lines.append(f"  takes away access of {item.ending.subject} that this file gives now")
     if item.decision is None:
-        lines.append("  takes away access that who asks may not end alone (limits.end)")
+        lines.append(f"  {verdict.reviews or 'takes away access that who asks may not end alone (limits.end)'}")
     else:
         lines += [f"  {line}" for line in denial_lines(item.decision)]
     if verdict.judgement is None:
@@ -132,6 +132,12 @@ def status_text(now: Overview) -> str:
         lines.append(f"{len(now.refused)} without proof, which give nothing:")
         lines += [f"  {refusal.grant:44} {refusal.message} [{refusal.code}]" for refusal in now.refused]
     lines += [denied_line(one) for one in now.denied]
+    if now.unreviewed:
+        lines.append(f"{len(now.unreviewed)} given for an emergency and not reviewed yet:")
+    for (name, _), one in now.unreviewed.items():
+        due = f"to be reviewed by {format_instant(one.by)}"
+        due += f", missing for {format_duration(now.at - one.by)}" if now.at > one.by else ""
+        lines.append(f"  {name:44} {one.subject}  {one.role} on {one.resource}  {due}")
     late, bounds = now.overdue, bounds_of(now)
     if late:
         lines.append(f"{len(late)} that should be gone:")
@@ -167,6 +173,10 @@ def status_json(now: Overview) -> str:
         "refused": plain(now.refused),
         "overdue": late,
         "denied": plain(now.denied),
+        "unreviewed": [
+            {"grant": grant, **plain(awaited._asdict()), "missing": awaited.by <= now.at}
+            for (grant, _), awaited in now.unreviewed.items()
+        ],
     }
     return as_output(data)
 

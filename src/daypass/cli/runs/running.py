@@ -177,6 +177,7 @@ def _run_apply(
             return prepared(at=at if clock is None else clock(), attend=attending, retry=retry)
 
         run = repo.run_name(at)
+        amiss = _record_reviews(repo, at)
         try:
             done = carry_out(
                 take,
@@ -193,8 +194,40 @@ def _run_apply(
         finally:
             opened.clear()  # a target keeps its connection for as long as anybody holds it
         done.undelivered = undelivered
+        done.silent = amiss or _open_reviews(repo, at)
         _leave_signs(repo, done, run)
         return done
+
+
+def _record_reviews(repo: AccessRepository, at: datetime) -> str:
+    """Write receipts of the emergencies that people have reviewed, before anything ends for want of it; say what failed."""
+    if not repo.standing.unreviewed or not repo.history.is_ancestor(Oid(repo.standing.main), repo.tip):
+        return ""
+    from daypass.pipeline.ask.reviews import reviewed
+
+    try:
+        bodies = list(reviewed(repo, at=at))
+        if bodies:
+            with suppress(ConflictError):  # another run writes: the next one looks again
+                repo.ledger.append(repo.standing, bodies, at=at, main=repo.standing.main, run=repo.run_name(at))
+    except DaypassError as error:
+        return f"reviews of emergencies could not be read: {error.message}"
+    return ""
+
+
+def _open_reviews(repo: AccessRepository, at: datetime) -> str:
+    """Open the requests on which emergencies are reviewed; say what failed."""
+    fresh = repo.again()
+    if not fresh.standing.unreviewed:
+        return ""
+    from daypass.pipeline.ask.reviews import open_reviews
+
+    try:
+        for pull in open_reviews(fresh, at=at):
+            say(f"Review request #{pull.number} opened: {pull.title}")
+    except DaypassError as error:
+        return f"the review of an emergency could not be asked for: {error.message}"
+    return ""
 
 
 def _leave_signs(repo: AccessRepository, done: Applied, run: str) -> None:

@@ -282,6 +282,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
         notes=notes,
         claims=claims,
         denied=denied_at(repo, repo.policy, live_claims(repo.standing, claims.values(), at)),
+        unreviewed=repo.standing.unreviewed,
     )
     show_view((status_json if output == "json" else status_text)(overview), output)
     return codes

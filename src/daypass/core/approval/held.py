@@ -9,7 +9,17 @@ from msgspec import Struct
 
 from daypass.core.approval.roles import File, RoleBook
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Admission, Body, Decided, Ended, Refusal, Resolution, Retirement, Settled
+from daypass.core.ledger.receipt import (
+    Admission,
+    Body,
+    Decided,
+    Ended,
+    Refusal,
+    Resolution,
+    Retirement,
+    Reviewed,
+    Settled,
+)
 from daypass.core.ledger.standing import Standing, over
 from daypass.core.plan import AdmittedGrant
 from daypass.core.policy.held import LATELY, WEEK, Held, HeldGrant, Unmerged
@@ -33,6 +43,7 @@ class HeldBook:
         self._whole = whole
         self.roles = RoleBook(standing)
         self._decided: list[tuple[Decided, datetime]] = []
+        self._unreviewed = dict(standing.unreviewed) if standing.unreviewed else {}
         self._held: dict[str, dict[GrantId, AdmittedGrant]] | None = None
         self._approved: dict[str, dict[str, datetime]] = {}
         self._later: list[Body] = []
@@ -46,6 +57,10 @@ class HeldBook:
                 self.add(refusal, at)
         if isinstance(body, Decided):
             self._decided.append((body, at))
+        if type(body) is Reviewed:
+            self._unreviewed.pop((body.grant, body.landing), None)
+        if isinstance(body, Admission) and not body.narrowed_from and (awaited := body.awaited) is not None:
+            self._unreviewed[body.grant, body.landing] = awaited
         if isinstance(body, Admission | Retirement | Refusal | Ended):
             self.roles.add(body, at)
             if self._whole:
@@ -85,6 +100,12 @@ class HeldBook:
         for body, at in self._decided:
             if body.requester == requester and body.what in _NOT_MERGED:
                 yield Unmerged(body.pull, body.what.value), at
+
+    def unreviewed(self, subject: str) -> Iterator[tuple[GrantId, datetime]]:
+        """Yield the emergencies of somebody that nobody has reviewed, and by when they are to be."""
+        for (grant, _), awaited in self._unreviewed.items():
+            if awaited.subject == subject:
+                yield grant, awaited.by
 
     def _added_up(self) -> dict[str, dict[GrantId, AdmittedGrant]]:
         """Add up what waits; nothing is gone through before anybody asks."""
@@ -166,6 +187,10 @@ class HeldView(Struct, frozen=True):
         """
         told = self.book.denials(requester)
         return tuple(one for one, when in told if when > at - WEEK and (self.landing or when < at))
+
+    def unreviewed(self, subject: str, at: datetime) -> tuple[GrantId, ...]:
+        """Return the emergencies of somebody whose review is missing: it was to be there before an instant."""
+        return tuple(sorted(grant for grant, by in self.book.unreviewed(subject) if by <= at))
 
     def waiting(self, files: Iterable[File]) -> Iterator[tuple[GrantId, Oid]]:
         """Yield which files of main are not admitted yet; none of those that were refused for good."""

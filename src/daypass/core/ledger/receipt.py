@@ -31,9 +31,9 @@ from enum import Enum
 
 from msgspec import Struct
 
-from daypass.core.grant import Bounded, Moments
+from daypass.core.grant import REVIEW, Bounded, Moments
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.records import ActRecord, ApprovalRecord, HeldWindow
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Awaited, HeldWindow
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Window
 
@@ -95,6 +95,12 @@ class Admission(Struct, frozen=True):
     def bounded(self) -> Bounded:
         """What bounds are asked of."""
         return Bounded(self.subject, self.resource, self.role, self.purpose, self.due, self.window.start)
+
+    @property
+    def awaited(self) -> Awaited | None:
+        """The review that it is to have afterwards, None where it is to have none."""
+        by = next((moment for name, moment in self.due if name == REVIEW), None)
+        return Awaited(self.subject, self.resource, self.role, by) if by is not None else None
 
     @property
     def held(self) -> HeldWindow:

@@ -88,6 +88,15 @@ class HeldWindow(NamedTuple):
         return Window(self.parts[0][0], self.parts[-1][1], self.parts).common(whole) if self.parts else whole
 
 
+class Awaited(NamedTuple):
+    """An emergency that nobody has reviewed yet: who has which access, and by when it is to be reviewed."""
+
+    subject: str
+    resource: str
+    role: str
+    by: datetime
+
+
 HELD_KEPT = timedelta(days=120)
 """So long it is remembered who had which role: for 90 days, and for what is proved a month late."""
 

@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any
 
 from daypass.core.errors import LedgerError
+from daypass.core.grant import REVIEW
 from daypass.core.ids import canonical
 from daypass.core.ids import digest as digest_of
 from daypass.core.ledger.codec import (
@@ -67,6 +68,7 @@ from daypass.core.ledger.receipt import (
 from daypass.core.ledger.records import ActRecord, ApprovalRecord
 from daypass.core.ledger.subject import changes_of, subject_of
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
+from daypass.core.record import replace
 from daypass.core.window import Part, Window, format_instant
 
 
@@ -158,8 +160,9 @@ ADMISSION = Record(
 
 
 def admission_digest(admission: Admission) -> str:
-    """Return ``sha256:<hex>`` of what an admission says: the same wherever it stands."""
-    return digest_of(ADMISSION.write(admission))
+    """Return ``sha256:<hex>`` of what an admission says: the same wherever it stands, and whether it was reviewed or not."""
+    due = tuple(one for one in admission.due if one[0] != REVIEW)
+    return digest_of(ADMISSION.write(admission if due == admission.due else replace(admission, due=due)))
 
 
 def _intent_parts(intent: Intent) -> tuple[object, ...]:

@@ -67,6 +67,10 @@ VOCABULARY: Mapping[str, tuple[VariableKind, str]] = {
         VariableKind.INT,
         "on how many days of 90 the subject has had this role, those of this window counted",
     ),
+    "subject.unreviewed": (
+        VariableKind.INT,
+        "how many emergencies of the subject are not reviewed, though they were to be by now",
+    ),
     "subject.use_known": (
         VariableKind.BOOL,
         "whether anybody knows when the subject last used the resource; false so far",
@@ -142,6 +146,7 @@ ASKED = (
     "requester.",
     "subject.live",
     "subject.days_held",
+    "subject.unreviewed",
     "subject.use_known",
     "subject.last_used",
 )
@@ -150,7 +155,13 @@ ASKED = (
 BESIDE = frozenset({"subject.live", "subject.live_grants", "request.number_of_grants"})
 """The variables that say what stands beside the grant that is judged: in the ledger, on main, and in its request."""
 
-HISTORY = BESIDE | {"subject.days_held", "requester.denials", "subject.use_known", "subject.last_used"}
+HISTORY = BESIDE | {
+    "subject.days_held",
+    "subject.unreviewed",
+    "requester.denials",
+    "subject.use_known",
+    "subject.last_used",
+}
 """These, and the variables that say what was before."""
 
 FUNCTIONS = {
@@ -186,6 +197,8 @@ def beside_words(held: Held, subject: str, window: Window, names: Collection[str
         said.append(f"{days_held(held.role, window)} days of {FRAME}, by this and {', '.join(by)}")
     if held.denials and "requester.denials" in names:
         said.append(f"not merged: {', '.join(f'#{one.pull} {one.what}' for one in held.denials)}")
+    if held.unreviewed and "subject.unreviewed" in names:
+        said.append(f"not reviewed: {', '.join(held.unreviewed)}")
     return f" ({'; '.join(said)})" if said else ""
 
 
@@ -194,6 +207,7 @@ def untold(names: Collection[str], subject: str, role: str, requester: str) -> t
     return (
         *((f"what else {subject} holds",) if BESIDE & set(names) else ()),
         *((f"on which days {subject} has had {role}",) if "subject.days_held" in names else ()),
+        *((f"which emergencies of {subject} are not reviewed",) if "subject.unreviewed" in names else ()),
         *((f"which requests of {requester} were denied or rejected",) if "requester.denials" in names else ()),
     )
 
@@ -212,6 +226,7 @@ def of_history(held: Held, subject: str, window: Window) -> dict[str, Any]:
         "subject.live": sorted({f"{one.resource}/{one.role}" for one in live}),
         "subject.live_grants": len(live),
         "subject.days_held": days_held(held.role, window),
+        "subject.unreviewed": len(held.unreviewed),
         "subject.use_known": False,
         "requester.denials": len(held.denials),
         "request.number_of_grants": held.together,

@@ -82,7 +82,8 @@ class Held(Struct, frozen=True):
 
     ``grants`` are those beside the one that is judged, of its subject, and ``together`` how many its request has, with
     itself. ``role`` is when its subject had, has and is to have its very role by others, and by what the same grant was
-    before; ``denials`` what was denied or rejected lately of its requester's requests. ``stated`` are values of variables
+    before; ``denials`` what was denied or rejected lately of its requester's requests, and ``unreviewed`` its subject's
+    emergencies whose review is missing. ``stated`` are values of variables
     that a policy test says. ``known`` says whether the ledger was read. Where it was not, nobody is known to hold or to
     have approved anything.
     """
@@ -94,6 +95,7 @@ class Held(Struct, frozen=True):
     together: int = 1
     role: tuple[HeldGrant, ...] = ()
     denials: tuple[Unmerged, ...] = ()
+    unreviewed: tuple[GrantId, ...] = ()
     stated: Mapping[str, Any] = _NONE
 
 

@@ -23,13 +23,13 @@ from daypass.core.grant import Moments
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, DecidedKey, Ended, Refusal, Resolution
-from daypass.core.ledger.records import Handed, HeldWindow
-from daypass.core.ledger.standing import Begun, DecidedWhen, FailedChange, OnResource, Opened, Standing, over
+from daypass.core.ledger.records import Awaited, Handed, HeldWindow
+from daypass.core.ledger.standing import Begun, DecidedWhen, FailedChange, OnResource, Opened, Standing, lifted, over
 from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.window import Part, Window, parse_instant
 
-TABLES_VERSION = 13
+TABLES_VERSION = 14
 """Counts up when the tables below change."""
 
 _WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
@@ -51,6 +51,9 @@ _TABLES = {
     "held": "grant_id TEXT, sequence INTEGER, subject INTEGER, role INTEGER, start INTEGER, until INTEGER, parts TEXT,"
     " PRIMARY KEY(grant_id, sequence)",
     "approved": "resource TEXT, handle TEXT, at INTEGER NOT NULL, PRIMARY KEY(resource, handle)",
+    "unreviewed": "grant_id TEXT, landing TEXT, subject TEXT NOT NULL, resource TEXT NOT NULL, role TEXT NOT NULL,"
+    " due INTEGER NOT NULL, PRIMARY KEY(grant_id, landing)",
+    "reviewed": "grant_id TEXT PRIMARY KEY, landing TEXT NOT NULL",
     "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
     "pending": f"action TEXT, {_WORDS}, change TEXT NOT NULL, PRIMARY KEY(action, {_KEY})",
     "handed": f"sequence INTEGER PRIMARY KEY, {_WORDS}, grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL,"
@@ -167,6 +170,7 @@ class StoredStanding(Standing):
                 ),
             )
         found |= {grant: over(found[grant], end) for grant, end in self.ends.items() if grant in found}
+        found |= {grant: lifted(found[grant], at) for grant, at in self.reviewed.items() if grant in found}
         return found
 
     def _admission(self, grant: GrantId) -> Admission | None:
@@ -179,7 +183,8 @@ class StoredStanding(Standing):
 
     def _proof(self, grant: GrantId, body: bytes) -> Admission:
         proof = ADMISSION.read(json.loads(zlib.decompress(body)))
-        return over(proof, self.ends[grant]) if grant in self.ends else proof
+        proof = over(proof, self.ends[grant]) if grant in self.ends else proof
+        return lifted(proof, self.reviewed[grant]) if grant in self.reviewed else proof
 
     def _refusals(self) -> dict[GrantId, Refusal]:
         listed = self._query("SELECT grant_id, blob, landing, code, message FROM refused ORDER BY grant_id")
@@ -221,6 +226,13 @@ class StoredStanding(Standing):
         words = self._word_list()
         rows = self._query("SELECT * FROM held ORDER BY grant_id, sequence")
         return {(GrantId(grant), place): _held_window(words, *row) for grant, place, *row in rows}
+
+    def _unreviewed(self) -> dict[tuple[GrantId, Oid], Awaited]:
+        rows = self._query("SELECT * FROM unreviewed ORDER BY grant_id, landing")
+        return {(GrantId(grant), Oid(at)): Awaited(who, what, role, utc(by)) for grant, at, who, what, role, by in rows}
+
+    def _reviewed(self) -> dict[GrantId, Oid]:
+        return {GrantId(grant): Oid(at) for grant, at in self._query("SELECT * FROM reviewed ORDER BY grant_id")}
 
     def on_resource(self, resource: str) -> OnResource:
         """Return what is known of the grants of one resource, without reading the others."""

@@ -35,6 +35,11 @@ class Writer:
         self._change("proof", delta.admissions, lambda a: (zlib.compress(canonical(ADMISSION.write(a)).encode(), 1),))
         self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
         self._change("revoked", delta.revoked, lambda _: ())
+        self._change("reviewed", delta.reviewed, lambda landing: (landing,))
+        gone = [key for key, awaited in delta.unreviewed.items() if awaited is None]
+        self._run("DELETE FROM unreviewed WHERE grant_id = ? AND landing = ?", gone)
+        waits = [(*key, *one[:3], _seconds(one.by)) for key, one in delta.unreviewed.items() if one is not None]
+        self._put("unreviewed", waits)
         self._change("ended", delta.ends, lambda end: (canonical(ENDED.write(end)),))
         self._holdings(delta.holdings)
         self._pending(delta.begun)

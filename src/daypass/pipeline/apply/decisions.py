@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
+from daypass.core.approval.review import reviewed_on
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import CLOSED, Account, Pull, Review
 from daypass.core.ledger.receipt import AskedFile, Decided, Resolution, words_digest
@@ -71,7 +72,8 @@ def _told(standing: Standing, pull: Pull) -> bool:
     ends = (Resolution.CLOSED, Resolution.WITHDRAWN)
     over = pull.state == "closed" and any((pull.number, pull.head, end) in standing.decided for end in ends)
     # A person who names a branch so hides nothing.
-    ours = pull.branch in (REMOVAL, GENERATED) and not pull.opened_by.person
+    ours = pull.branch in (REMOVAL, GENERATED) or reviewed_on(pull.branch) is not None
+    ours = ours and not pull.opened_by.person
     return ours or stranger or over or (pull.draft and pull.state == "open")
 
 

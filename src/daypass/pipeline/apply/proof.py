@@ -226,7 +226,7 @@ class Prover:
             acts=_acts(evidence),
             judged=JUDGING,
             purpose=grant.purpose,
-            due=policy.catalogue.bounded(grant).due,
+            due=policy.catalogue.due(grant, merge.at),
         )
 
 

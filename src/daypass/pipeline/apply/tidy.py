@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from daypass.core.approval.review import reviewed_on
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, RefusedError
 from daypass.core.forge import Change, Pull
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id, grant_path
@@ -105,7 +106,9 @@ def tidy(context: WritingContext, claims: Mapping[GrantId, Claim], *, at: dateti
     ``claims`` are what the grants of the ledger give on main. Reads nothing of the forge while nothing has ended.
     """
     history, base = context.history, context.history.resolve(context.main)
-    grants = ended_grants(context, claims, at=at)[:MOST_CHANGES]  # the next one has the rest
+    ended = ended_grants(context, claims, at=at)
+    apart = _reviewed_apart(context) if ended else frozenset()
+    grants = [grant for grant in ended if grant not in apart][:MOST_CHANGES]  # the next one has the rest
     if not grants:
         return Kept(None, (), "nothing")
     paths = sorted(grant_path(grant) for grant in grants)
@@ -117,6 +120,15 @@ def tidy(context: WritingContext, claims: Mapping[GrantId, Claim], *, at: dateti
     files = [(path, None) for path in paths]
     title = "Remove grants that have ended"
     return keep(context, REMOVAL, files, title=title, at=at, unchanged=unchanged)
+
+
+def _reviewed_apart(context: Context) -> frozenset[GrantId]:
+    """Return the grants whose files go by a request of their own: people review there what was given for an emergency."""
+    standing = context.standing
+    waiting = {grant for grant, _ in standing.unreviewed}
+    if standing.reviewed:
+        waiting |= {grant for pull in context.forge.open_pulls() if (grant := reviewed_on(pull.branch)) is not None}
+    return frozenset(waiting)
 
 
 def refresh(context: WritingContext, wanted: Mapping[str, bytes], *, at: datetime) -> Kept:
@@ -177,16 +189,16 @@ def close_stale(
 ) -> Iterator[Pull]:
     """Close requests that did not come to an end in time, and yield each (invariant 14). ``why`` says what was missing.
 
-    The removal pull request stays, and so does what asks for no access: a change of policy may take its time. One that
-    cannot be closed does not keep the others open: where somebody else was first there is nothing to say, and a record
-    that takes no more (one dated into the future) or cannot be read is told at the end, as EdgeError, since it would
-    stay open for ever without a word. ``enough`` leaves the rest to the next run: there may be many, and access ends
-    before any of them.
+    The removal pull request stays, those on which emergencies are reviewed do, and so does what asks for no access: a
+    change of policy may take its time. One that cannot be closed does not keep the others open: where somebody else was
+    first there is nothing to say, and a record that takes no more (one dated into the future) or cannot be read is told
+    at the end, as EdgeError, since it would stay open for ever without a word. ``enough`` leaves the rest to the next
+    run: there may be many, and access ends before any of them.
     """
     history, forge = context.history, context.forge
     stuck: list[str] = []
     for pull in forge.open_pulls():
-        if pull.branch == REMOVAL or pull.opened_at > at - limit:
+        if pull.branch == REMOVAL or reviewed_on(pull.branch) is not None or pull.opened_at > at - limit:
             continue
         if enough():
             break

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from daypass.core.approval.held import HeldBook
+from daypass.core.approval.review import REJECTED
 from daypass.core.audit.access import NO_TRAILERS, GrantStep, Sources, read_trailers
 from daypass.core.audit.differences import Comparison
 from daypass.core.audit.proof import JUDGED_KINDS, PolicyFacts, check_admission, check_denial
+from daypass.core.audit.reviews import check_review
 from daypass.core.audit.verified import Difference, Verified, in_order
 from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.files.grants import read_grant
@@ -23,7 +25,7 @@ from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.codec import LATER
-from daypass.core.ledger.receipt import Admission, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
+from daypass.core.ledger.receipt import Admission, Certified, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
 from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.planning.compute import given
 from daypass.core.policy.decision import TOTALS, let_pass_then
@@ -168,6 +170,7 @@ class _Run:
         self._comparison = comparison
         self._unread: list[int] = []
         self._reviews: list[int] = []
+        self._rejected: set[tuple[GrantId, Oid]] = set()
         self._earlier: list[int] = []
         self._waiting: list[tuple[Receipt, Admission, Admission | None, Held]] = []
         asks = any(_asks(context, past.commits[place]) for place in (0, *past.policies) if past.commits)
@@ -192,8 +195,13 @@ class _Run:
             self._snapshot(receipt, body)
         if isinstance(body, Decided) and body.what is Resolution.DENIED and body.base in self._past.positions:
             self._denial(receipt, body)
-        if isinstance(body, Reviewed):
+        if isinstance(body, Certified):
             self._reviews.append(receipt.sequence)
+        elif isinstance(body, Reviewed):
+            self._rejected |= {(body.grant, body.blob)} if not body.approved else set()
+            self.found += check_review(
+                receipt, body, self._comparison.admitted.get(body.grant), self._policies(receipt.main)
+            )
         self._book.add(body, receipt.run_at)
         self._sums.add(receipt)
         self._comparison.add(receipt)
@@ -283,7 +291,7 @@ class _Run:
             (
                 "review-not-judged",
                 self._reviews,
-                "reviews of what was given were not judged again: this release has no rule for who may give them",
+                "certifications of what runs on were not judged again: this release has no rule for who may give them",
             ),
             (
                 "judged-as-then",
@@ -296,6 +304,12 @@ class _Run:
                 message = f"{len(sequences)} {what}: receipts {named}"
                 yield Difference(code, message, Severity.NOTE, receipt=sequences[0])
 
+    def _policies(self, main: str) -> Policy | None:
+        try:
+            return self._context.policy_at(self._past.policies_of(Oid(main)))
+        except EdgeError:
+            return None
+
     def _end(self, receipt: Receipt, body: Ended, proof: Admission | None) -> None:
         """Hold an end against the policies of the main that its run stood on. One of nothing admitted is named already."""
         if proof is None:
@@ -305,7 +319,8 @@ class _Run:
             ends = catalogue.bounds(proof.bounded).ends
         except EdgeError:
             ends = ()
-        if not any(bound.code == body.code and bound.says(body.end, receipt.run_at) for bound in ends):
+        rejected = body.code == REJECTED and (body.grant, body.blob) in self._rejected
+        if not rejected and not any(bound.code == body.code and bound.says(body.end, receipt.run_at) for bound in ends):
             message = (
                 f"receipt {receipt.sequence} says that {body.grant} ended: {body.bound}; main's policies did not say so"
             )

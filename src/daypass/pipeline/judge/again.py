@@ -26,7 +26,7 @@ def _amiss(policy: Policy, admission: Admission, asked: Request, decision: Decis
     """Say what is wrong with an admission whoever approved it, "" for nothing."""
     if decision.denials:
         return f"the policies of the base deny it: {decision.denials[0].message}"
-    due = policy.catalogue.bounded(asked.grant).due
+    due = policy.catalogue.due(asked.grant, admission.merged_at)
     if due != admission.due:
         return f"its details end it at {_instants(due)} by the policies of the base, and at {_instants(admission.due)} here"
     apart = frozenset[str]().union(*(need.of_ledger for need in decision.requirements)).intersection(together)

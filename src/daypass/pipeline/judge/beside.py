@@ -75,6 +75,9 @@ class Beside:
         if view is not None and "requester.denials" in reads:
             names = self._catalogue.renames.names_of_subject(requester)
             found = replace(found, denials=tuple(one for name in names for one in view.denials(name, at)))
+        if view is not None and "subject.unreviewed" in reads:
+            names = self._catalogue.renames.names_of_subject(grant.subject)
+            found = replace(found, unreviewed=tuple(one for name in names for one in view.unreviewed(name, at)))
         return replace(found, grants=self._others(grant), together=max(1, len(self._asked)), role=self._role(grant))
 
     def _by_todays_names(self, view: HeldView, at: datetime) -> Held:

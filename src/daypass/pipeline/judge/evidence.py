@@ -24,6 +24,7 @@ from daypass.core.record import replace
 from daypass.core.request import Evidence, Gated, Item, ItemVerdict, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.context import Context
+from daypass.pipeline.judge.afterwards import review_verdicts
 from daypass.pipeline.judge.policies import PastMains
 from daypass.pipeline.judge.proposal import meaning_of
 
@@ -43,7 +44,8 @@ def judge_request(
         return Gated(pull, proposal)
     evidence = gather(context, pull, base=proposal.base, head=proposal.head)
     evidence = replace(evidence, reviews=(*evidence.reviews, *more))
-    return Gated(pull, proposal, weigh(proposal, evidence, at=at), evidence)
+    verdicts = review_verdicts(context, pull, evidence.reviews, weigh(proposal, evidence, at=at), at)
+    return Gated(pull, proposal, verdicts, evidence)
 
 
 def gather(context: Context, pull: Pull, *, base: Oid, head: Oid) -> Evidence:

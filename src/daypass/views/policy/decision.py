@@ -273,6 +273,9 @@ def basis_lines(rules: Rules, grant: Grant, requester: str, held: Held, after: s
         lines.append(
             f"Denied or rejected of {requester}'s requests in the last 7 days, as the ledger says {after}: {told}."
         )
+    if "subject.unreviewed" in reads:
+        missing = ", ".join(held.unreviewed) or "none"
+        lines.append(f"Emergencies of {grant.subject} that are not reviewed, as the ledger says {after}: {missing}.")
     if reads & {"subject.use_known", "subject.last_used"}:
         lines.append(f"Nothing tells when {grant.subject} last used {grant.resource}.")
     return lines

@@ -30,10 +30,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from daypass.core.grant import REVIEW
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import (
     Admission,
+    Body,
     Decided,
     DecidedKey,
     Ended,
@@ -42,9 +44,10 @@ from daypass.core.ledger.receipt import (
     Receipt,
     Refusal,
     Retirement,
+    Reviewed,
     Settled,
 )
-from daypass.core.ledger.records import NEVER, Handed, HeldWindow, cut_to, ended_by, forget_before, held_after
+from daypass.core.ledger.records import NEVER, Awaited, Handed, HeldWindow, cut_to, ended_by, forget_before, held_after
 from daypass.core.ledger.standing.state import Begun, DecidedWhen, FailedChange, OnResource, Opened, Standing
 from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.record import replace
@@ -63,7 +66,7 @@ __all__ = (
     "over",
 )
 
-FOLD_VERSION = 12
+FOLD_VERSION = 13
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -91,8 +94,10 @@ class Delta:
         "held_until",
         "holdings",
         "refusals",
+        "reviewed",
         "revoked",
         "seen",
+        "unreviewed",
         "voided",
     )
 
@@ -109,6 +114,8 @@ class Delta:
         self.holdings: dict[Entitlement, Holding | None] = {}
         self.begun: dict[Opened, Begun | None] = {}
         self.voided: dict[Entitlement, Intended | None] = {}
+        self.unreviewed: dict[tuple[GrantId, Oid], Awaited | None] = {}
+        self.reviewed: dict[GrantId, Oid | None] = {}
         self.held: dict[GrantId, dict[int, HeldWindow]] = {}
         self.held_until: dict[GrantId, datetime] = {}
         """When what was held by a grant before these receipts ended at the latest."""
@@ -139,8 +146,16 @@ class Delta:
             self._refuse(body, receipt.run_at)
         elif isinstance(body, Settled):
             self._end_doubt(body, receipt.run_at)
-        elif isinstance(body, Decided):
-            self.decided[body.key] = DecidedWhen(receipt.run_at, body.requester)
+        else:
+            self._tell(body, receipt.run_at)
+
+    def _tell(self, body: Body, at: datetime) -> None:
+        """Take in what people decided or said."""
+        if isinstance(body, Decided):
+            self.decided[body.key] = DecidedWhen(at, body.requester)
+        elif type(body) is Reviewed:
+            self.unreviewed[body.grant, body.landing] = None
+            self.reviewed[body.grant] = body.landing if body.approved else None
 
     def _admit(self, admission: Admission, receipt: Receipt) -> None:
         self.admissions[admission.grant] = admission
@@ -149,6 +164,9 @@ class Delta:
             self.held[admission.grant][receipt.sequence] = new
         if not admission.narrowed_from:  # it was not approved anew: less of what has ended is nothing
             self.ends[admission.grant] = None
+            self.reviewed[admission.grant] = None
+            if (awaited := admission.awaited) is not None:
+                self.unreviewed[admission.grant, admission.landing] = awaited
             for record in admission.approvals:
                 key = (admission.resource, record.by)
                 self.approved[key] = max(record.at, self.approved.get(key, record.at))
@@ -166,6 +184,7 @@ class Delta:
         self.admissions[why.grant] = None
         self.ends[why.grant] = None
         self.refusals[why.grant] = why if isinstance(why, Refusal) else None
+        self.reviewed[why.grant] = None
         if isinstance(why, Retirement):
             self.revoked[why.grant] = why.revoked or None
 
@@ -217,8 +236,11 @@ class Delta:
         ends = _over(standing.ends, self.ends)
         known = _over(standing.admissions, self.admissions)
         known |= {grant: over(known[grant], end) for grant, end in ends.items() if grant in known}
+        reviewed = _over(standing.reviewed, self.reviewed)
+        known |= {grant: lifted(known[grant], landing) for grant, landing in reviewed.items() if grant in known}
         rows = {
-            grant: AdmittedGrant.of(known[grant]) if grant in known else None for grant in (*self.admissions, *ends)
+            grant: AdmittedGrant.of(known[grant]) if grant in known else None
+            for grant in (*self.admissions, *ends, *reviewed)
         }
         return Standing(
             head=self.head if self.head is not None else standing.head,
@@ -239,6 +261,8 @@ class Delta:
                 standing.approved, {k: max(at, standing.approved.get(k, at)) for k, at in self.approved.items()}
             ),
             held=self._held_onto(standing.held),
+            unreviewed=_over(standing.unreviewed, self.unreviewed),
+            reviewed=reviewed,
             seen={**standing.seen, **{main: at for main, at in self.seen.items() if main not in standing.seen}},
         )
 
@@ -263,6 +287,16 @@ def over(proof: _Proof, end: Ended) -> _Proof:
     if isinstance(proof, Admission):
         return replace(proof, window=window)
     return proof._replace(window=window)
+
+
+def lifted(proof: _Proof, landing: Oid) -> _Proof:
+    """Return a proof whose access no longer ends for want of a review: people reviewed what that commit brought."""
+    if proof.landing != landing:  # what was brought since is another matter
+        return proof
+    due = tuple(one for one in proof.due if one[0] != REVIEW)
+    if isinstance(proof, Admission):
+        return replace(proof, due=due)
+    return proof._replace(due=due)
 
 
 def _decided_order(key: DecidedKey) -> tuple[int, Oid, str]:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, DecidedKey, Ended, Refusal
-from daypass.core.ledger.records import Handed, HeldWindow
+from daypass.core.ledger.records import Awaited, Handed, HeldWindow
 from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.window import TOLERANCE
 
@@ -70,7 +70,9 @@ class Standing:
     takes their access away. ``seen`` are the commits of main that receipts named, in their order, each with when the first
     one did. ``approved`` is, by resource and handle, when somebody last approved there. ``decided`` are the decisions on
     requests that were not merged, and when each was recorded. ``held``, by grant and the number of its admission's receipt,
-    is who had which role when. Answers never change; mappings but ``holdings`` are in order.
+    is who had which role when. ``unreviewed``, by grant and landing, are the emergencies that nobody has reviewed yet, and
+    ``reviewed`` the proved grants that people have approved since, with their landings. Answers never change; mappings but
+    ``holdings`` are in order.
 
     Written out, and no dataclass: to compile one would slow the start of every verb that reads the ledger.
     """
@@ -94,6 +96,8 @@ class Standing:
         voided: Mapping[Entitlement, Intended] = _NONE,
         approved: Mapping[tuple[str, str], datetime] = _NONE,
         held: Mapping[tuple[GrantId, int], HeldWindow] = _NONE,
+        unreviewed: Mapping[tuple[GrantId, Oid], Awaited] = _NONE,
+        reviewed: Mapping[GrantId, Oid] = _NONE,
     ) -> None:
         self.head: Final = head
         self.commit: Final = commit
@@ -111,6 +115,8 @@ class Standing:
         self.voided: Final = voided
         self.approved: Final = approved
         self.held: Final = held
+        self.unreviewed: Final = unreviewed
+        self.reviewed: Final = reviewed
 
     @property
     def pending(self) -> Mapping[Opened, Intended]:

@@ -82,6 +82,7 @@ def samples_of(rule: Rule, catalogue: Catalogue, book: FactBook) -> Samples:
         _axis(names, lambda: ({"request.number_of_grants": number} for number in _numbers(pieces) if number)),
         _axis(names, lambda: ({"subject.days_held": number} for number in _numbers(pieces) if 0 < number <= FRAME)),
         _axis(names, lambda: ({"requester.denials": number} for number in _numbers(pieces))),
+        _axis(names, lambda: ({"subject.unreviewed": number} for number in _numbers(pieces))),
         *_use_axis(names, pieces),
         _axis(names, lambda: ({"grant.duration": value} for value in _durations(catalogue, literals))),
         _axis(names, lambda: ({"request.opened_at": value} for value in _instants(pieces, catalogue))),

@@ -32,7 +32,8 @@ from daypass.core.policy.policies.named import Nameable
 from daypass.core.policy.policies.promises import Promise, read_promises
 from daypass.core.policy.policies.renames import check_was
 from daypass.core.policy.policies.rotas import read_rota
-from daypass.core.policy.policies.rules import PolicyCase, read_cases, read_rules
+from daypass.core.policy.policies.rules import PolicyCase, read_cases, read_review, read_rules
+from daypass.core.policy.requirement import Requirement
 from daypass.core.policy.rules import Rules
 from daypass.schema import Schema
 
@@ -61,7 +62,7 @@ class Policy(Struct, frozen=True, eq=False, dict=True):
     ``faults`` is all that is wrong outside of them, by place; ``broken`` the part that denies everything; ``faulty`` the
     part that denies one resource, by its name: such a resource is not in the catalogue. ``unfit`` maps a resource and a
     role to why its target can give it to nobody, with a hint. ``keys`` maps the name of each ``policies/*.pub`` to its
-    bytes. ``digest`` covers every file but these.
+    bytes. ``reviews`` are what the reviews of emergencies take, by purpose. ``digest`` covers every file but these.
     """
 
     catalogue: Catalogue
@@ -73,6 +74,7 @@ class Policy(Struct, frozen=True, eq=False, dict=True):
     broken: tuple[Finding, ...] = ()
     faulty: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     unfit: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    reviews: Mapping[str, Requirement] = field(default_factory=dict)
     warnings: tuple[Finding, ...] = ()
     promise_files: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -130,6 +132,7 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
     calendars = reading.calendars()
     rotas = reading.rotas(directory)
     rules = reading.rules(directory, tuple(calendars.values()), purposes)
+    reviews = reading.reviews(directory, tuple(calendars.values()))
     resources = {}
     faulty = {}
     claimed: dict[str, str] = {}
@@ -159,6 +162,7 @@ def read_policies(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iter
     return Policy(
         catalogue=catalogue,
         rules=rules,
+        reviews=frozen(reviews),
         test_files=reading.unread("tests"),
         promise_files=reading.unread("promises"),
         keys=reading.keys(),
@@ -298,6 +302,12 @@ class _Reading:
         known = self.known(directory, calendars)
         own = [(purposes[name], file) for name, file in self._purposes.items() if "rules" in file.data]
         return read_rules([*((None, file) for file in files if file is not None), *own], known)
+
+    def reviews(self, directory: Directory | None, calendars: Calendars) -> dict[str, Requirement]:
+        """Read what the reviews of emergencies take, by purpose."""
+        known = self.known(directory, calendars)
+        read = {name: read_review(file, name, known) for name, file in self._purposes.items()}
+        return {name: need for name, need in read.items() if need is not None}
 
     def unread(self, folder: str) -> Mapping[str, bytes]:
         """Return the files of a folder, unread."""

@@ -265,7 +265,19 @@ def read_purpose(name: str, file: PolicyFile[PurposeForm], settings: Settings | 
         max_duration=longest,
         max_span=span,
         guide=data.get("guide", ""),
+        review_within=_review(file),
     )
+
+
+def _review(file: PolicyFile[PurposeForm]) -> timedelta | None:
+    """Return by when what is given for an emergency is reviewed, None where it is not."""
+    data = file.data
+    if "review" not in data:
+        return None
+    if not data.get("emergency", False):
+        message = "review is for emergencies: what is none is approved before it is given"
+        file.fault("review-contradicts", ("review",), message, "add emergency: true, or ask for approvals by a rule")
+    return file.duration("review", "within")
 
 
 _TAKES = {"of": ("choice", "names"), "pattern": ("text",), "ends_access": ("moment",)}

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         CaseHistory,
         ExpectForm,
         PolicyTestForm,
+        PurposeForm,
         RequireForm,
         RuleForm,
     )
@@ -126,6 +127,23 @@ def condition(file: Ruled, text: str, known: Nameable, *keys: Key) -> Condition 
         return found
     file.findings.extend(found)
     return None
+
+
+def read_review(file: PolicyFile[PurposeForm], purpose: str, known: Nameable) -> Requirement | None:
+    """Return what the review of a purpose's emergencies takes, None where there is none or it is at fault."""
+    form = file.data.get("review")
+    if form is None:
+        return None
+    entry: RequireForm = {"approvals": form["approvals"]}
+    if "escalate" in form:
+        entry["escalate"] = form["escalate"]
+    if "clock" in form:
+        entry["clock"] = form["clock"]
+    found = _requirement(file, purpose, entry, known, "review")
+    if found is not None and any(step.closes for step in found.escalate):
+        message = "a review is not closed: what nobody reviews ends, and the review is missing"
+        file.fault("review-contradicts", ("review", "escalate"), message, "escalate to further people only")
+    return found
 
 
 def _requirement(file: Ruled, rule: str, entry: RequireForm, known: Nameable, *keys: Key) -> Requirement | None:
@@ -249,6 +267,8 @@ def _held(subject: str, live: Sequence[str], history: CaseHistory) -> Held:
         stated["subject.days_held"] = history["days_held"]
     if "denials" in history:
         stated["requester.denials"] = history["denials"]
+    if "unreviewed" in history:
+        stated["subject.unreviewed"] = history["unreviewed"]
     if "last_used" in history:
         stated |= {"subject.use_known": True, "subject.last_used": history["last_used"]}
     return Held(grants=grants, together=history.get("number_of_grants", 1), stated=stated)

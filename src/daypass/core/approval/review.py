@@ -1,0 +1,105 @@
+"""Reviews afterwards: what was given for an emergency is judged by people who had no part in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from daypass.core.approval.judgement import Judgement, judge
+from daypass.core.approval.stages import Excluded
+from daypass.core.catalogue import Catalogue
+from daypass.core.forge import Review
+from daypass.core.ids import GrantId, Oid
+from daypass.core.ledger.receipt import Admission
+from daypass.core.ledger.records import ApprovalRecord
+from daypass.core.policy.policies import Policy
+from daypass.core.policy.requirement import Requirement, resolve
+from daypass.core.policy.sources import OWNERS, Ending
+
+REVIEWS = "daypass/review/"
+"""What the branches of the requests begin with on which emergencies are reviewed; the grant follows."""
+
+REJECTED = "review-rejected"
+"""The code of the end of what people rejected afterwards."""
+
+DEFAULT = "review"
+"""What stands for a rule's id where the purpose no longer says who reviews it."""
+
+
+class Asked(NamedTuple):
+    """A request on which an emergency is reviewed: its head, since when it is open, when it was pushed to last."""
+
+    head: Oid
+    opened_at: datetime
+    pushed_at: datetime | None = None
+
+
+def branch_of(grant: GrantId) -> str:
+    """Return the branch of the request on which a grant is reviewed."""
+    return f"{REVIEWS}{grant}"
+
+
+def reviewed_on(branch: str) -> GrantId | None:
+    """Return the grant that is reviewed on a branch, None where it is no such branch."""
+    return GrantId(branch.removeprefix(REVIEWS)) if branch.startswith(REVIEWS) else None
+
+
+def without(admission: Admission) -> Mapping[str, str]:
+    """Return who may not review an emergency, and why: whoever holds it, asked for it, pushed to it, or approved it."""
+    found = {record.by: "approved it" for record in admission.approvals}
+    found |= {act.by: "pushed to its request" for act in admission.acts}
+    return {**found, admission.requester: "asked for it", admission.subject: "has the access"}
+
+
+def needed(policy: Policy, admission: Admission, at: datetime, opened_at: datetime) -> Requirement:
+    """Return what the review takes, with the people who can give it: an owner, where the purpose no longer says."""
+    need = policy.reviews.get(admission.purpose) or Requirement(1, OWNERS, (DEFAULT,))
+    access = Ending(admission.resource, admission.subject, admission.requester)
+    (found,) = resolve(policy.catalogue, access, (need,), at, since=opened_at)
+    return found
+
+
+def judge_review(
+    policy: Policy, admission: Admission, asked: Asked, reviews: Sequence[Review], at: datetime
+) -> Judgement:
+    """Hold what people said of an emergency by an instant against what its review takes."""
+    given = [review for review in reviews if review.at <= at]
+    handles = {review.by.handle for review in given if review.by.handle}
+    gone = {handle: why for handle in sorted(handles) if (why := _absent(policy.catalogue, handle, at))}
+    return judge(
+        (needed(policy, admission, at, asked.opened_at),),
+        given,
+        head=asked.head,
+        excluded=Excluded({**gone, **without(admission)}),
+        opened_at=asked.opened_at,
+        at=at,
+        moved_at=asked.pushed_at,
+    )
+
+
+def _absent(catalogue: Catalogue, handle: str, at: datetime) -> str:
+    subject = catalogue.directory.subjects.get(handle)
+    if subject is not None and catalogue.unheard(subject):
+        return "has no SSH key in the directory, and limits.unsigned refuses what nobody signed"
+    return catalogue.absence(handle, at)
+
+
+def records_of(judgement: Judgement) -> tuple[ApprovalRecord, ...]:
+    """Return what counted, for the receipt: the rejections where there are any, else the approvals."""
+    if judgement.rejections:
+        return tuple(
+            ApprovalRecord(r.by.handle, "", r.commit, r.at, r.id, number=r.by.number) for r in judgement.rejections
+        )
+    return tuple(
+        ApprovalRecord(
+            c.handle,
+            c.source,
+            c.review.commit,
+            c.review.at,
+            c.review.id,
+            number=c.review.by.number,
+            acts_for=c.acts_for,
+        )
+        for c in judgement.counted
+    )
