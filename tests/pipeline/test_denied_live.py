@@ -48,7 +48,7 @@ def test_plan_drift_and_status_name_the_rule_and_what_it_says(tightened: tuple[A
         "code": "rule-denies",
         "message": "nobody reads orders any more",
     }
-    wanted |= {"target": "embedded", "resource": "orders-db", "principal": "alice"}
+    wanted |= {"ends": False, "target": "embedded", "resource": "orders-db", "principal": "alice"}
     wanted |= {"privilege": '{"member_of":"orders_readonly"}', "privilege_fields": {"member_of": "orders_readonly"}}
     assert told == [wanted]
     assert json.loads(access.run("status", "--at", T("10:09"), "--format", "json").out)["denied"] == [wanted]

@@ -109,13 +109,17 @@ class Failing(NamedTuple):
 
 
 class Denied(NamedTuple):
-    """One reason why the policies of today deny a live grant: ``rule`` "" for what daypass itself upholds."""
+    """One reason why the policies of today deny a live grant: ``rule`` "" for what daypass itself upholds.
+
+    ``ends``: the rule ends what is live, at the next run.
+    """
 
     grant: GrantId
     entitlement: Entitlement
     rule: str
     code: str
     message: str
+    ends: bool = False
 
     @property
     def said(self) -> str:
@@ -175,6 +179,11 @@ class Claim(Struct, frozen=True):
     window: Window
     blocked: Reason | None = None
     bound: str = ""
+
+    def ending(self, at: datetime, bound: str) -> Claim:
+        """Return the claim of a live grant as it is when something ends it at an instant."""
+        cut = self.window.until(at)
+        return Claim(self.grant, self.entitlement, cut or self.window, None if cut else Reason.BOUND, bound)
 
     def ended(self, at: datetime) -> bool:
         """Whether its time is over, whatever ended it."""

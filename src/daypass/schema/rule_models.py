@@ -209,6 +209,11 @@ class RuleForm(TypedDict):
         Annotated[Literal[True], Field(description="with approve: for who asks for somebody else as well")]
     ]
     message: NotRequired[Prose]
+    on_live: NotRequired[
+        Annotated[
+            Literal["report", "end"], Field(description="what becomes of live grants that it denies; report by default")
+        ]
+    ]
 
 
 @with_config(ConfigDict(title="daypass rules"))

@@ -113,7 +113,8 @@ def failing_line(one: Failing) -> str:
 
 def denied_line(one: Denied) -> str:
     """Write that policy denies what is live."""
-    return f"denied   {one.grant}: live, and policy denies it today: {one.said}; it goes on until its window ends"
+    until = "the next run ends it" if one.ends else "it goes on until its window ends"
+    return f"denied   {one.grant}: live, and policy denies it today: {one.said}; {until}"
 
 
 def entitlement_text(entitlement: Entitlement) -> str:

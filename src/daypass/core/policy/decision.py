@@ -217,6 +217,13 @@ def static_denials(policy: Policy, grant: Grant, window: Window | None = None) -
     return tuple(denials)
 
 
+def ending_denials(policy: Policy, grant: Grant) -> tuple[Denial, ...]:
+    """Return the denials of a merged grant that end it (``on_live: end``). A rule that fails ends nothing."""
+    ending = policy.rules.ending
+    denials = static_denials(policy, grant) if ending and not policy.broken else ()
+    return tuple(one for one in denials if one.code == RULE_DENIES and one.rule in ending)
+
+
 def _known(policy: Policy, grant: Grant) -> bool:
     resource = policy.catalogue.resources.get(grant.resource)
     return (

@@ -36,6 +36,7 @@ class Rule(Struct, frozen=True, dict=True):
 
     ``purpose`` is the one whose requests alone are asked, "" for every grant.
     ``automatic`` lifts the default requirement of who asks for themselves, with ``on_behalf`` of who asks for others too.
+    ``ends_live``: what is live and denied by it ends.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Rule(Struct, frozen=True, dict=True):
     message: str = ""
     on_behalf: bool = False
     purpose: str = ""
+    ends_live: bool = False
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -80,6 +82,8 @@ class Rule(Struct, frozen=True, dict=True):
             parts.append("denies")
         if self.deny_unless is not None:
             parts.append(f"denies unless {' '.join(self.deny_unless.text.split())}")
+        if self.ends_live:
+            parts.append("ends what is live and denied by it")
         if self.automatic:
             parts.append("lifts the default approval" + ("" if self.on_behalf else " of who asks for themselves"))
         return "; ".join(parts)
@@ -177,6 +181,11 @@ class Rules(Struct, frozen=True, eq=False):
         of_ledger = frozenset(name for rule in ordered for need in rule.require for name in need.of_ledger)
         history = HISTORY.intersection(name for rule in ordered for name in rule.names)
         return cls(ordered, static, asking, own, of_ledger, history)
+
+    @property
+    def ending(self) -> frozenset[str]:
+        """The ids of the rules that end what is live and denied by them."""
+        return frozenset(rule.id for rule in self.rules if rule.ends_live)
 
     @property
     def of_beside(self) -> bool:

@@ -18,6 +18,7 @@ from daypass.core.ledger.standing import Standing
 from daypass.core.plan import AdmittedGrant, Claim, Plan, Reason, Unchanged
 from daypass.core.planning.compute import ClaimMaker
 from daypass.core.planning.holdback import doubt
+from daypass.core.policy.decision import RULE_DENIES
 from daypass.core.record import replace
 from daypass.core.window import Window, catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
@@ -88,9 +89,22 @@ def prepare(
     found = _inputs(context, latest, admitted, tip, at, targets, clocks)
     denied = deny(found.policy, live_claims(latest, found.claims, at, admitted))
     # Of a main that is not followed nobody knows what it says by now: nothing ends for good by it.
-    ending = found.ending if stuck is None else ()
+    found = replace(found, denied=denied)
+    found = _with_ended_by_rules(found, latest) if stuck is None else replace(found, ending=())
+    return replace(found, stuck=stuck, keep=remember, program=program, grounds=grounds, retry=retry)
+
+
+def _with_ended_by_rules(found: Inputs, standing: Standing) -> Inputs:
+    """Return inputs in which what rules of today end, by their own word (``on_live: end``), is over from now on."""
+    bounds = {one.grant: f"rule {one.rule} denies it" for one in reversed(found.denied) if one.ends}
+    if not bounds:
+        return found
+    rows = (found.admitted.changed.get(grant) or standing.rows[grant] for grant in sorted(bounds))
+    ended = tuple(Ended(r.grant, r.blob, r.landing, found.at, RULE_DENIES, bounds[r.grant]) for r in rows)
+    claims = tuple(c.ending(found.at, bounds[c.grant]) if c.grant in bounds else c for c in found.claims)
+    ending = (*(one for one in found.ending if one.grant not in bounds), *ended)
     return replace(
-        found, ending=ending, stuck=stuck, keep=remember, program=program, grounds=grounds, retry=retry, denied=denied
+        found, claims=claims, ending=ending, denied=tuple(one for one in found.denied if one.grant not in bounds)
     )
 
 

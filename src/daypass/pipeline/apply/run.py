@@ -7,7 +7,7 @@ looking. Running twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,12 +16,12 @@ from msgspec import Struct, field
 
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.ids import Oid
-from daypass.core.ledger.receipt import BATCH, Body, Intent, Outcome, Pulse
+from daypass.core.ledger.receipt import BATCH, Body, Ended, Intent, Outcome, Pulse
 from daypass.core.ledger.standing import Standing
 from daypass.core.ledger.statement import admission_digest
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
 from daypass.core.planning.holdback import Braked, brake, failed_before, shortens, weight
-from daypass.core.policy.decision import PAUSED
+from daypass.core.policy.decision import PAUSED, RULE_DENIES
 from daypass.core.record import replace
 from daypass.pipeline.apply.executor import Executor, Progress
 from daypass.pipeline.apply.inputs import Attend, ByReceipts
@@ -330,10 +330,18 @@ def _recalled(
 
 
 def _write_intents(found: Survey, ledger: Ledger, changes: tuple[Intended, ...], run: str) -> Standing:
-    bodies: list[Body] = [*found.admitted.bodies, *found.ended, *found.recovered, *_intents(found, changes)]
+    ended = _over_for_good(found, changes)
+    bodies: list[Body] = [*found.admitted.bodies, *ended, *found.recovered, *_intents(found, changes)]
     if not bodies:
         return found.standing
     return ledger.append(found.standing, bodies, at=found.plan.at, main=found.plan.main, run=run)
+
+
+def _over_for_good(found: Survey, changes: tuple[Intended, ...]) -> Iterator[Ended]:
+    """Yield what has ended for good. By a rule only what the brake lets go, or is gone: a slip in one can be undone."""
+    held = {grant for change in found.plan.changes if change not in changes for grant in change.grants}
+    held |= {claim.grant for claim in found.claims if claim.entitlement.target in found.plan.unreadable}
+    yield from (one for one in found.ended if one.code != RULE_DENIES or one.grant not in held)
 
 
 def _intents(found: Survey, changes: tuple[Intended, ...]) -> list[Intent]:

@@ -28,7 +28,7 @@ from daypass.core.ledger.codec import LATER
 from daypass.core.ledger.receipt import Admission, Certified, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
 from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.planning.compute import given
-from daypass.core.policy.decision import TOTALS, let_pass_then
+from daypass.core.policy.decision import RULE_DENIES, TOTALS, ending_denials, let_pass_then
 from daypass.core.policy.held import UNREAD, Held, HeldGrant
 from daypass.pipeline.audit.unsettled import Unsettled
 from daypass.pipeline.context import Context
@@ -315,8 +315,10 @@ class _Run:
         if proof is None:
             return
         try:
-            catalogue = self._context.policy_at(self._past.policies_of(Oid(receipt.main))).catalogue
-            ends = catalogue.bounds(proof.bounded).ends
+            policy = self._context.policy_at(self._past.policies_of(Oid(receipt.main)))
+            if body.code == RULE_DENIES and body.end <= receipt.run_at and self._ended_by_rule(policy, body):
+                return
+            ends = policy.catalogue.bounds(proof.bounded).ends
         except EdgeError:
             ends = ()
         rejected = body.code == REJECTED and (body.grant, body.blob) in self._rejected
@@ -325,6 +327,12 @@ class _Run:
                 f"receipt {receipt.sequence} says that {body.grant} ended: {body.bound}; main's policies did not say so"
             )
             self.found.append(Difference("end-without-grounds", message, grant=body.grant, receipt=receipt.sequence))
+
+    def _ended_by_rule(self, policy: Policy, body: Ended) -> bool:
+        """Say whether a rule that ends what is live denies a grant. Raises EdgeError where its file is gone from git."""
+        ((_, raw),) = self._context.history.blobs([body.blob])
+        grant = read_grant(grant_path(body.grant), raw)
+        return isinstance(grant, Grant) and bool(ending_denials(policy, grant))
 
     def check(self) -> None:
         """Hold the admissions that wait against git. What no landing brought was named already, and is not read."""

@@ -5,7 +5,7 @@ these (`context`); what depends on names and neighbours (folders, duplicates, co
 time.
 Rules that read the request are not asked here: they speak when somebody asks, and a merged grant was asked for long
 ago.
-What is live although the policies of today would deny it is said, and left to people: it ends by its own window.
+What is live although the policies of today would deny it is said, and left to people, unless the rule ends it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from daypass.core.forge import Entry
 from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, Oid, grant_path
 from daypass.core.plan import Claim, Denied
-from daypass.core.policy.decision import static_denials
+from daypass.core.policy.decision import ending_denials, static_denials
 from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.pipeline.judge.duplicates import duplicate_finding
 from daypass.ports import History, VerdictStore
@@ -274,6 +274,8 @@ def denied_live(
 def _denials(policy: Policy, claim: Claim, raw: bytes) -> Iterable[Denied]:
     grant = read_grant(grant_path(claim.grant), raw)
     if isinstance(grant, Grant):  # else its form is not today's: the check says so
+        ending = {denial.rule for denial in ending_denials(policy, grant)}
         for denial in static_denials(policy, grant, claim.window):
             if denial.code not in _BOUNDS:
-                yield Denied(claim.grant, claim.entitlement, denial.rule, denial.code, denial.message)
+                ends = bool(denial.rule) and denial.rule in ending
+                yield Denied(claim.grant, claim.entitlement, denial.rule, denial.code, denial.message, ends)

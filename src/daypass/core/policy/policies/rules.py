@@ -72,7 +72,9 @@ def read_rules(files: Iterable[tuple[Purpose | None, Ruled]], known: Nameable) -
                 file.fault("duplicate-rule", ("rules", index, "id"), message, "give each rule its own id")
             rule = _rule(file, index, entry, here)
             if rule is not None:
-                found.append(rule if purpose is None else replace(rule, purpose=purpose.name))
+                rule = rule if purpose is None else replace(rule, purpose=purpose.name)
+                _check_on_live(file, index, rule)
+                found.append(rule)
                 of = purpose.name if purpose is not None else ""
                 asked += [Asked(need, of, file, ("rules", index, "require", n)) for n, need in enumerate(rule.require)]
     check_chains(asked)
@@ -115,7 +117,24 @@ def _rule(file: Ruled, index: int, entry: RuleForm, known: Nameable) -> Rule | N
         automatic="approve" in entry,
         on_behalf="on_behalf" in entry,
         message=entry.get("message", ""),
+        ends_live=entry.get("on_live") == "end",
     )
+
+
+def _check_on_live(file: Ruled, index: int, rule: Rule) -> None:
+    """Refuse a rule that is to end what is live and cannot say of it whether it is denied."""
+    at = ("rules", index, "on_live")
+    if rule.ends_live and not (rule.deny or rule.deny_unless is not None):
+        message = f"rule {rule.id} has on_live: end, and denies nothing"
+        file.fault("rule-contradicts", at, message, "add deny: true or deny_unless, or remove it")
+    elif rule.ends_live and rule.asks:
+        message = f"rule {rule.id} has on_live: end, and asks about a request; nobody asks for what is live any more"
+        file.fault(
+            "on-live-asks",
+            at,
+            message,
+            "let it read the grant, its subject, resource and role alone, outside of purposes",
+        )
 
 
 def condition(file: Ruled, text: str, known: Nameable, *keys: Key) -> Condition | None:
