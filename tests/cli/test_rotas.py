@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +91,19 @@ def test_who_acts_for_another_is_said_from_the_gate_to_the_audit(access: Access)
     access.run("audit", "verify", "--at", T("10:04"))
     for chosen in (("--subject", "alice"), ("--approver", "dave")):
         assert "dave for bob (person:bob)" in access.run("audit", "history", *chosen, "--at", T("10:05")).out
+
+
+def test_a_schedule_from_elsewhere_is_printed_as_a_rota_that_reads(access: Access, tmp_path: Path) -> None:
+    shift = '{"start": "2026-11-02T09:00:00Z", "end": "2026-12-09T09:00:00Z", "user": {"summary": "Bob Osei"}}'
+    file = tmp_path / "schedule.json"
+    told = {
+        "name": "Payments",
+        "time_zone": "UTC",
+        "final_schedule": {"rendered_schedule_entries": [json.loads(shift)]},
+    }
+    file.write_text(json.dumps({"schedule": told}))
+    said = access.run("rota", "import", str(file), "--name", "payments").out
+    access.write("policies/rotas/payments.yaml", said)
+    assert "bob" in access.run("rota", "show", "payments", "--at", "2026-11-20T10:00:00Z").out
+    file.write_text("{")
+    assert "is no JSON" in access.run("rota", "import", str(file), "--name", "payments", expect=2).err

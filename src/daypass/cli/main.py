@@ -64,7 +64,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "ledger": ("verbs.ledger:ledger", "end a doubt about what was given, change its key, put its branch back"),
     "can": ("verbs.targets:can", "exit 0 when access exists at this instant, 20 when not"),
     "codeowners": ("verbs.generated:codeowners", "write .github/CODEOWNERS from the catalogue, or say who owns"),
-    "rota": ("verbs.generated:rota", "say who is on call, and when that changes"),
+    "rota": ("verbs.generated:rota", "say who is on call, and when that changes; bring a rota from elsewhere"),
     "calendar": ("verbs.generated:calendar", "look at the calendars that rules ask, or print one of public holidays"),
     "doctor": ("verbs.forge:doctor", "say what is unsafe in the repository's settings at GitHub, and mend it"),
     "forge": ("verbs.forge:forge", "print the kind of forge that main's settings name, for scripts"),

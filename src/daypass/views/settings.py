@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -241,3 +242,14 @@ def upcoming_json(findings: Sequence[Finding], requests: Sequence[int], grants: 
     """Write the same as JSON, version 1."""
     told = {"findings": [finding_data(one) for one in findings], "requests": list(requests), "grants": list(grants)}
     return as_output({"complaints": [], "calls": 0, "next": told})
+
+
+def imported_text(rota: Rota) -> str:
+    """Write a rota that was brought from elsewhere as the file that is to be reviewed."""
+    lines = ["# yaml-language-server: $schema=../../.schemas/rota.schema.json", "version: 1"]
+    lines += [f"title: {json.dumps(rota.title, ensure_ascii=False)}"] if rota.title else []
+    lines += [f"zone: {rota.zone}", "overrides:"]
+    for shift in rota.overrides:
+        start, end = format_instant(shift.window.start), format_instant(shift.window.end)
+        lines.append(f"  - {{person: {shift.person}, from: {start}, until: {end}}}")
+    return joined(lines)

@@ -204,7 +204,7 @@ def holidays(place: str, years: str, zone: str) -> None:
 
 @click.group()
 def rota() -> None:
-    """Look at the rotas that say who is on call."""
+    """Look at the rotas that say who is on call, or print one that is kept elsewhere."""
 
 
 @verb("show", group=rota, follow=False)
@@ -226,3 +226,29 @@ def show_rota(repo: AccessRepository, name: str, at: datetime, output: str) -> N
         raise UsageError(f"there is no rota {name!r} in policies/rotas", hint=hint)
     chosen = [rotas[name]] if name else list(rotas.values())
     show((rotas_json if output == "json" else rotas_text)(chosen, at), output)
+
+
+@verb("import", group=rota, follow=False, formats=("text",))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", required=True, help="The name of the rota that is to be.")
+def import_rota(repo: AccessRepository, file: Path, name: str) -> None:
+    """Print a rota of the shifts in FILE, a schedule as PagerDuty's API gives it, to be reviewed.
+
+    Its people must be in the directory of the working tree, by the address or the name that they have there. Read what it
+    prints, and commit it as policies/rotas/NAME.yaml: no service is asked at run time, and by no verb here.
+
+    \b
+    daypass rota import schedule.json --name payments > policies/rotas/payments.yaml
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    import json
+
+    from daypass.core.calendar.imported import from_pagerduty
+    from daypass.views.settings import imported_text
+
+    policy = repo.worktree_policy()
+    _check_read(policy, "policies/directory/")
+    try:
+        told = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise UsageError(f"{file} is no JSON: {error}") from None
+    show(imported_text(from_pagerduty(name, told, policy.catalogue.directory)))
