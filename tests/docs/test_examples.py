@@ -30,6 +30,7 @@ EXITS |= {
     "daypass doctor": {0, 13, 14},
     "daypass can alice staging deploy -q": {0},
 }
+EXITS |= {"daypass rota import schedule.json --name payments": {2}}
 EXITS |= {"daypass doctor --fix --yes": {0, 13, 14}, "daypass ledger rekey --finish": {1}}
 EXITS |= {"daypass ledger restore --from ../other-clone": {1}, "daypass ledger revoke-key ledger.pub --from 4200": {1}}
 EXITS |= {"daypass ledger outbox --set-aside ~/outbox-of-the-old-machine.sqlite": {1}}  # there is none
