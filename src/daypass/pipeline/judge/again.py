@@ -79,7 +79,8 @@ def judge_again(
         admission.judged,
         held,
     )
-    if admission.window != policy.catalogue.window(grant.span, admission.merged_at):
+    by_calendar = grant.span.recurs is not None and grant.span.recurs.calendar  # the file itself says any other window
+    if by_calendar and admission.window != policy.catalogue.window(grant.span, admission.merged_at):
         return f"its window is {admission.window}, and by the base's policies another"
     decision = decide(policy, asked)
     people = list(dict.fromkeys((admission.requester, *(act.by for act in admission.acts))))
