@@ -45,7 +45,9 @@ def test_settings_say_how_things_are_reached():
     assert found.forge_kind == "local"
     assert (found.ledger_branch, found.ledger_keys, found.ledger_signer) == ("books", ("a.pub", "b.pub"), "file:key")
     assert found.environments == ("production", "staging")
-    assert found.limits == Limits(timedelta(days=14), timedelta(days=2), "10%", "5")
+    assert found.limits == Limits(
+        timedelta(days=14), open_request=timedelta(days=2), brake_removals="10%", brake_additions="5"
+    )
     assert found.simulated_clock
     assert dict(found.targets["embedded"].options) == {"path": "data/access.sqlite"}
 

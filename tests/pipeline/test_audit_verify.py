@@ -374,15 +374,17 @@ def test_lateness_of_the_clock_does_not_matter_before_the_end(world):
     assert codes(world, admission.window.end - timedelta(seconds=1)) == []
 
 
-def test_reviews_of_what_was_given_change_nothing_and_are_named_as_not_judged(world):
+def test_certifications_are_named_as_not_judged_and_a_review_of_what_was_to_have_none_as_wrong(world):
     admission = world.life("orders-db/one", 30)
     by = (ApprovalRecord("bob", "owners", admission.head, minutes(70), "9"),)
     told = (admission.grant, admission.blob, admission.landing, 8, admission.head)
     world.write([Reviewed(*told, True, by), Certified(*told, False, by)], minutes(80))
-    (found,) = check(world).differences
+    wrong, found = check(world).differences
+    assert (wrong.code, wrong.severity.value) == ("review-without-grounds", "error")
+    assert wrong.message == "receipt 4 says that orders-db/one was reviewed, which was to have no review"
     assert (found.code, found.severity.value) == ("review-not-judged", "note")
     assert found.message == (
-        "2 reviews of what was given were not judged again: this release has no rule for who may give them: receipts 4, 5"
+        "1 certifications of what runs on were not judged again: this release has no rule for who may give them: receipts 5"
     )
 
 
