@@ -382,6 +382,7 @@ def test_a_request_may_not_bring_its_own_rules(access: Access) -> None:
     assert "needs  1 approval from owners" in said.out  # judged by main's rules all the same
 
 
+@pytest.mark.on_disk
 def test_the_gate_merges_no_policies(access: Access) -> None:
     _branch(access, "mine", {"policies/rules/access.yaml": "version: 1\nrules: []\n"})
     access.run("request", "--branch", "mine", "--at", T("10:00"), acting="alice", expect=10)

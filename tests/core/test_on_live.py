@@ -1,8 +1,11 @@
 """Rules that end what is live: those that deny, and need no request to say so."""
 
 import pytest
-from policy_samples import grant, rules
+from policy_samples import AT, grant, rules
+from test_claims import GIVEN, HOUR, WINDOW
 
+from daypass.core.ids import GrantId
+from daypass.core.plan import Claim
 from daypass.core.policy.decision import ending_denials
 
 DENY = "  - {id: one, when: grant.role == 'readonly', deny: true, on_live: end}\n"
@@ -42,3 +45,11 @@ def test_a_rule_that_cannot_end_what_is_live_is_a_finding(rule, code, message):
     (found,) = rules(f"  - {rule}\n").findings
     assert (found.code, found.message, found.place.path) == (code, message, "rules[0].on_live")
     assert ending_denials(rules(f"  - {rule}\n"), grant()) == ()
+
+
+def test_what_ends_what_is_live_cuts_its_window_there_or_leaves_nothing_of_it():
+    claim = Claim(GrantId("orders-db/one"), GIVEN, WINDOW)
+    ended = claim.ending(AT + HOUR, "rule one denies it")
+    assert (ended.window.end, ended.blocked, ended.bound) == (AT + HOUR, None, "rule one denies it")
+    assert ended.ended(AT + HOUR)
+    assert claim.ending(AT, "rule one denies it").ended(AT)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
-from policy_samples import AT, policy
+from policy_samples import AT, DIRECTORY, RESOURCE, policy
 from receipt_strategies import BEGIN
 
 from daypass.core.approval.review import Asked, branch_of, judge_review, records_of, reviewed_on
@@ -73,6 +73,17 @@ def test_who_holds_asked_for_pushed_or_approved_it_does_not(more, why) -> None:
     found = judged(word("bob"), of=admission(**more))
     assert not found.met
     assert [one.why for one in found.ignored] == [why]
+
+
+def test_who_has_another_name_by_now_is_kept_out_by_it_and_the_resource_has_its_owners() -> None:
+    people = DIRECTORY.replace("  bob: {", "  robert: {was: [bob], ").replace("manager: bob", "manager: robert")
+    people = people.replace("members: [bob, carol]", "members: [robert, carol]")
+    now = rules(directory_people=people, resources_orders_db=None, resources_orders=RESOURCE + "was: [orders-db]\n")
+    asked, at = Asked(HEAD, AT), AT + timedelta(minutes=50)
+    found = judge_review(now, admission(subject="bob"), asked, [word("robert")], at)
+    assert not found.met
+    assert [one.why for one in found.ignored] == ["robert has the access"]
+    assert judge_review(now, admission(subject="bob"), asked, [word("carol")], at).met
 
 
 def test_a_word_on_another_head_or_of_somebody_who_left_or_who_is_not_asked_counts_for_nothing() -> None:

@@ -55,7 +55,9 @@ def without(admission: Admission) -> Mapping[str, str]:
 def needed(policy: Policy, admission: Admission, at: datetime, opened_at: datetime) -> Requirement:
     """Return what the review takes, with the people who can give it: an owner, where the purpose no longer says."""
     need = policy.reviews.get(admission.purpose) or Requirement(1, OWNERS, (DEFAULT,))
-    access = Ending(admission.resource, admission.subject, admission.requester)
+    names = policy.catalogue.renames
+    resource, subject = names.resource(admission.resource), names.subject(admission.subject)
+    access = Ending(resource, subject, names.subject(admission.requester))
     (found,) = resolve(policy.catalogue, access, (need,), at, since=opened_at)
     return found
 
@@ -71,7 +73,10 @@ def judge_review(
         (needed(policy, admission, at, asked.opened_at),),
         given,
         head=asked.head,
-        excluded=Excluded({**gone, **without(admission)}),
+        # By another name they are the same people.
+        excluded=Excluded(
+            gone | {policy.catalogue.renames.subject(who): why for who, why in without(admission).items()}
+        ),
         opened_at=asked.opened_at,
         at=at,
         moved_at=asked.pushed_at,
