@@ -75,7 +75,7 @@ def test_of_strangers_nothing_is_computed_and_without_a_ledger_nothing_is_replay
     number = propose(access, T("10:10"), {"policies/rules/access.yaml": LONGER})
     repo, at = access.repo(), datetime.fromisoformat(T("10:20"))
     found = look(repo, int(number), at=at)
-    change = policy_change(repo, cast("Index", _Gone()), found, at=at)
+    change = policy_change(repo, lambda: cast("Index", _Gone()), found, at=at)
     assert change is not None
     assert change.looser
     assert (change.history, change.why) == (
@@ -84,11 +84,13 @@ def test_of_strangers_nothing_is_computed_and_without_a_ledger_nothing_is_replay
     )
     assert change_markdown(2, change).startswith("### daypass: #2 lets through more than before\n")
     stranger = replace(found, pull=replace(found.pull, opened_by=replace(found.pull.opened_by, handle="")))
-    unseen = policy_change(repo, cast("Index", _Gone()), stranger, at=at)
+    unseen = policy_change(repo, lambda: cast("Index", _Gone()), stranger, at=at)
     assert unseen is not None
     assert unseen.why.startswith("whoever opened it is not known to the directory")
     assert (
-        policy_change(repo, cast("Index", _Gone()), replace(found, pull=replace(found.pull, state="closed")), at=at)
+        policy_change(
+            repo, lambda: cast("Index", _Gone()), replace(found, pull=replace(found.pull, state="closed")), at=at
+        )
         is None
     )
 

@@ -225,7 +225,7 @@ def change_of(repo: AccessRepository, found: Gated, at: datetime) -> PolicyChang
     from daypass.cli.verbs.audit import index_of
     from daypass.pipeline.audit.change import policy_change
 
-    return policy_change(repo, index_of(repo), found, at=at)
+    return policy_change(repo, lambda: index_of(repo), found, at=at)
 
 
 def _no_request(found: Gated, change: PolicyChange | None) -> Notice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from daypass.core.errors import DaypassError
@@ -19,7 +20,9 @@ MOST = 1_000
 """So many of the last requests are judged again, beside all that are live."""
 
 
-def policy_change(context: Context, index: Index, found: Gated, *, at: datetime) -> PolicyChange | None:
+def policy_change(
+    context: Context, open_index: Callable[[], Index], found: Gated, *, at: datetime
+) -> PolicyChange | None:
     """Compare a head's policies with those of the base it was judged by; None where it changes none, or is not open.
 
     What is compared is data, and bounded. Still it takes a while, so it is done for people of the directory alone.
@@ -35,16 +38,18 @@ def policy_change(context: Context, index: Index, found: Gated, *, at: datetime)
         whose = "main's policies" if base.broken else "its policies"
         return PolicyChange(why=f"{whose} do not read: {broken[0].place}: {broken[0].message}")
     compared = between(base, head, pull.asked_at)
-    history, live, why = _replayed(index, base, head, at)
+    history, live, why = _replayed(open_index, base, head, at)
     rows = context.standing.admitted() if likely(base.catalogue, head.catalogue) else ()
     running = ((row.subject, row.resource, row.role) for row in rows if not row.window.ended(at))
     renamed = tuple(unsaid(base.catalogue, head.catalogue, running))
     return PolicyChange(compared, history, live, (*renamed, *broken_promises(head, pull.asked_at)), why)
 
 
-def _replayed(index: Index, base: Policy, head: Policy, at: datetime) -> tuple[Compared | None, Compared | None, str]:
+def _replayed(
+    open_index: Callable[[], Index], base: Policy, head: Policy, at: datetime
+) -> tuple[Compared | None, Compared | None, str]:
     try:
-        told = replay(index, base, head, at=at, most=MOST)
+        told = replay(open_index(), base, head, at=at, most=MOST)
     except DaypassError as error:
         return None, None, f"what was asked for is not judged again: {error.message}"
     return told.history, told.live, ""
