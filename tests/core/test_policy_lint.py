@@ -7,7 +7,9 @@ from policy_samples import AT, FILES, RESOURCE, RULES, policy, rules
 
 from daypass.core.policy.analysis import lint as module
 from daypass.core.policy.analysis.lint import lint
+from daypass.core.policy.analysis.regions import candidates
 from daypass.core.policy.policies import Policy
+from daypass.core.record import replace
 
 ASK = "require: [{approvals: {at_least: 1, from: owners}}]"
 
@@ -77,3 +79,11 @@ def test_of_very_many_rules_none_is_tried_against_all_others(monkeypatch: pytest
     assert "wiki" in FILES["policies/resources/wiki.yaml"].lower()
     assert RESOURCE in FILES.values()
     assert RULES in FILES.values()
+
+
+def test_a_role_that_its_target_cannot_give_is_told_of_elsewhere_and_a_rule_for_all_people_is_no_circle() -> None:
+    everybody = f"  - {{id: everybody, when: 'subject.handle != \"\"', {ASK}}}\n"
+    found = rules(everybody)
+    unfit = replace(found, unfit={("orders-db", "admin"): ("why", "")})
+    assert {code for code, _ in codes(unfit)} == {"rule-always-applies", "rule-shadowed"}
+    assert list(candidates(((),) * 6)) == []
