@@ -10,12 +10,12 @@ from policy_samples import AT, FILES, PURPOSE, RULES, files, grant, policy, read
 
 from daypass.core.policy.analysis import regions
 from daypass.core.policy.analysis.between import Unmoved, between
-from daypass.core.policy.analysis.prove import Proof, broken_promises, prove
+from daypass.core.policy.analysis.prove import ProvedPromise, broken_promises, prove
 from daypass.core.policy.decision import Request, decide
 from daypass.core.window import format_duration
 
 
-def proofs(*promises: str, **changed: str | None) -> list[Proof]:
+def proofs(*promises: str, **changed: str | None) -> list[ProvedPromise]:
     """Prove promises of the sample policy."""
     lines = "".join(f"  - {{id: p{number}, {promise}}}\n" for number, promise in enumerate(promises))
     found = policy(promises_main=f"version: 1\npromises:\n{lines}", **changed)
@@ -23,7 +23,7 @@ def proofs(*promises: str, **changed: str | None) -> list[Proof]:
     return list(prove(found, AT))
 
 
-def proof(promise: str, **changed: str | None) -> Proof:
+def proof(promise: str, **changed: str | None) -> ProvedPromise:
     """Prove one promise."""
     [found] = proofs(promise, **changed)
     return found

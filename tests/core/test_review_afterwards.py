@@ -9,7 +9,7 @@ import pytest
 from policy_samples import AT, DIRECTORY, RESOURCE, policy
 from receipt_strategies import BEGIN
 
-from daypass.core.approval.review import Asked, branch_of, judge_review, records_of, reviewed_on
+from daypass.core.approval.review import ReviewRequest, branch_of, judge_review, records_of, reviewed_on
 from daypass.core.audit.reviews import check_review
 from daypass.core.forge import Account, Review
 from daypass.core.grant import REVIEW
@@ -51,7 +51,7 @@ def rules(**more: str | None) -> Policy:
 
 
 def judged(*reviews: Review, of: Admission | None = None, at: datetime = AT + timedelta(minutes=90)):
-    return judge_review(rules(), of or admission(), Asked(HEAD, AT), reviews, at)
+    return judge_review(rules(), of or admission(), ReviewRequest(HEAD, AT), reviews, at)
 
 
 def test_an_owner_who_had_no_part_in_it_reviews_it() -> None:
@@ -79,7 +79,7 @@ def test_who_has_another_name_by_now_is_kept_out_by_it_and_the_resource_has_its_
     people = DIRECTORY.replace("  bob: {", "  robert: {was: [bob], ").replace("manager: bob", "manager: robert")
     people = people.replace("members: [bob, carol]", "members: [robert, carol]")
     now = rules(directory_people=people, resources_orders_db=None, resources_orders=RESOURCE + "was: [orders-db]\n")
-    asked, at = Asked(HEAD, AT), AT + timedelta(minutes=50)
+    asked, at = ReviewRequest(HEAD, AT), AT + timedelta(minutes=50)
     found = judge_review(now, admission(subject="bob"), asked, [word("robert")], at)
     assert not found.met
     assert [one.why for one in found.ignored] == ["robert has the access"]
@@ -102,7 +102,7 @@ def test_a_rejection_is_told_with_who_gave_it() -> None:
 
 def test_where_the_purpose_is_gone_an_owner_reviews_it() -> None:
     found = judge_review(
-        policy(purposes_incident=None), admission(), Asked(HEAD, AT), [word("bob")], AT + timedelta(hours=1)
+        policy(purposes_incident=None), admission(), ReviewRequest(HEAD, AT), [word("bob")], AT + timedelta(hours=1)
     )
     assert found.met
 
@@ -111,7 +111,7 @@ def test_only_what_is_signed_counts_where_the_settings_say_so() -> None:
     strict = rules(
         daypass="version: 1\nforge: {kind: local}\ntargets: {embedded: {kind: embedded}}\nlimits: {unsigned: refuse}\n"
     )
-    found = judge_review(strict, admission(), Asked(HEAD, AT), [word("bob")], AT + timedelta(hours=1))
+    found = judge_review(strict, admission(), ReviewRequest(HEAD, AT), [word("bob")], AT + timedelta(hours=1))
     assert [one.why.partition(",")[0] for one in found.ignored] == ["bob has no SSH key in the directory"]
 
 

@@ -106,7 +106,7 @@ class Instant(click.ParamType[datetime]):
         return found
 
 
-class Bound(click.ParamType[str]):
+class WindowBound(click.ParamType[str]):
     """Where a window begins or ends: an RFC 3339 instant, or a date of the zone that the window names; as it is written."""
 
     name = "instant"

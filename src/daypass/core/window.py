@@ -168,6 +168,13 @@ class Window(Struct, frozen=True, order=True):
         """Whether the window is over."""
         return at >= self.closes
 
+    def end_from(self, at: datetime) -> datetime:
+        """Return until when access that is given at an instant may last: where it recurs, until its interval of then ends."""
+        if not self.parts:
+            return self.end
+        interval = self.interval_at(at)
+        return interval.end if interval is not None else self.start
+
     def ahead(self, at: datetime) -> Window | None:
         """Return the interval that an instant lies in, else the next one; None where none is to come."""
         return next((one for one in self.intervals if at < one.end), None)

@@ -24,6 +24,7 @@ from daypass.schema.shapes import (
     SPAN,
     STATS,
     TERMS,
+    UNREVIEWED,
     Change,
     Denial,
     Denied,
@@ -175,9 +176,7 @@ Status = output(
         "refused": many(Refused),
         "overdue": many(shape("Overdue", _OVERDUE)),
         "denied": many(Denied),
-        "unreviewed": many(
-            shape("Unreviewed", {**of(str, "grant", "subject", "resource", "role"), "by": Instant, "missing": bool})
-        ),
+        "unreviewed": many(shape("Unreviewed", UNREVIEWED)),
     },
 )
 _TARGET: Keys = {

@@ -107,6 +107,7 @@ CHANGE: Keys = {
 Change = shape("Change", CHANGE)
 Doubt = shape("Doubt", {**ENTITLEMENT, "grants": Texts, "why": str})
 Refused = shape("Refused", of(str, "grant", "blob", "landing", "code", "message"))
+UNREVIEWED: Keys = {**of(str, "grant", "subject", "resource", "role"), "by": Instant, "missing": bool}
 Denied = shape("Denied", {"grant": str, **ENTITLEMENT, **DENIES, "ends": bool})
 SPAN = of(Instant, "from", "until")
 CLAIM: Keys = {"grant": str, **ENTITLEMENT, **SPAN, "blocked": str | None, "bound": str}

@@ -9,7 +9,7 @@ import click
 
 from daypass.cli.asking import Answers, asked_details, asked_span
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Bound, Codes, Duration, GrantName, Named, say, show, verb
+from daypass.cli.verb import Codes, Duration, GrantName, Named, WindowBound, say, show, verb
 from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError, RefusedError, UsageError
 from daypass.core.window import Recurrence, format_instant
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 @click.option("--resource", type=Named("resource"), default="", help="The resource, as the catalogue names it.")
 @click.option("--role", type=Named("role"), default="", help="The role on it.")
 @click.option("--for", "duration", type=Duration(), default=None, help="How long, from the merge on: 8h, 30m, 2d.")
-@click.option("--from", "start", type=Bound(), default="", help="When it starts, with --until; now by default.")
-@click.option("--until", type=Bound(), default="", help="When it ends, in place of --for.")
+@click.option("--from", "start", type=WindowBound(), default="", help="When it starts, with --until; now by default.")
+@click.option("--until", type=WindowBound(), default="", help="When it ends, in place of --for.")
 @click.option(
     "--hours", default="", help='Only in these hours of the week, between --from and --until: "Mon 06:00-08:00".'
 )
@@ -90,14 +90,8 @@ def request(
     if branch:
         return _open_branch(repo, branch, at, output)
     propose.refuse_unsigned(repo.policy, repo.forge.acting())
-    given = {
-        "subject": subject,
-        "resource": resource,
-        "role": role,
-        "reason": reason,
-        "ticket": ticket,
-        "purpose": purpose,
-    }
+    given = {"subject": subject, "resource": resource, "role": role, "reason": reason, "ticket": ticket}
+    given["purpose"] = purpose
     span = asked_span(duration, (start, until), Recurrence(hours, zone, calendar), at)
     answers = Answers(repo.policy, me, at, given, span, asked_details(details))
     answers.talks = answers.talks and output != "json"

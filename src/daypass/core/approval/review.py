@@ -27,7 +27,7 @@ DEFAULT = "review"
 """What stands for a rule's id where the purpose no longer says who reviews it."""
 
 
-class Asked(NamedTuple):
+class ReviewRequest(NamedTuple):
     """A request on which an emergency is reviewed: its head, since when it is open, when it was pushed to last."""
 
     head: Oid
@@ -63,7 +63,7 @@ def needed(policy: Policy, admission: Admission, at: datetime, opened_at: dateti
 
 
 def judge_review(
-    policy: Policy, admission: Admission, asked: Asked, reviews: Sequence[Review], at: datetime
+    policy: Policy, admission: Admission, asked: ReviewRequest, reviews: Sequence[Review], at: datetime
 ) -> Judgement:
     """Hold what people said of an emergency by an instant against what its review takes."""
     given = [review for review in reviews if review.at <= at]

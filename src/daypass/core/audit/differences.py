@@ -130,7 +130,7 @@ class Comparison:
         self._standing_on(receipt, body)
         for change in body.changes:
             self._open.setdefault(change, []).append(receipt.sequence)
-            self._meant.update((change, _end(proof, change)) for proof in self._giving(change)[-1:])
+            self._meant.update((change, proof.window.end_from(change.due)) for proof in self._giving(change)[-1:])
             self._revived(receipt, change)
 
     def _void(self, receipt: Receipt) -> None:
@@ -275,7 +275,7 @@ class Comparison:
                 receipt=receipt.sequence,
             )
             return
-        last = _end(giving[-1], change)
+        last = giving[-1].window.end_from(change.due)
         # What a run had begun may come about after its grant was narrowed; the run that sees that takes the rest away.
         if change.until is None or change.until > max(last, self._meant.get(change, last)):
             self._say(
@@ -290,7 +290,7 @@ class Comparison:
         """Return the admissions in force that an addition may stand on, the one that ends last at the end."""
         basis = self._holdings.basis(change.grants)
         giving = [proof for proof in basis if change.action is Action.ADD and proof.entitlement == change.entitlement]
-        return sorted(giving, key=lambda proof: _end(proof, change))
+        return sorted(giving, key=lambda proof: proof.window.end_from(change.due))
 
     def finish(self, at: datetime) -> tuple[Difference, ...]:
         """Return all that was found once the last receipt was taken, errors first."""
@@ -395,12 +395,3 @@ class Comparison:
         receipt: int | None = None,
     ) -> None:
         self._found.append(Difference(code, message, severity, grant, commit, receipt))
-
-
-def _end(proof: Admission, change: Intended) -> datetime:
-    """Return until when an addition may last by an admission: of a window that recurs, to the end of the interval of then."""
-    window = proof.window
-    if not window.parts:
-        return window.end
-    interval = window.interval_at(change.due)
-    return interval.end if interval is not None else window.start

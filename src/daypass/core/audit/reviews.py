@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daypass.core.approval.review import Asked, judge_review
+from daypass.core.approval.review import ReviewRequest, judge_review
 from daypass.core.audit.verified import Difference
 from daypass.core.forge import Account, Review
 from daypass.core.ledger.receipt import Admission, Receipt, Reviewed
@@ -26,7 +26,7 @@ def check_review(
     else:
         state = "approved" if body.approved else "rejected"
         reviews = [Review(Account(r.by, r.by), state, r.commit, r.at, r.review) for r in body.reviews]
-        found = judge_review(policy, admission, Asked(body.head, admission.merged_at), reviews, receipt.run_at)
+        found = judge_review(policy, admission, ReviewRequest(body.head, admission.merged_at), reviews, receipt.run_at)
         if not (found.met if body.approved else found.rejections):
             told = (*(f"{one.review.by.handle}: {one.why}" for one in found.ignored), *found.missing())
             why = f"and those who are said to have {state} it are not enough: {'; '.join(told)}"

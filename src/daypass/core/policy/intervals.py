@@ -46,7 +46,7 @@ def _longer(
         yield bound.code, message, f"ask for at most {most}", "", ""
 
 
-class Verdicts(NamedTuple):
+class IntervalVerdicts(NamedTuple):
     """What rules say of a window: of each rule the first interval that it denies or fails in, else one that it applies in.
 
     ``throughout`` are the ids of the rules that apply in every interval, ``during`` says of a rule which interval is meant,
@@ -58,12 +58,12 @@ class Verdicts(NamedTuple):
     during: Mapping[str, Window]
 
 
-def judge(rules: Rules, facts: Mapping[str, object], window: Window) -> Verdicts:
+def judge(rules: Rules, facts: Mapping[str, object], window: Window) -> IntervalVerdicts:
     """Ask every rule, once for each interval where any reads the time of access."""
     if not window.parts or not any(ACCESS & set(rule.names) for rule in rules.rules):
         # Where no rule reads it the whole is as good as any part.
         verdicts = rules.judge({**facts, "access.from": window.start, "access.until": window.end})
-        return Verdicts(verdicts, frozenset(verdict.rule.id for verdict in verdicts if verdict.applies), {})
+        return IntervalVerdicts(verdicts, frozenset(verdict.rule.id for verdict in verdicts if verdict.applies), {})
     intervals = window.intervals
     said: dict[str, Verdict] = {}
     during: dict[str, Window] = {}
@@ -78,7 +78,7 @@ def judge(rules: Rules, facts: Mapping[str, object], window: Window) -> Verdicts
                 said[verdict.rule.id] = verdict
                 if len(intervals) > 1 and ACCESS & set(verdict.rule.names):
                     during[verdict.rule.id] = one
-    return Verdicts(tuple(said.values()), throughout or frozenset(), during)
+    return IntervalVerdicts(tuple(said.values()), throughout or frozenset(), during)
 
 
 def _weight(verdict: Verdict) -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daypass.core.audit.access import GrantStep, Sources, about
-from daypass.core.errors import EdgeError, LedgerError, RefusedError
+from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.ids import ABSENT, FOLDER, SUFFIX, GrantId, Oid
 from daypass.core.ledger.chain import Head, verify_chain
 from daypass.core.ledger.receipt import Body, Receipt
@@ -28,7 +28,7 @@ from daypass.core.window import format_instant, parse_instant
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.objects import blobs as read_blobs
 from daypass.edges.git.objects import headers
-from daypass.edges.git.plumbing import Git
+from daypass.edges.git.plumbing import Git, located
 from daypass.edges.git.steps import continues, list_steps, read_rows
 from daypass.edges.store import discard, make_folder, others_may_write, usable, writing
 
@@ -92,7 +92,7 @@ class AuditIndex:
         self._read_subject = read_subject
         self._open_ledger = open_ledger
         self._progress = progress
-        common, self.main = _locate(git, main)
+        common, self.main = located(git, main)
         self.path = (state or common / "daypass") / FILE
 
     def follow(self, at: datetime) -> Sources:
@@ -362,21 +362,6 @@ class AuditIndex:
 
 
 _NEW = "new"
-
-
-def _locate(git: Git, main: str) -> tuple[Path, Oid]:
-    if main.startswith("-"):
-        raise EdgeError(f"{main!r} names no commit")
-    asked = git.attempt("rev-parse", "--git-common-dir", "--is-shallow-repository", f"{main}^{{commit}}", "--")
-    lines = os.fsdecode(asked.stdout).splitlines()
-    if asked.returncode != 0 or len(lines) < 3:  # noqa: PLR2004  (one line an answer)
-        raise EdgeError(f"{main!r} names no commit", hint="audit runs inside a clone of the access repository")
-    if lines[1] != "false":
-        raise RefusedError(
-            "this clone is shallow: its history is cut, so the audit would answer wrongly",
-            hint="run `git fetch --unshallow` first",
-        )
-    return (git.folder / lines[0]).resolve(), Oid(lines[2])
 
 
 def _step(row: tuple[Any, ...]) -> GrantStep:

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar, NamedTuple
 
-from daypass.core.errors import ConflictError, EdgeError
+from daypass.core.errors import ConflictError, EdgeError, RefusedError
 from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.isolation import attempt, clean_environment, command, startable
 from daypass.edges.git.locks import lock_in, locked, take_over
@@ -379,3 +379,19 @@ def _failure(errors: bytes) -> str:
     lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
     said = [line for line in lines if line.startswith("fatal: ")] or lines
     return said[-1].strip() if said else "no message"
+
+
+def located(git: Git, main: str) -> tuple[Path, Oid]:
+    """Return the folder that clones of a repository share, and a commit of it. Refuses a clone whose history is cut."""
+    if main.startswith("-"):
+        raise EdgeError(f"{main!r} names no commit")
+    asked = git.attempt("rev-parse", "--git-common-dir", "--is-shallow-repository", f"{main}^{{commit}}", "--")
+    lines = os.fsdecode(asked.stdout).splitlines()
+    if asked.returncode != 0 or len(lines) < 3:  # noqa: PLR2004  (one line an answer)
+        raise EdgeError(f"{main!r} names no commit", hint="audit runs inside a clone of the access repository")
+    if lines[1] != "false":
+        raise RefusedError(
+            "this clone is shallow: its history is cut, so the audit would answer wrongly",
+            hint="run `git fetch --unshallow` first",
+        )
+    return (git.folder / lines[0]).resolve(), Oid(lines[2])

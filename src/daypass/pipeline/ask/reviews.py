@@ -12,7 +12,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from daypass.core.approval.judgement import Judgement
-from daypass.core.approval.review import REJECTED, Asked, branch_of, judge_review, records_of
+from daypass.core.approval.review import REJECTED, ReviewRequest, branch_of, judge_review, records_of
 from daypass.core.forge import Pull
 from daypass.core.ids import GrantId, Oid, grant_path
 from daypass.core.ledger.receipt import Admission, Ended, Reviewed, words_digest
@@ -65,7 +65,7 @@ def _one(
     policy = context.policy_at(Oid(context.standing.main))
     if policy.broken:
         return AwaitedReview(grant, landing, awaited, admission, pull, why="main's policies have faults")
-    asked = Asked(pull.head, pull.asked_at, pull.pushed_at)
+    asked = ReviewRequest(pull.head, pull.asked_at, pull.pushed_at)
     judgement = judge_review(policy, admission, asked, context.forge.reviews(number), at)
     return AwaitedReview(grant, landing, awaited, admission, pull, judgement)
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from itertools import islice, takewhile
-from sys import intern
 from typing import TYPE_CHECKING
-
-from msgspec import Struct
 
 from daypass.core.approval.held import HeldBook
 from daypass.core.approval.review import REJECTED
-from daypass.core.audit.access import NO_TRAILERS, GrantStep, Sources, read_trailers
+from daypass.core.audit.access import NO_TRAILERS, Sources, read_trailers
 from daypass.core.audit.differences import Comparison
 from daypass.core.audit.proof import JUDGED_KINDS, PolicyFacts, check_admission, check_denial
 from daypass.core.audit.reviews import check_review
@@ -22,26 +17,23 @@ from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.files.grants import read_grant
 from daypass.core.finding import Severity
 from daypass.core.grant import Grant
-from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id, grant_path
-from daypass.core.ledger.chain import Head
+from daypass.core.ids import ABSENT, GrantId, Oid, grant_path
 from daypass.core.ledger.codec import LATER
 from daypass.core.ledger.receipt import Admission, Certified, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
 from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.planning.compute import given
 from daypass.core.policy.decision import RULE_DENIES, TOTALS, ending_denials, let_pass_then
 from daypass.core.policy.held import UNREAD, Held, HeldGrant
+from daypass.pipeline.audit.past import BATCH, Past
 from daypass.pipeline.audit.unsettled import Unsettled
 from daypass.pipeline.context import Context
 from daypass.pipeline.judge.again import judge_again
 from daypass.pipeline.judge.beside import Beside, grants_in
-from daypass.ports import History
 
 if TYPE_CHECKING:
     from daypass.core.policy.policies import Policy
 
-_BATCH = 500
 _FEW = 5
-_POLICIES = "policies/"
 
 
 def verify(
@@ -63,7 +55,7 @@ def verify(
     tip = context.history.resolve(context.main)
     proof = proved()
     since = proof.start.head
-    past = _Past.read(context.history, tip)
+    past = Past.read(context.history, tip)
     comparison = Comparison(past.steps, past.positions, past.named_after(since))
     comparison.begin_at(proof.start)
     run = _Run(context, past, comparison, proof)
@@ -83,69 +75,6 @@ def verify(
     return Verified(sources, run.proved, run.checked, len(past.positions), found, since)
 
 
-class _Past(Struct, frozen=True):
-    """Main's first-parent history: its commits in order, the steps of grants, and where policies changed."""
-
-    commits: list[Oid]
-    positions: dict[Oid, int]
-    steps: list[GrantStep]
-    anchors: dict[str, tuple[Oid, int | None]]
-    policies: list[int]
-
-    @classmethod
-    def read(cls, history: History, tip: Oid) -> _Past:
-        past = cls([], {}, [], {}, [])
-        gave: list[Oid] = []
-        for landing in history.landings(None, tip):
-            position, commit = len(past.commits), Oid(intern(landing.oid))
-            past.commits.append(commit)
-            past.positions[commit] = position
-            grants = [change for change in landing.changes if change.path.startswith(FOLDER)]
-            past.steps.extend(
-                GrantStep(position, commit, GrantId(intern(grant_id(c.path))), Oid(intern(c.old)), Oid(intern(c.new)))
-                for c in grants
-            )
-            if any(change.path.startswith(_POLICIES) for change in landing.changes):
-                past.policies.append(position)
-            if grants:
-                gave.append(commit)
-        for n in range(0, len(gave), _BATCH):
-            for oid, text in history.messages(gave[n : n + _BATCH]).items():
-                named = read_trailers(text)
-                if named.ledger:
-                    past.anchors.setdefault(named.ledger, (oid, named.sequence))
-        return past
-
-    def named_after(self, since: Head | None) -> dict[str, Oid]:
-        """Return the digests that merge messages name as the ledger's last, each with the commit; after a head those alone."""
-        place = since.sequence if since is not None else -1
-        return {
-            digest: oid
-            for digest, (oid, number) in self.anchors.items()
-            if since is None or (number is not None and number > place)
-        }
-
-    def policies_of(self, base: Oid) -> Oid:
-        """Return the first commit with a base's policies: many bases share them, and they are read once."""
-        position = self.positions.get(base)
-        if position is None:
-            return base
-        n = bisect_right(self.policies, position)
-        return self.commits[self.policies[n - 1]] if n else base
-
-    def brought(self, landing: Oid) -> dict[GrantId, Oid]:
-        """Return the files that a landing added or changed, with what it made of them."""
-        position = self.positions.get(landing, -1)
-        first = bisect_left(self.steps, position, key=lambda step: step.position)
-        here = takewhile(lambda step: step.position == position, islice(self.steps, first, None))
-        return {step.grant: step.new for step in here if step.new != ABSENT}
-
-    def parents(self, landing: Oid) -> tuple[Oid, ...]:
-        """Return the step before a landing, none for the first and for what is no landing."""
-        position = self.positions.get(landing, 0)
-        return (self.commits[position - 1],) if position else ()
-
-
 def _asks(context: Context, commit: Oid) -> bool:
     """Say whether the rules of a commit ask who holds what else. Where they cannot be read nothing is judged by them."""
     try:
@@ -158,7 +87,7 @@ def _asks(context: Context, commit: Oid) -> bool:
 class _Run:
     """Takes receipts as they are proved, and holds admissions against git in batches."""
 
-    def __init__(self, context: Context, past: _Past, comparison: Comparison, proof: Proof) -> None:
+    def __init__(self, context: Context, past: Past, comparison: Comparison, proof: Proof) -> None:
         self.found: list[Difference] = []
         self.proved = 0
         self.checked = 0
@@ -187,7 +116,7 @@ class _Run:
         if isinstance(body, Admission) and self._comparison.brought(body) is not None:
             held = self._held(receipt.sequence, body)
             self._waiting.append((receipt, body, self._comparison.admitted.get(body.grant), held))
-            if len(self._waiting) >= _BATCH:
+            if len(self._waiting) >= BATCH:
                 self.check()
         if isinstance(body, Ended):
             self._end(receipt, body, self._comparison.admitted.get(body.grant))

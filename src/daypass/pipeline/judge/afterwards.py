@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from daypass.core.approval.review import Asked, judge_review, reviewed_on
+from daypass.core.approval.review import ReviewRequest, judge_review, reviewed_on
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Pull, Review
 from daypass.core.record import replace
@@ -38,7 +38,9 @@ def _one(context: Context, pull: Pull, reviews: Sequence[Review], verdict: ItemV
         told = f"reviews the emergency access of {awaited.subject}, by {format_instant(awaited.by)}"
         verdict = replace(verdict, reviews=told)
         policy = context.policy_at(context.tip)
-        judgement = judge_review(policy, admission, Asked(pull.head, pull.asked_at, pull.pushed_at), reviews, at)
+        judgement = judge_review(
+            policy, admission, ReviewRequest(pull.head, pull.asked_at, pull.pushed_at), reviews, at
+        )
         if not judgement.met:
             return replace(verdict, judgement=judgement)
         message = f"{grant} is reviewed, and no receipt says so yet"

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from daypass.core.files.grants import grant_text
-from daypass.core.policy.analysis.prove import Broken, Proof
+from daypass.core.policy.analysis.prove import Broken, ProvedPromise
 from daypass.core.window import format_instant
 from daypass.views.findings import as_output, count, joined
 from daypass.views.policy.compared import answer_words, decided_data
 
 
-def proved_text(proofs: Sequence[Proof]) -> str:
+def proved_text(proofs: Sequence[ProvedPromise]) -> str:
     """Write of each promise whether it is kept, whether that is decided or only searched, and what breaks it."""
     lines: list[str] = []
     for proof in proofs:
@@ -43,12 +43,12 @@ def _shown(broken: Broken) -> list[str]:
     return [*lines, *(f"    {line}" for line in grant_text(request.grant).splitlines() if not line.startswith("#"))]
 
 
-def proved_json(proofs: Sequence[Proof]) -> str:
+def proved_json(proofs: Sequence[ProvedPromise]) -> str:
     """Write the same as JSON, version 1."""
     return as_output({"promises": [_data(proof) for proof in proofs]})
 
 
-def _data(proof: Proof) -> dict[str, Any]:
+def _data(proof: ProvedPromise) -> dict[str, Any]:
     broken = proof.broken
     return {
         "id": proof.promise.id,

@@ -34,7 +34,7 @@ class Broken(Struct, frozen=True):
     brings: tuple[str, ...] = ()
 
 
-class Proof(Struct, frozen=True):
+class ProvedPromise(Struct, frozen=True):
     """What came of a promise. ``sampled`` is what was only searched, nothing where it is decided; ``cases``: how many."""
 
     promise: Promise
@@ -53,7 +53,7 @@ class Proof(Struct, frozen=True):
         return self.broken is not None or not self.sampled
 
 
-def prove(policy: Policy, at: datetime) -> tuple[Proof, ...]:
+def prove(policy: Policy, at: datetime) -> tuple[ProvedPromise, ...]:
     """Say of each promise whether it is kept by every request from an instant on.
 
     Policies that are broken deny everything, and keep every promise: the caller looks for that first.
@@ -97,9 +97,9 @@ class _Proving:
         self._then = [rule for rule in rules if rule not in self._first]
         self._branching = Branching(space)
 
-    def proof(self) -> Proof:
+    def proof(self) -> ProvedPromise:
         broken = self._search()
-        return Proof(self._promise, broken, tuple(sorted(self._branching.sampled)), self._branching.cases)
+        return ProvedPromise(self._promise, broken, tuple(sorted(self._branching.sampled)), self._branching.cases)
 
     def _search(self) -> Broken | None:
         for answer, region in self._branching.cut(self._promise.condition, self._branching.space.whole):

@@ -91,7 +91,7 @@ def check_source(file: Ruled, source: str | list[str], known: Nameable, *keys: K
             file.fault("empty-approvers", at, message, "add people to it in policies/directory")
 
 
-class Asked(NamedTuple):
+class AskedOf(NamedTuple):
     """A requirement of a rule, and where it stands; ``purpose`` is the one whose requests alone it is asked of, "" for all."""
 
     need: Requirement
@@ -99,12 +99,12 @@ class Asked(NamedTuple):
     file: Ruled
     keys: tuple[Key, ...]
 
-    def meets(self, other: Asked) -> bool:
+    def meets(self, other: AskedOf) -> bool:
         """Say whether one request may need both."""
         return self.purpose == other.purpose or not self.purpose or not other.purpose
 
 
-def check_chains(asked: Sequence[Asked]) -> None:
+def check_chains(asked: Sequence[AskedOf]) -> None:
     """Find what rules together say of the order of approvals and cannot be: a circle, or two things of one source.
 
     What waits for a source that nobody asks is a warning.
@@ -141,13 +141,13 @@ def _says(need: Requirement, key: str) -> bool:
     return bool(need.chain[_KEYS.index(key)])
 
 
-def _vacuous(one: Asked, asked: Sequence[Asked]) -> Iterator[str]:
+def _vacuous(one: AskedOf, asked: Sequence[AskedOf]) -> Iterator[str]:
     """Yield what a requirement waits for that no rule asks. Sponsors are asked without any."""
     others = {part for other in asked if one.meets(other) for part in parts(other.need.source)} | {SPONSOR}
     return (part for part in one.need.after if part not in others)
 
 
-def _find_circle(asked: Sequence[Asked]) -> None:
+def _find_circle(asked: Sequence[AskedOf]) -> None:
     """Find a circle among the rules that every request may need, and among these and a purpose's own."""
     for purpose in sorted({"", *(one.purpose for one in asked)}):
         met = [one for one in asked if one.purpose in ("", purpose)]

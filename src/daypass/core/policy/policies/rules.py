@@ -21,7 +21,7 @@ from daypass.core.policy.cel.expression import Condition, compile_condition
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.facts import declared
 from daypass.core.policy.held import UNREAD, Held, HeldGrant
-from daypass.core.policy.policies.chains import Asked, Ruled, check_chains, check_source, read_chain
+from daypass.core.policy.policies.chains import AskedOf, Ruled, check_chains, check_source, read_chain
 from daypass.core.policy.policies.file import Key, PolicyFile
 from daypass.core.policy.policies.named import Nameable, check_known
 from daypass.core.policy.requirement import Requirement
@@ -56,7 +56,7 @@ def read_rules(files: Iterable[tuple[Purpose | None, Ruled]], known: Nameable) -
     """
     found: list[Rule] = []
     first: dict[str, Place] = {}
-    asked: list[Asked] = []
+    asked: list[AskedOf] = []
     for purpose, file in files:
         here = known if purpose is None else replace(known, details=declared(purpose))
         for index, entry in enumerate(file.data["rules"]):
@@ -76,7 +76,9 @@ def read_rules(files: Iterable[tuple[Purpose | None, Ruled]], known: Nameable) -
                 _check_on_live(file, index, rule)
                 found.append(rule)
                 of = purpose.name if purpose is not None else ""
-                asked += [Asked(need, of, file, ("rules", index, "require", n)) for n, need in enumerate(rule.require)]
+                asked += [
+                    AskedOf(need, of, file, ("rules", index, "require", n)) for n, need in enumerate(rule.require)
+                ]
     check_chains(asked)
     return Rules.of(found)
 
