@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 
 import copies
-from daypass.core.catalogue import TargetKinds
+from daypass.core.bounds.settings import TargetKinds
 from daypass.core.policy.policies import Policy
 from driver import Access
 from founded import example, in_memory

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from conformance.suite import NAME, TargetContract
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.github.target import GitHubTarget, open_github

@@ -19,7 +19,8 @@ from conformance.changed import Changed, copy_program
 from conformance.forge_suite import ForgeContract, opened
 from conformance.suite import page_block
 from daypass.core import forge
-from daypass.core.catalogue import Directory, Settings, Subject, frozen
+from daypass.core.bounds.settings import Settings
+from daypass.core.catalogue import Directory, Subject, frozen
 from daypass.core.errors import EdgeError
 from daypass.core.forge import ForgeKind
 from daypass.core.ids import Oid

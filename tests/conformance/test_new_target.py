@@ -17,7 +17,7 @@ import pytest
 
 from conformance.changed import Changed, copy_program
 from conformance.suite import NAME, TargetContract, page_block
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets import registry

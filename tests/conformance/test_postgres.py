@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from conformance.suite import NAME, TargetContract
 from conformance.world import Around, Killed, World
 from copies import once
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.errors import ExitCode
 from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement, Reason

@@ -9,7 +9,7 @@ import pytest
 
 from conformance.suite import NAME, TargetContract
 from copies import once
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.plan import Entitlement
 from daypass.core.planning.drift import Traits
 from daypass.edges.targets.registry import open_target

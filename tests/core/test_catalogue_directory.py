@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from policy_samples import DIRECTORY, files, policy, read_policies, shown
 
 from daypass.core.bounds.limits import Limits
-from daypass.core.catalogue import Catalogue, Directory, Role, Settings, Subject, frozen
+from daypass.core.bounds.settings import Settings
+from daypass.core.catalogue import Catalogue, Directory, Role, Subject, frozen
 from daypass.core.grant import Bounded
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJvYg4ugYlBJJ0qn5xkUxz8TnBVDTTWrxCiwpFUU9Kr"

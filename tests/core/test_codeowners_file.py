@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from daypass.core.catalogue import Catalogue, Directory, Resource, Settings, Subject
+from daypass.core.bounds.settings import Settings
+from daypass.core.catalogue import Catalogue, Directory, Resource, Subject
 from daypass.core.errors import InvalidError, UsageError
 from daypass.core.files.codeowners import (
     LARGEST,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter
 
-from daypass.core.catalogue import Settings
+from daypass.core.bounds.settings import Settings
 from daypass.core.forge import FORGES
 from daypass.schema.policy_models import ForgeForm
 

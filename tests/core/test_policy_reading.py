@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from policy_samples import DIRECTORY, FILES, KINDS, PURPOSE, RESOURCE, SETTINGS, files, policy, read_policies, shown
 
 from daypass.core.bounds.limits import Limits
-from daypass.core.catalogue import Settings
+from daypass.core.bounds.settings import Settings
 
 
 def test_the_whole_reads_without_a_fault():

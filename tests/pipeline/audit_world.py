@@ -10,7 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from daypass.core.audit.verified import Verified
-from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Settings, Subject, TargetSettings
+from daypass.core.bounds.settings import Settings, TargetSettings
+from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Subject
 from daypass.core.errors import EdgeError
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant

@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daypass.core.bounds.purposes import DetailField, Purpose
-from daypass.core.catalogue import Catalogue, Directory, Resource, Role, Settings
+from daypass.core.bounds.settings import Settings
+from daypass.core.catalogue import Catalogue, Directory, Resource, Role
 from daypass.core.files.form import QUESTIONS, FormAnswers
 from daypass.core.files.grants import grant_text, read_grant
 from daypass.core.grant import Grant

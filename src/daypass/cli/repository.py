@@ -19,7 +19,7 @@ from daypass.core.forge import FORGES
 from daypass.core.ids import Oid
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import Settings
+    from daypass.core.bounds.settings import Settings
     from daypass.core.forge import Entry
     from daypass.core.ledger.standing import Standing
     from daypass.core.policy.policies import Policy

@@ -7,22 +7,21 @@ digest moves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct, field
 
-from daypass.core.bounds.limits import Limits
 from daypass.core.bounds.purposes import DetailField, Purpose, detail_bounds
 from daypass.core.bounds.renames import Renames, known_as
+from daypass.core.bounds.settings import Settings, TargetSettings
 from daypass.core.bounds.vendors import ENGAGED, Vendor
 from daypass.core.calendar.calendars import Calendar
 from daypass.core.calendar.recurrence import RecurrenceError, window_of
 from daypass.core.calendar.rota import Deputy, Rota
-from daypass.core.forge import FORGES, ForgeKind
 from daypass.core.grant import REVIEW, Bounded, Grant, Moments
 from daypass.core.ids import canonical, digest
 from daypass.core.record import replace
@@ -169,89 +168,6 @@ class Directory(Struct, frozen=True, dict=True):
     def by_forge_id(self, number: int) -> Subject | None:
         """Find who has an account at the forge by its numeric id, which outlives renaming; None when nobody has."""
         return self._by_number.get(number)
-
-
-def nothing(_: Mapping[str, Any]) -> str:
-    """Say "" of whatever is asked."""
-    return ""
-
-
-class TargetSettings(Struct, frozen=True):
-    """How a target is reached: its kind (a row of the registry) and the kind's own options as plain data.
-
-    ``leave_lost``: access of ours that somebody took away there by hand is not given again. ``known_by`` says who somebody
-    is there of whom the directory names no identity: their "handle", their "account" at the forge, "" nobody.
-    ``checks_claims``: what the directory says of a workload's token holds there. ``invites``: people there have to accept what
-    they are given. ``hands_over`` says what a privilege's subject receives, anew each time it is given, "" for nothing.
-    """
-
-    name: str
-    kind: str
-    options: Mapping[str, Any]
-    leave_lost: bool = False
-    known_by: str = ""
-    checks_claims: bool = False
-    invites: bool = False
-    hands_over: Callable[[Mapping[str, Any]], str] = nothing
-
-
-class TargetFacts(NamedTuple):
-    """What those who read policies have to know of a kind of target, as `TargetSettings` has it.
-
-    ``known_by`` is asked with the options.
-    """
-
-    known_by: Callable[[Mapping[str, Any]], str]
-    checks_claims: bool = False
-    invites: bool = False
-    hands_over: Callable[[Mapping[str, Any]], str] = nothing
-
-
-TargetKinds = Mapping[str, TargetFacts]
-"""The kinds of target that this program knows."""
-
-
-class Settings(Struct, frozen=True):
-    """policies/daypass.yaml. ``simulated_clock`` lets writing verbs take ``--at``; for demonstrations only.
-
-    ``ledger_keys`` are those that may sign now; ``ledger_retired`` and ``ledger_revoked`` bound others, each by a receipt:
-    see `daypass.core.ledger.keys`.
-    """
-
-    forge_kind: str = "local"
-    forge_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    targets: Mapping[str, TargetSettings] = field(default_factory=lambda: MappingProxyType({}))
-    ledger_branch: str = "daypass-ledger"
-    ledger_keys: tuple[str, ...] = ("ledger.pub",)
-    ledger_retired: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    ledger_revoked: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    ledger_signer: str = ""
-    ledger_heartbeat: timedelta | None = None
-    environments: tuple[str, ...] = ("production", "staging", "development")
-    classifications: tuple[str, ...] = ("public", "internal", "confidential", "restricted")
-    limits: Limits = field(default_factory=Limits)
-    simulated_clock: bool = False
-
-    @property
-    def ledger_bounded(self) -> tuple[str, ...]:
-        """The keys of the ledger that sign no more."""
-        return tuple(dict.fromkeys((*self.ledger_retired, *self.ledger_revoked)))
-
-    @property
-    def ledger_named(self) -> tuple[str, ...]:
-        """Every key of the ledger, whether it may sign now or not."""
-        return tuple(dict.fromkeys((*self.ledger_keys, *self.ledger_bounded)))
-
-    @property
-    def forge(self) -> ForgeKind:
-        """What is so of the kind of forge."""
-        return FORGES[self.forge_kind]
-
-    @property
-    def variables(self) -> frozenset[str]:
-        """The environment's variables that targets are reached by: the values of options that end in _env."""
-        options = [item for target in self.targets.values() for item in target.options.items()]
-        return frozenset(str(value) for key, value in options if key.endswith("_env"))
 
 
 def _ends(of: DetailField | None) -> bool:

@@ -20,6 +20,7 @@ from daypass.schema.shapes import (
     DIFFERENCE,
     ENTITLEMENT,
     GIVEN,
+    OVERDUE,
     SOURCES,
     SPAN,
     STATS,
@@ -157,14 +158,7 @@ _WAY = shape(
     },
 )
 _ASKED_ROLE: Keys = {**of(str, "resource", "role", "title"), "ways": many(_WAY)}
-_OVERDUE = {
-    **ENTITLEMENT,
-    "until": Instant | None,
-    "seconds_late": int | None,
-    "grants": Texts,
-    **of(str, "note", "bound"),
-}
-_OVERDUE |= {"numbers": many(Texts)}
+OVERDUE |= {"numbers": many(Texts)}
 Status = output(
     "status",
     {
@@ -174,7 +168,7 @@ Status = output(
         "grants": many(Grant),
         "merged": many(shape("Landed", {"grant": str, "what": Literal["added", "changed", "removed"]})),
         "refused": many(Refused),
-        "overdue": many(shape("Overdue", _OVERDUE)),
+        "overdue": many(shape("Overdue", OVERDUE)),
         "denied": many(Denied),
         "unreviewed": many(shape("Unreviewed", UNREVIEWED)),
     },

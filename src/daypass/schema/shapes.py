@@ -107,6 +107,13 @@ CHANGE: Keys = {
 Change = shape("Change", CHANGE)
 Doubt = shape("Doubt", {**ENTITLEMENT, "grants": Texts, "why": str})
 Refused = shape("Refused", of(str, "grant", "blob", "landing", "code", "message"))
+OVERDUE = {
+    **ENTITLEMENT,
+    "until": Instant | None,
+    "seconds_late": int | None,
+    "grants": Texts,
+    **of(str, "note", "bound"),
+}
 UNREVIEWED: Keys = {**of(str, "grant", "subject", "resource", "role"), "by": Instant, "missing": bool}
 Denied = shape("Denied", {"grant": str, **ENTITLEMENT, **DENIES, "ends": bool})
 SPAN = of(Instant, "from", "until")

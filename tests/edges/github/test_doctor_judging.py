@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from daypass.core.catalogue import Catalogue, Directory, Resource, Settings, Subject, TargetSettings
+from daypass.core.bounds.settings import Settings, TargetSettings
+from daypass.core.catalogue import Catalogue, Directory, Resource, Subject
 from daypass.core.files.codeowners import LARGEST, codeowners_text
 from daypass.edges.forges.github.answers import Fields
 from daypass.edges.forges.github.doctor.branches import asks_code_owners

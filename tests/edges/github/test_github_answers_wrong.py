@@ -16,7 +16,8 @@ import pytest
 from github_world import AT, BOT, REPOSITORY, World, directory
 from msgspec.structs import replace
 
-from daypass.core.catalogue import Catalogue, Resource, Settings
+from daypass.core.bounds.settings import Settings
+from daypass.core.catalogue import Catalogue, Resource
 from daypass.core.errors import DaypassError
 from daypass.core.files.codeowners import CODEOWNERS_FILE
 from daypass.core.finding import Finding, Place

@@ -14,7 +14,7 @@ import pyrage
 import pytest
 
 from copies import once
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.plan import Action, Done, Entitlement, Order
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from daypass.edges.targets.registry import NOTHING, Known

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.ids import canonical
 from daypass.core.plan import Action, Done, Entitlement, Order
 from daypass.edges.targets.github.target import GitHubTarget, open_github

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.ids import GrantId, canonical
 from daypass.core.ledger.receipt import Genesis, Outcome, Receipt
 from daypass.core.ledger.standing import Standing, fold

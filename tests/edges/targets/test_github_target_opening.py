@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from daypass.core.catalogue import Subject, TargetSettings
+from daypass.core.bounds.settings import TargetSettings
+from daypass.core.catalogue import Subject
 from daypass.core.errors import DaypassError, EdgeError, InvalidError
 from daypass.core.ids import canonical
 from daypass.edges.targets.common import written

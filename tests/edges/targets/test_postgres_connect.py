@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.edges.targets.postgres.server import hint_for, read_address, said
 from daypass.edges.targets.postgres.target import open_postgres

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import pytest
 
 from conformance.bench import UNTIL
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement

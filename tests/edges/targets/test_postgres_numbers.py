@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pytest
 from psycopg import sql
 
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.ids import canonical
 from daypass.core.plan import Action, Entitlement, Found, Numbers, Order
 from daypass.edges.targets.postgres.policy import bridge_of

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from conformance.bench import UNTIL
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.errors import EdgeError
 from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement

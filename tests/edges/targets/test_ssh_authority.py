@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from securesystemslib.signer import Signer
 
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.edges.targets.registry import open_target
 from daypass.edges.targets.ssh.authority import open_authority, read_source

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.errors import InvalidError
 from daypass.edges.targets.embedded.target import EmbeddedTarget, read_options
 from daypass.edges.targets.registry import TARGETS, open_target

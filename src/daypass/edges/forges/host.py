@@ -20,7 +20,8 @@ from daypass.core.forge import FORGES
 from daypass.edges.forges.github.environment import read_occasion, summary_file
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import Catalogue, Directory, Settings
+    from daypass.core.bounds.settings import Settings
+    from daypass.core.catalogue import Catalogue, Directory
     from daypass.core.forge import Links
     from daypass.core.policy.policies import Policy
     from daypass.edges.forges.local.sharing import Sharing

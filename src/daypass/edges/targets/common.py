@@ -19,7 +19,7 @@ from daypass.core.finding import near
 from daypass.core.plan import Done, Entitlement, Found, Numbers, Order
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import TargetSettings
+    from daypass.core.bounds.settings import TargetSettings
 
 T = TypeVar("T")
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 
-from daypass.core.catalogue import TargetFacts
+from daypass.core.bounds.settings import TargetFacts
 from daypass.core.errors import InvalidError
 from daypass.core.finding import near
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import TargetKinds, TargetSettings
+    from daypass.core.bounds.settings import TargetKinds, TargetSettings
     from daypass.ports import Target
 
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.bounds.vendors import AGREED, PROCESSED
-from daypass.core.catalogue import TargetSettings
 from daypass.core.errors import InvalidError
 from daypass.core.files.document import POLICY_LIMIT, path_text, read_on
 from daypass.core.files.grants import check_names, check_path, read_grant

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from daypass.core.catalogue import Resource, TargetKinds, TargetSettings
+from daypass.core.bounds.settings import TargetKinds, TargetSettings
+from daypass.core.catalogue import Resource
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.files.publickey import is_pem
 from daypass.core.finding import Finding, Place, ordered

@@ -17,9 +17,10 @@ from msgspec import Struct, field
 
 from daypass import schema
 from daypass.core.bounds.purposes import Purpose
+from daypass.core.bounds.settings import Settings, TargetKinds
 from daypass.core.calendar.calendars import Calendar
 from daypass.core.calendar.rota import Rota
-from daypass.core.catalogue import Catalogue, Directory, Settings, TargetKinds, frozen
+from daypass.core.catalogue import Catalogue, Directory, frozen
 from daypass.core.finding import Finding, Place, ordered
 from daypass.core.ids import digest
 from daypass.core.policy.cel.expression import Calendars

@@ -13,17 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from daypass.core.bounds.limits import Limits
 from daypass.core.bounds.purposes import DetailField, Purpose
-from daypass.core.catalogue import (
-    Directory,
-    Resource,
-    Role,
-    Settings,
-    TargetFacts,
-    TargetKinds,
-    TargetSettings,
-    frozen,
-    nothing,
-)
+from daypass.core.bounds.settings import Settings, TargetFacts, TargetKinds, TargetSettings, nothing
+from daypass.core.catalogue import Directory, Resource, Role, frozen
 from daypass.core.finding import near
 from daypass.core.forge import FORGES
 from daypass.core.policy.cel.pattern import fault

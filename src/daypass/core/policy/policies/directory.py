@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from daypass.core.bounds.renames import known_as
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.bounds.vendors import Vendor
 from daypass.core.calendar.rota import Deputy
-from daypass.core.catalogue import Directory, Subject, TargetSettings, frozen
+from daypass.core.catalogue import Directory, Subject, frozen
 from daypass.core.files.publickey import canonical_key
 from daypass.core.finding import Place, near
 from daypass.core.policy.policies.file import PolicyFile

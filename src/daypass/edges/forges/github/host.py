@@ -7,7 +7,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from daypass.core.catalogue import Directory, Settings
+from daypass.core.bounds.settings import Settings
+from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.edges.forges.github.answers import MAIN, Bot
 from daypass.edges.forges.github.api import Api

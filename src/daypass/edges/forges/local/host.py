@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from daypass.core.catalogue import Directory, Settings, Subject
+from daypass.core.bounds.settings import Settings
+from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, RefusedError, UsageError
 from daypass.core.finding import shown
 from daypass.core.forge import Account, Merge, Pull, Review, unsigned_denial

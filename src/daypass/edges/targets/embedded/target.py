@@ -20,7 +20,7 @@ from daypass.edges.targets.embedded.store import ADD, REMOVE, exists, key_of, op
 from daypass.ports import Dated, Fingerprinting, Numbering, Observing
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import TargetSettings
+    from daypass.core.bounds.settings import TargetSettings
 
 
 class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):

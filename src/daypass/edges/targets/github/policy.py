@@ -23,7 +23,7 @@ from daypass.edges.targets.common import VARIABLE, first_near, written
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from daypass.core.catalogue import TargetSettings
+    from daypass.core.bounds.settings import TargetSettings
 
 
 TEAM = "team"

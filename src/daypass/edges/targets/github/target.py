@@ -30,7 +30,7 @@ from daypass.edges.targets.github.policy import ACCOUNT, GitHubPlace, GitHubPriv
 from daypass.ports import Dated, Inviting, Numbering, Observing, Timed
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import TargetSettings
+    from daypass.core.bounds.settings import TargetSettings
     from daypass.edges.targets.registry import Known
 
 

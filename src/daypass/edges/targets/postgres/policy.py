@@ -29,7 +29,7 @@ from daypass.core.plan import Entitlement
 from daypass.edges.targets.common import VARIABLE, first_near, written
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import TargetSettings
+    from daypass.core.bounds.settings import TargetSettings
 
 LONGEST = 63
 """Bytes of a name. PostgreSQL cuts a longer one in silence, and somebody else might bear what is left."""

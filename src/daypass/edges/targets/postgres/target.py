@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from daypass.core.catalogue import TargetSettings
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.errors import EdgeError
 from daypass.core.ids import canonical
 from daypass.core.plan import Done, Entitlement, Found, Numbers, Order

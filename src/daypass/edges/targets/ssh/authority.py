@@ -25,7 +25,7 @@ from daypass.edges.targets.common import place_below
 from daypass.edges.targets.ssh.certificate import public_line
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import TargetSettings
+    from daypass.core.bounds.settings import TargetSettings
 
 _LEAST_RSA = 2048
 _WAIT = 10.0

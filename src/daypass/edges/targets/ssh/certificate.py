@@ -25,7 +25,7 @@ from daypass.core.window import format_instant
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization import SSHCertificate
 
-    from daypass.core.catalogue import TargetSettings
+    from daypass.core.bounds.settings import TargetSettings
     from daypass.core.plan import Entitlement
 
 EXTENSIONS = (

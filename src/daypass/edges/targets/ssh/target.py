@@ -25,7 +25,7 @@ from daypass.ports import Recalling
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from daypass.core.catalogue import TargetSettings
+    from daypass.core.bounds.settings import TargetSettings
     from daypass.core.ledger.records import Handed
     from daypass.core.plan import Entitlement, Order
 
