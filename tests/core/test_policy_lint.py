@@ -6,8 +6,8 @@ import pytest
 from policy_samples import AT, FILES, RESOURCE, RULES, policy, rules
 
 from daypass.core.policy.analysis import lint as module
+from daypass.core.policy.analysis.cases.regions import candidates
 from daypass.core.policy.analysis.lint import lint
-from daypass.core.policy.analysis.regions import candidates
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 

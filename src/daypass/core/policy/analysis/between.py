@@ -14,9 +14,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from daypass.core.policy.analysis.cases.regions import TOO_MANY, Branching, Look
+from daypass.core.policy.analysis.cases.space import WHO, Point, Region, Space
 from daypass.core.policy.analysis.compare import Compared, Move, PolicyComparison, PolicyDifference, compare, search
-from daypass.core.policy.analysis.regions import TOO_MANY, Branching, Look
-from daypass.core.policy.analysis.space import WHO, Point, Region, Space
 from daypass.core.policy.decision import Request
 from daypass.core.policy.facts import coming, of_history
 from daypass.core.policy.policies import Policy

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from daypass.core.finding import Finding, Place, Severity, near, ordered
 from daypass.core.policy.analysis.between import unchanged
+from daypass.core.policy.analysis.cases.regions import Branching, Look
+from daypass.core.policy.analysis.cases.space import WHAT, WHO, Point, Region, Space
 from daypass.core.policy.analysis.options import as_brought
-from daypass.core.policy.analysis.regions import Branching, Look
-from daypass.core.policy.analysis.space import WHAT, WHO, Point, Region, Space
 from daypass.core.policy.decision import decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import ever

@@ -14,9 +14,9 @@ from typing import Any
 from msgspec import Struct
 
 from daypass.core.finding import Finding
+from daypass.core.policy.analysis.cases.regions import Branching, Look, candidates
+from daypass.core.policy.analysis.cases.space import WHO, Point, Region, Space
 from daypass.core.policy.analysis.options import as_brought
-from daypass.core.policy.analysis.regions import Branching, Look, candidates
-from daypass.core.policy.analysis.space import WHO, Point, Region, Space
 from daypass.core.policy.cel.expression import EvaluationFailure
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.facts import of_history

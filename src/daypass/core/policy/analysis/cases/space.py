@@ -20,8 +20,8 @@ from daypass.core.bounds.purposes import DetailField, Purpose
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import IMPORT, Bounded, Detail, Grant
 from daypass.core.ids import GrantId
-from daypass.core.policy.analysis.alike import pairs, roles
-from daypass.core.policy.analysis.instants import instants
+from daypass.core.policy.analysis.cases.alike import pairs, roles
+from daypass.core.policy.analysis.cases.instants import instants
 from daypass.core.policy.cel.expression import Condition
 from daypass.core.policy.cel.reads import Reads, reads
 from daypass.core.policy.decision import Request

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from daypass.core.bounds.vendors import AGREED, DATA, OVER, PROCESSED, PURPOSE, RESOURCE, UNSAID
-from daypass.core.policy.analysis.space import LENGTH, START, WHAT, WHEN, WHO, Point, Region, Space
+from daypass.core.policy.analysis.cases.space import LENGTH, START, WHAT, WHEN, WHO, Point, Region, Space
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure
 from daypass.core.policy.decision import Denial
 from daypass.core.policy.policies import Policy
