@@ -117,3 +117,38 @@ def test_who_is_not_on_call_may_not_ask_for_it(on_call: Access) -> None:
         "request", *asked, "--purpose", "incident", "--ticket", "INC-9", "--at", T("10:00"), acting="carol", expect=11
     )
     assert "carol may not ask for purpose incident" in said.err
+
+
+@pytest.mark.on_disk
+def test_whoever_ends_it_early_is_reviewed_all_the_same(on_call: Access) -> None:
+    grant, review = given(on_call)
+    assert "grant removed" in on_call.run("end", grant, "--at", T("10:05"), acting="alice").out
+    waiting = on_call.run("gate", review, "--at", T("10:08"), expect=None).out
+    assert "missing: 1 approval from owners" in waiting
+    on_call.run("approve", review, "--at", T("10:09"), acting="bob")
+    on_call.run("apply", "--at", T("10:10"))
+    assert "not reviewed yet" not in on_call.run("status", "--at", T("10:11")).out
+    assert "merged" in on_call.run("gate", review, "--at", T("10:12")).out
+    assert "OK: " in on_call.run("audit", "verify", "--at", T("10:13")).out
+
+
+@pytest.mark.on_disk
+def test_what_is_extended_is_reviewed_once_for_all_of_it(on_call: Access) -> None:
+    on_call.write("policies/rules/access.yaml", RULES.partition("  - {id: reviewed-first")[0])
+    (on_call.top / "policies/tests/access.yaml").unlink()
+    on_call.commit("Let emergencies go on")
+    number = on_call.ask(T("10:00"), "--purpose", "incident", "--ticket", "INC-7", "--for", "2h")
+    grant = on_call.run("gate", number, "--at", T("10:01")).out.split("grants ", 1)[1].split("\n", 1)[0].strip()
+    review = on_call.run("apply", "--at", T("10:02")).err.split("#", 1)[1].split(" ", 1)[0]
+    more = (
+        on_call.run("extend", grant, "--for", "1h", "--at", T("10:03"), acting="alice").out.split("#")[1].split(":")[0]
+    )
+    on_call.run("gate", more, "--at", T("10:04"))
+    on_call.run("apply", "--at", T("10:05"))
+    assert on_call.run("status", "--at", T("10:06")).out.count("to be reviewed by") == 2
+    on_call.run("approve", review, "--at", T("10:07"), acting="bob")
+    on_call.run("apply", "--at", T("10:08"))
+    status = on_call.run("status", "--at", T("10:09")).out
+    assert "to be reviewed by" not in status
+    assert "until 2026-11-20T13:01:00Z" in status
+    assert "OK: " in on_call.run("audit", "verify", "--at", T("10:13")).out

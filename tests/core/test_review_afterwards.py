@@ -15,7 +15,7 @@ from daypass.core.forge import Account, Review
 from daypass.core.grant import REVIEW
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Receipt, Retirement, Reviewed
-from daypass.core.ledger.records import ActRecord, ApprovalRecord
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Awaited
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Entitlement
 from daypass.core.policy.policies import Policy
@@ -42,6 +42,12 @@ def admission(**more) -> Admission:
     return Admission(**{**fields, **more})
 
 
+def awaited(of: Admission) -> Awaited:
+    found = of.awaited
+    assert found is not None
+    return found
+
+
 def word(by: str, state: str = "approved", minutes: int = 10, commit: Oid = HEAD) -> Review:
     return Review(Account(by, by), state, commit, AT + timedelta(minutes=minutes), f"{by}-{minutes}")
 
@@ -51,7 +57,7 @@ def rules(**more: str | None) -> Policy:
 
 
 def judged(*reviews: Review, of: Admission | None = None, at: datetime = AT + timedelta(minutes=90)):
-    return judge_review(rules(), of or admission(), ReviewRequest(HEAD, AT), reviews, at)
+    return judge_review(rules(), awaited(of or admission()), ReviewRequest(HEAD, AT), reviews, at)
 
 
 def test_an_owner_who_had_no_part_in_it_reviews_it() -> None:
@@ -80,10 +86,10 @@ def test_who_has_another_name_by_now_is_kept_out_by_it_and_the_resource_has_its_
     people = people.replace("members: [bob, carol]", "members: [robert, carol]")
     now = rules(directory_people=people, resources_orders_db=None, resources_orders=RESOURCE + "was: [orders-db]\n")
     asked, at = ReviewRequest(HEAD, AT), AT + timedelta(minutes=50)
-    found = judge_review(now, admission(subject="bob"), asked, [word("robert")], at)
+    found = judge_review(now, awaited(admission(subject="bob")), asked, [word("robert")], at)
     assert not found.met
     assert [one.why for one in found.ignored] == ["robert has the access"]
-    assert judge_review(now, admission(subject="bob"), asked, [word("carol")], at).met
+    assert judge_review(now, awaited(admission(subject="bob")), asked, [word("carol")], at).met
 
 
 def test_a_word_on_another_head_or_of_somebody_who_left_or_who_is_not_asked_counts_for_nothing() -> None:
@@ -102,7 +108,11 @@ def test_a_rejection_is_told_with_who_gave_it() -> None:
 
 def test_where_the_purpose_is_gone_an_owner_reviews_it() -> None:
     found = judge_review(
-        policy(purposes_incident=None), admission(), ReviewRequest(HEAD, AT), [word("bob")], AT + timedelta(hours=1)
+        policy(purposes_incident=None),
+        awaited(admission()),
+        ReviewRequest(HEAD, AT),
+        [word("bob")],
+        AT + timedelta(hours=1),
     )
     assert found.met
 
@@ -111,7 +121,7 @@ def test_only_what_is_signed_counts_where_the_settings_say_so() -> None:
     strict = rules(
         daypass="version: 1\nforge: {kind: local}\ntargets: {embedded: {kind: embedded}}\nlimits: {unsigned: refuse}\n"
     )
-    found = judge_review(strict, admission(), ReviewRequest(HEAD, AT), [word("bob")], AT + timedelta(hours=1))
+    found = judge_review(strict, awaited(admission()), ReviewRequest(HEAD, AT), [word("bob")], AT + timedelta(hours=1))
     assert [one.why.partition(",")[0] for one in found.ignored] == ["bob has no SSH key in the directory"]
 
 
@@ -155,8 +165,8 @@ def test_an_approval_lifts_the_end_of_what_it_was_given_for_and_of_nothing_later
     assert ledger.standing.admissions[GRANT].due == ()
     assert ledger.standing.rows[GRANT].due == ()
     assert ledger.standing.admissions[OTHER].due != ()
-    assert ledger.add(admission(landing=HEAD, narrowed_from=BLOB)).standing.admissions[GRANT].due != ()
-    assert ledger.add(admission(landing=HEAD)).standing.reviewed == {}
+    assert ledger.add(admission(landing=HEAD, narrowed_from=BLOB)).standing.admissions[GRANT].due == ()
+    assert ledger.add(admission(landing=HEAD)).standing.reviewed == frozenset()
     rejected = Ledger(Standing()).add(admission(), review(approved=False)).standing
     assert rejected.admissions[GRANT].due != ()
 
@@ -170,15 +180,15 @@ def receipt(body: Reviewed) -> Receipt:
 
 def test_a_review_that_stands_is_not_spoken_of() -> None:
     for body in (review(), review(approved=False)):
-        assert check_review(receipt(body), body, admission(), rules()) == ()
+        assert check_review(receipt(body), body, awaited(admission()), rules()) == ()
 
 
 @pytest.mark.parametrize(
     ("body", "of", "known", "why"),
     [
-        (review(), None, True, "which was not admitted then"),
-        (review(), admission(blob=HEAD), True, "which was not admitted then"),
-        (review(), admission(due=()), True, "which was to have no review"),
+        (review(), None, True, "which was not admitted then, or was to have no review"),
+        (review(), admission(blob=HEAD), True, "which was not admitted then, or was to have no review"),
+        (review(), admission(due=()), True, "which was not admitted then, or was to have no review"),
         (review(), admission(), False, "and the policies of main dddddddddddd cannot be read"),
         (
             review(),
@@ -195,7 +205,7 @@ def test_a_review_that_stands_is_not_spoken_of() -> None:
     ],
 )
 def test_a_review_by_nobody_who_may_give_it_is_an_error(body, of, known, why) -> None:
-    (found,) = check_review(receipt(body), body, of, rules() if known else None)
+    (found,) = check_review(receipt(body), body, of.awaited if of else None, rules() if known else None)
     assert found.code == "review-without-grounds"
     assert f"receipt 9 says that orders-db/a was reviewed, {why}" in found.message
 

@@ -114,7 +114,11 @@ OVERDUE = {
     "grants": Texts,
     **of(str, "note", "bound"),
 }
-UNREVIEWED: Keys = {**of(str, "grant", "subject", "resource", "role"), "by": Instant, "missing": bool}
+UNREVIEWED: Keys = {
+    **of(str, "grant", "subject", "resource", "role", "purpose", "requester"),
+    "by": Instant,
+    "missing": bool,
+}
 Denied = shape("Denied", {"grant": str, **ENTITLEMENT, **DENIES, "ends": bool})
 SPAN = of(Instant, "from", "until")
 CLAIM: Keys = {"grant": str, **ENTITLEMENT, **SPAN, "blocked": str | None, "bound": str}

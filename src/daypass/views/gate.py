@@ -174,8 +174,9 @@ def status_json(now: Overview) -> str:
         "overdue": late,
         "denied": plain(now.denied),
         "unreviewed": [
-            {"grant": grant, **plain(awaited._asdict()), "missing": awaited.by <= now.at}
-            for (grant, _), awaited in now.unreviewed.items()
+            {"grant": grant, "subject": one.subject, "resource": one.resource, "role": one.role, "purpose": one.purpose}
+            | {"requester": one.requester, "by": format_instant(one.by), "missing": one.by <= now.at}
+            for (grant, _), one in now.unreviewed.items()
         ],
     }
     return as_output(data)

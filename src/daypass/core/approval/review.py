@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,8 +11,7 @@ from daypass.core.approval.stages import Excluded
 from daypass.core.catalogue import Catalogue
 from daypass.core.forge import Review
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Admission
-from daypass.core.ledger.records import ApprovalRecord
+from daypass.core.ledger.records import ApprovalRecord, Awaited
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import Requirement, resolve
 from daypass.core.policy.sources import OWNERS, Ending
@@ -45,38 +44,29 @@ def reviewed_on(branch: str) -> GrantId | None:
     return GrantId(branch.removeprefix(REVIEWS)) if branch.startswith(REVIEWS) else None
 
 
-def without(admission: Admission) -> Mapping[str, str]:
-    """Return who may not review an emergency, and why: whoever holds it, asked for it, pushed to it, or approved it."""
-    found = {record.by: "approved it" for record in admission.approvals}
-    found |= {act.by: "pushed to its request" for act in admission.acts}
-    return {**found, admission.requester: "asked for it", admission.subject: "has the access"}
-
-
-def needed(policy: Policy, admission: Admission, at: datetime, opened_at: datetime) -> Requirement:
+def needed(policy: Policy, awaited: Awaited, at: datetime, opened_at: datetime) -> Requirement:
     """Return what the review takes, with the people who can give it: an owner, where the purpose no longer says."""
-    need = policy.reviews.get(admission.purpose) or Requirement(1, OWNERS, (DEFAULT,))
+    need = policy.reviews.get(awaited.purpose) or Requirement(1, OWNERS, (DEFAULT,))
     names = policy.catalogue.renames
-    resource, subject = names.resource(admission.resource), names.subject(admission.subject)
-    access = Ending(resource, subject, names.subject(admission.requester))
+    resource, subject = names.resource(awaited.resource), names.subject(awaited.subject)
+    access = Ending(resource, subject, names.subject(awaited.requester))
     (found,) = resolve(policy.catalogue, access, (need,), at, since=opened_at)
     return found
 
 
 def judge_review(
-    policy: Policy, admission: Admission, asked: ReviewRequest, reviews: Sequence[Review], at: datetime
+    policy: Policy, awaited: Awaited, asked: ReviewRequest, reviews: Sequence[Review], at: datetime
 ) -> Judgement:
     """Hold what people said of an emergency by an instant against what its review takes."""
     given = [review for review in reviews if review.at <= at]
     handles = {review.by.handle for review in given if review.by.handle}
     gone = {handle: why for handle in sorted(handles) if (why := _absent(policy.catalogue, handle, at))}
     return judge(
-        (needed(policy, admission, at, asked.opened_at),),
+        (needed(policy, awaited, at, asked.opened_at),),
         given,
         head=asked.head,
         # By another name they are the same people.
-        excluded=Excluded(
-            gone | {policy.catalogue.renames.subject(who): why for who, why in without(admission).items()}
-        ),
+        excluded=Excluded(gone | {policy.catalogue.renames.subject(who): why for who, why in awaited.barred}),
         opened_at=asked.opened_at,
         at=at,
         moved_at=asked.pushed_at,

@@ -5,28 +5,28 @@ from __future__ import annotations
 from daypass.core.approval.review import ReviewRequest, judge_review
 from daypass.core.audit.verified import Difference
 from daypass.core.forge import Account, Review
-from daypass.core.ledger.receipt import Admission, Receipt, Reviewed
+from daypass.core.ledger.receipt import Receipt, Reviewed
+from daypass.core.ledger.records import Awaited
 from daypass.core.policy.policies import Policy
+from daypass.core.window import LONGEST
 
 
 def check_review(
-    receipt: Receipt, body: Reviewed, admission: Admission | None, policy: Policy | None
+    receipt: Receipt, body: Reviewed, awaited: Awaited | None, policy: Policy | None
 ) -> tuple[Difference, ...]:
-    """Return what does not agree between a review, what was admitted, and the policies of the receipt's main.
+    """Return what does not agree between a review, what it is a review of, and the policies of the receipt's main.
 
     ``policy`` is None where nobody can read them.
     """
     why = ""
-    if admission is None or admission.blob != body.blob:
-        why = "which was not admitted then"
-    elif admission.awaited is None:
-        why = "which was to have no review"
+    if awaited is None or awaited.blob != body.blob:
+        why = "which was not admitted then, or was to have no review"
     elif policy is None:
         why = f"and the policies of main {receipt.main[:12]} cannot be read"
     else:
         state = "approved" if body.approved else "rejected"
         reviews = [Review(Account(r.by, r.by), state, r.commit, r.at, r.review) for r in body.reviews]
-        found = judge_review(policy, admission, ReviewRequest(body.head, admission.merged_at), reviews, receipt.run_at)
+        found = judge_review(policy, awaited, ReviewRequest(body.head, awaited.by - LONGEST), reviews, receipt.run_at)
         if not (found.met if body.approved else found.rejections):
             told = (*(f"{one.review.by.handle}: {one.why}" for one in found.ignored), *found.missing())
             why = f"and those who are said to have {state} it are not enough: {'; '.join(told)}"

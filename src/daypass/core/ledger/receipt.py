@@ -100,7 +100,13 @@ class Admission(Struct, frozen=True):
     def awaited(self) -> Awaited | None:
         """The review that it is to have afterwards, None where it is to have none."""
         by = next((moment for name, moment in self.due if name == REVIEW), None)
-        return Awaited(self.subject, self.resource, self.role, by) if by is not None else None
+        if by is None:
+            return None
+        barred = {record.by: "approved it" for record in self.approvals}
+        barred |= {act.by: "pushed to its request" for act in self.acts}
+        barred |= {self.requester: "asked for it", self.subject: "has the access"}
+        told = (self.blob, self.purpose, self.requester, tuple(sorted(barred.items())))
+        return Awaited(self.subject, self.resource, self.role, by, *told)
 
     @property
     def held(self) -> HeldWindow:

@@ -89,12 +89,19 @@ class HeldWindow(NamedTuple):
 
 
 class Awaited(NamedTuple):
-    """An emergency that nobody has reviewed yet: who has which access, and by when it is to be reviewed."""
+    """An emergency that nobody has reviewed yet: who has which access, for what, and by when it is to be reviewed.
+
+    ``barred`` are who may not review it, each with why. It says all that a review needs, whatever becomes of the file.
+    """
 
     subject: str
     resource: str
     role: str
     by: datetime
+    blob: Oid
+    purpose: str
+    requester: str
+    barred: tuple[tuple[str, str], ...]
 
 
 HELD_KEPT = timedelta(days=120)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+import msgspec
+
 from daypass.core.ids import GrantId, canonical
 from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.records import forget_before, held_after
@@ -35,10 +37,10 @@ class Writer:
         self._change("proof", delta.admissions, lambda a: (zlib.compress(canonical(ADMISSION.write(a)).encode(), 1),))
         self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
         self._change("revoked", delta.revoked, lambda _: ())
-        self._change("reviewed", delta.reviewed, lambda landing: (landing,))
+        self._change("reviewed", delta.reviewed, lambda _: ())
         gone = [key for key, awaited in delta.unreviewed.items() if awaited is None]
         self._run("DELETE FROM unreviewed WHERE grant_id = ? AND landing = ?", gone)
-        waits = [(*key, *one[:3], _seconds(one.by)) for key, one in delta.unreviewed.items() if one is not None]
+        waits = [(*key, msgspec.json.encode(one).decode()) for key, one in delta.unreviewed.items() if one is not None]
         self._put("unreviewed", waits)
         self._change("ended", delta.ends, lambda end: (canonical(ENDED.write(end)),))
         self._holdings(delta.holdings)

@@ -15,7 +15,7 @@ from daypass.core.approval.judgement import Judgement
 from daypass.core.approval.review import REJECTED, ReviewRequest, branch_of, judge_review, records_of
 from daypass.core.forge import Pull
 from daypass.core.ids import GrantId, Oid, grant_path
-from daypass.core.ledger.receipt import Admission, Ended, Reviewed, words_digest
+from daypass.core.ledger.receipt import Ended, Reviewed, words_digest
 from daypass.core.ledger.records import Awaited
 from daypass.pipeline.apply.tidy import open_from
 from daypass.pipeline.context import Context, WritingContext
@@ -33,41 +33,40 @@ class AwaitedReview(Struct, frozen=True):
     grant: GrantId
     landing: Oid
     awaited: Awaited
-    admission: Admission | None = None
     pull: Pull | None = None
     judgement: Judgement | None = None
     why: str = ""
 
 
 def awaited_reviews(context: Context, *, at: datetime) -> tuple[AwaitedReview, ...]:
-    """Return the emergencies that nobody has reviewed yet, with what people have said. Asks no forge where there are none."""
+    """Return the emergencies that nobody has reviewed yet, with what people have said. Asks no forge where there are none.
+
+    Of those of one grant, which was extended meanwhile, what main has now comes last.
+    """
     waiting = context.standing.unreviewed
     if not waiting:
         return ()
     pulls = {pull.branch: pull.number for pull in context.forge.open_pulls()}
-    return tuple(_one(context, *key, awaited, pulls.get(branch_of(key[0])), at) for key, awaited in waiting.items())
+    now = {grant: proof.landing for grant, _ in waiting if (proof := context.standing.admission(grant)) is not None}
+    ordered = sorted(waiting.items(), key=lambda one: (one[0][0], now.get(one[0][0]) == one[0][1], one[1].by))
+    return tuple(_one(context, *key, awaited, pulls.get(branch_of(key[0])), at) for key, awaited in ordered)
 
 
 def _one(
     context: Context, grant: GrantId, landing: Oid, awaited: Awaited, number: int | None, at: datetime
 ) -> AwaitedReview:
-    admission = context.standing.admission(grant)
-    if admission is None or (admission.landing != landing and not admission.narrowed_from):
-        return AwaitedReview(
-            grant, landing, awaited, why="its file is not on main any more, so that nothing can be reviewed"
-        )
     if number is None:
-        return AwaitedReview(grant, landing, awaited, admission)
+        return AwaitedReview(grant, landing, awaited)
     pull = context.forge.pull(number)
     if not _deletes_just(context.history, context.tip, pull, grant):
         why = f"#{number} does something else than to delete its file"
-        return AwaitedReview(grant, landing, awaited, admission, pull, why=why)
+        return AwaitedReview(grant, landing, awaited, pull, why=why)
     policy = context.policy_at(Oid(context.standing.main))
     if policy.broken:
-        return AwaitedReview(grant, landing, awaited, admission, pull, why="main's policies have faults")
+        return AwaitedReview(grant, landing, awaited, pull, why="main's policies have faults")
     asked = ReviewRequest(pull.head, pull.asked_at, pull.pushed_at)
-    judgement = judge_review(policy, admission, asked, context.forge.reviews(number), at)
-    return AwaitedReview(grant, landing, awaited, admission, pull, judgement)
+    judgement = judge_review(policy, awaited, asked, context.forge.reviews(number), at)
+    return AwaitedReview(grant, landing, awaited, pull, judgement)
 
 
 def _deletes_just(history: History, main: Oid, pull: Pull, grant: GrantId) -> bool:
@@ -79,23 +78,27 @@ def _deletes_just(history: History, main: Oid, pull: Pull, grant: GrantId) -> bo
 def reviewed(context: Context, *, at: datetime) -> Iterator[Reviewed | Ended]:
     """Yield the receipts of what was reviewed by now; what was rejected ends."""
     for one in awaited_reviews(context, at=at):
-        judgement, pull, admission = one.judgement, one.pull, one.admission
-        if judgement is None or pull is None or admission is None or not (judgement.met or judgement.rejections):
+        judgement, pull = one.judgement, one.pull
+        if judgement is None or pull is None or not (judgement.met or judgement.rejections):
             continue
         rejected = judgement.rejections
         said = words_digest(rejected[-1].reason) if rejected else ""
-        yield Reviewed(
-            one.grant, admission.blob, one.landing, pull.number, pull.head, not rejected, records_of(judgement), said
-        )
-        if rejected and not admission.window.ended(at) and one.grant not in context.standing.ends:
-            yield Ended(one.grant, admission.blob, admission.landing, at, REJECTED, _REJECTED)
+        told = records_of(judgement)
+        yield Reviewed(one.grant, one.awaited.blob, one.landing, pull.number, pull.head, not rejected, told, said)
+        proof = context.standing.admission(one.grant)
+        if not rejected or proof is None or proof.window.ended(at) or one.grant in context.standing.ends:
+            continue
+        if proof.awaited is not None and proof.awaited.by == one.awaited.by:  # narrowed or not, but not extended since
+            yield Ended(one.grant, proof.blob, proof.landing, at, REJECTED, _REJECTED)
 
 
 def open_reviews(context: WritingContext, *, at: datetime) -> Iterator[Pull]:
-    """Open the request of each emergency that has none, and yield it."""
+    """Open the request of each emergency that has none and whose file main still has, and yield it."""
+    opened: set[GrantId] = set()
     for one in awaited_reviews(context, at=at):
-        if one.admission is None or one.pull is not None:
+        if one.pull is not None or one.grant in opened or context.standing.admission(one.grant) is None:
             continue
+        opened.add(one.grant)
         files = [(grant_path(one.grant), None)]
         title = f"Review the emergency access of {one.awaited.subject}: {one.awaited.role} on {one.awaited.resource}"
         yield open_from(context, branch_of(one.grant), files, title, at=at, body=_body(one), fresh=True)

@@ -99,7 +99,8 @@ class _Run:
         self._comparison = comparison
         self._unread: list[int] = []
         self._reviews: list[int] = []
-        self._rejected: set[tuple[GrantId, Oid]] = set()
+        self._rejected: set[GrantId] = set()
+        self._awaited = dict(proof.start.unreviewed)
         self._earlier: list[int] = []
         self._waiting: list[tuple[Receipt, Admission, Admission | None, Held]] = []
         asks = any(_asks(context, past.commits[place]) for place in (0, *past.policies) if past.commits)
@@ -118,6 +119,8 @@ class _Run:
             self._waiting.append((receipt, body, self._comparison.admitted.get(body.grant), held))
             if len(self._waiting) >= BATCH:
                 self.check()
+        if isinstance(body, Admission) and not body.narrowed_from and (awaited := body.awaited) is not None:
+            self._awaited[body.grant, body.landing] = awaited
         if isinstance(body, Ended):
             self._end(receipt, body, self._comparison.admitted.get(body.grant))
         if isinstance(body, Snapshot):
@@ -127,9 +130,9 @@ class _Run:
         if isinstance(body, Certified):
             self._reviews.append(receipt.sequence)
         elif isinstance(body, Reviewed):
-            self._rejected |= {(body.grant, body.blob)} if not body.approved else set()
+            self._rejected |= {body.grant} if not body.approved else set()
             self.found += check_review(
-                receipt, body, self._comparison.admitted.get(body.grant), self._policies(receipt.main)
+                receipt, body, self._awaited.pop((body.grant, body.landing), None), self._policies(receipt.main)
             )
         self._book.add(body, receipt.run_at)
         self._sums.add(receipt)
@@ -250,7 +253,7 @@ class _Run:
             ends = policy.catalogue.bounds(proof.bounded).ends
         except EdgeError:
             ends = ()
-        rejected = body.code == REJECTED and (body.grant, body.blob) in self._rejected
+        rejected = body.code == REJECTED and body.grant in self._rejected
         if not rejected and not any(bound.code == body.code and bound.says(body.end, receipt.run_at) for bound in ends):
             message = (
                 f"receipt {receipt.sequence} says that {body.grant} ended: {body.bound}; main's policies did not say so"

@@ -29,8 +29,7 @@ def review_verdicts(
 
 def _one(context: Context, pull: Pull, reviews: Sequence[Review], verdict: ItemVerdict, at: datetime) -> ItemVerdict:
     standing, grant = context.standing, verdict.item.id
-    admission = standing.admission(grant)
-    if admission is None or verdict.item.kind != "remove":
+    if verdict.item.kind != "remove":
         return verdict
     place = Place(f"grants/{grant}.yaml")
     awaited = next((one for (waiting, _), one in standing.unreviewed.items() if waiting == grant), None)
@@ -38,9 +37,7 @@ def _one(context: Context, pull: Pull, reviews: Sequence[Review], verdict: ItemV
         told = f"reviews the emergency access of {awaited.subject}, by {format_instant(awaited.by)}"
         verdict = replace(verdict, reviews=told)
         policy = context.policy_at(context.tip)
-        judgement = judge_review(
-            policy, admission, ReviewRequest(pull.head, pull.asked_at, pull.pushed_at), reviews, at
-        )
+        judgement = judge_review(policy, awaited, ReviewRequest(pull.head, pull.asked_at, pull.pushed_at), reviews, at)
         if not judgement.met:
             return replace(verdict, judgement=judgement)
         message = f"{grant} is reviewed, and no receipt says so yet"
