@@ -11,7 +11,7 @@ from daypass.core.approval.stages import Excluded, Then
 from daypass.core.files.codeowners import wanted_lines
 from daypass.core.forge import Account, Review
 from daypass.core.ids import Oid
-from daypass.core.policy.analysis.probe import probe
+from daypass.core.policy.analysis.probe import probe, run_tests
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import Requirement, resolve
@@ -226,4 +226,34 @@ def test_a_daily_rota_is_read() -> None:
     assert [daily.catalogue.rotas["payments"].on_call(datetime(2026, 11, n, 13, tzinfo=UTC)) for n in (2, 3)] == [
         "bob",
         "dan",
+    ]
+
+
+def test_a_policy_test_says_who_is_on_call_in_place_of_whose_turn_it_is() -> None:
+    case = (
+        "version: 1\ncases:\n"
+        "  - name: somebody else\n"
+        "    request: {subject: alice, resource: orders-db, role: readonly, window: {duration: 1h}}\n"
+        "    at: 2026-11-20T10:00:00Z\n"
+        "    on_call: {orders: carol}\n"
+        "    expect: {asked: [carol]}\n"
+    )
+    rule = "  - {id: a, when: 'true', require: [{approvals: {at_least: 1, from: \"on-call:orders\"}}]}\n"
+    rota = "version: 1\nzone: Europe/Berlin\nhandover: Mon 09:00\nturns: [bob]\nsince: 2026-11-16\n"
+
+    def results(text: str) -> list[tuple[str, ...]]:
+        found = policy(rules_base="version: 1\nrules:\n" + rule, rotas_orders=rota, tests_more=text)
+        assert [fault.code for fault in found.faults] == []
+        return [outcome.got for outcome in run_tests(found).outcomes if outcome.name == "somebody else"]
+
+    assert results(case) == [("asked: carol",)]
+    assert results(case.replace("    on_call: {orders: carol}\n", "")) == [("asked: bob",)]
+    wrong = policy(
+        rules_base="version: 1\nrules:\n" + rule,
+        rotas_orders=rota,
+        tests_more=case.replace("orders: carol", "order: carl"),
+    )
+    assert [(f.code, f.message) for f in wrong.findings] == [
+        ("unknown-member", "there is no person 'carl' in the directory"),
+        ("unknown-rota", "there is no rota 'order'"),
     ]

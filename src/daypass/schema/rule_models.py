@@ -312,6 +312,11 @@ class CaseForm(TypedDict):
         Annotated[list[Holding], Field(description="what the subject holds beside it, each as resource/role")]
     ]
     history: NotRequired[CaseHistory]
+    on_call: NotRequired[
+        Annotated[
+            dict[Name, Name], Field(min_length=1, max_length=50, description="who is on call, by rota, all the time")
+        ]
+    ]
     approved_by: NotRequired[
         Annotated[dict[Name, Instant], Field(min_length=1, max_length=50, description="who approved it, and when")]
     ]

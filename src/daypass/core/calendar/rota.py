@@ -58,6 +58,10 @@ class Rota(Struct, frozen=True):
         """Everybody who is on call at some time, by handle."""
         return tuple(sorted({*self.turns, *(shift.person for shift in self.overrides)}))
 
+    def held_by(self, person: str) -> Rota:
+        """Return a rota by which one person is on call all the time."""
+        return Rota(self.name, "UTC", weekday=None, turns=(person,), since=date(1970, 1, 1))
+
     def on_call(self, at: datetime) -> str:
         """Return the handle of who is on call at an instant, "" for nobody."""
         return next((s.person for s in self.shifts(at, at + timedelta(seconds=1)) if s.window.holds(at)), "")

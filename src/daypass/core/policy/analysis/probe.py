@@ -360,10 +360,13 @@ def failures(results: Results) -> tuple[Finding, ...]:
 def _run(policy: Policy, case: PolicyCase) -> CaseOutcome:
     # What rules say is tried, and a pause is no matter of rules: whoever sets it must not be stopped by their examples.
     limits = replace(policy.catalogue.settings.limits, pause=False)
-    catalogue = replace(policy.catalogue, settings=replace(policy.catalogue.settings, limits=limits))
-    decision = decide(
-        replace(policy, catalogue=catalogue), Request(case.grant, case.requester, case.at, held=case.held), trace=True
-    )
+    rotas = {
+        name: policy.catalogue.rotas[name].held_by(who) for name, who in case.on_call if name in policy.catalogue.rotas
+    }
+    settings = replace(policy.catalogue.settings, limits=limits)
+    catalogue = replace(policy.catalogue, settings=settings, rotas={**policy.catalogue.rotas, **rotas})
+    policy = replace(policy, catalogue=catalogue)
+    decision = decide(policy, Request(case.grant, case.requester, case.at, held=case.held), trace=True)
     got = _decided(decision, case.expected)
     if case.seen_at is not None and decision.requirements and not decision.denials:
         got = standing_of(policy, case, decision, case.seen_at)

@@ -184,9 +184,9 @@ class PolicyCase(Struct, frozen=True):
     """One example: this request, opened at this instant, must get this decision.
 
     ``expected`` is each approval (``1 from owners``), each denial (``denied: ``, a rule's id or a code), or ``automatic``.
-    ``held`` is what stands beside it. Where it says how the request stands at ``seen_at``, once people ``approved`` it,
-    this is whom it waits for (``asked: ``, a handle), the sources asked (``waiting: ``) or given up on (``closed: ``), or
-    ``met``.
+    ``held`` is what stands beside it, and ``on_call`` who is on call by each rota. Where it says how the request stands
+    at ``seen_at``, once people ``approved`` it, this is whom it waits for (``asked: ``, a handle), the sources asked
+    (``waiting: ``) or given up on (``closed: ``), or ``met``.
     """
 
     name: str
@@ -198,6 +198,7 @@ class PolicyCase(Struct, frozen=True):
     held: Held = UNREAD
     approved: tuple[tuple[str, datetime], ...] = ()
     seen_at: datetime | None = None
+    on_call: tuple[tuple[str, str], ...] = ()
 
 
 def read_cases(file: PolicyFile[PolicyTestForm], known: Nameable | None) -> tuple[PolicyCase, ...]:
@@ -226,6 +227,9 @@ def _check_expected(file: PolicyFile[PolicyTestForm], known: Nameable) -> None:
         for key, number, source in named:
             for part in parts(source):
                 check_known(file, part, known, "cases", index, "expect", key, number)
+        for rota, handle in case.get("on_call", {}).items():
+            check_known(file, f"on-call:{rota}", known, "cases", index, "on_call", rota)
+            check_known(file, f"person:{handle}", known, "cases", index, "on_call", rota)
         for handle in case.get("approved_by", {}):
             check_known(file, f"person:{handle}", known, "cases", index, "approved_by", handle)
 
@@ -274,7 +278,8 @@ def _case(file: PolicyFile[PolicyTestForm], index: int, case: CaseForm) -> Polic
     if standing and seen is None:
         seen = approved[-1][1] if approved else at
     place, expected = file.place("cases", index), _expected(case["expect"])
-    return PolicyCase(case["name"], grant, requester, at, expected, place, held, approved, seen)
+    on_call = tuple(sorted(case.get("on_call", {}).items()))
+    return PolicyCase(case["name"], grant, requester, at, expected, place, held, approved, seen, on_call)
 
 
 def _held(subject: str, live: Sequence[str], history: CaseHistory) -> Held:
