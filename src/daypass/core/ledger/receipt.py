@@ -33,7 +33,7 @@ from msgspec import Struct
 
 from daypass.core.grant import REVIEW, Bounded, Moments
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.records import ActRecord, ApprovalRecord, Awaited, HeldWindow
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Awaited, HeldWindow, barred_of
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Window
 
@@ -102,11 +102,8 @@ class Admission(Struct, frozen=True):
         by = next((moment for name, moment in self.due if name == REVIEW), None)
         if by is None:
             return None
-        barred = {record.by: "approved it" for record in self.approvals}
-        barred |= {act.by: "pushed to its request" for act in self.acts}
-        barred |= {self.requester: "asked for it", self.subject: "has the access"}
-        told = (self.blob, self.purpose, self.requester, tuple(sorted(barred.items())))
-        return Awaited(self.subject, self.resource, self.role, by, *told)
+        told = (self.subject, self.resource, self.role, by, self.blob, self.purpose, self.requester)
+        return Awaited(*told, barred_of(self.subject, self.requester, self.approvals, self.acts))
 
     @property
     def held(self) -> HeldWindow:

@@ -104,6 +104,14 @@ class Awaited(NamedTuple):
     barred: tuple[tuple[str, str], ...]
 
 
+def barred_of(
+    subject: str, requester: str, approvals: tuple[ApprovalRecord, ...], acts: tuple[ActRecord, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Return who may not review an emergency, each with why: all who had a part in it."""
+    found = {one.by: "approved it" for one in approvals} | {act.by: "pushed to its request" for act in acts}
+    return tuple(sorted((found | {requester: "asked for it", subject: "has the access"}).items()))
+
+
 HELD_KEPT = timedelta(days=120)
 """So long it is remembered who had which role: for 90 days, and for what is proved a month late."""
 
