@@ -96,7 +96,7 @@ def test_rules_of_the_time_of_access_are_asked_of_each_interval_and_name_the_fir
 
 def test_it_passes_by_itself_only_where_each_interval_does() -> None:
     rule = (
-        "  - {id: short-days, when: 'in_calendar(access.from, \"office\")', approve: automatically}\n"
+        "  - {id: short-days, when: 'in_calendar(access.from, \"office\") && grant.recurs', approve: automatically}\n"
         '  - {id: nights, when: \'!within_hours(access.from, "Mon-Sun 06:00-20:00", "Europe/Berlin")\', '
         "require: [{approvals: {at_least: 1, from: group:security}}]}\n"
     )
@@ -189,3 +189,31 @@ def test_where_people_have_to_accept_what_they_are_given_no_window_recurs() -> N
     assert ("window-at-inviting", "target embedded invites people, who would have to accept each interval anew") in [
         (denial.code, denial.message) for denial in static_denials(found, asked)
     ]
+
+
+def test_what_recurs_passes_by_itself_only_by_a_rule_that_says_so() -> None:
+    rule = "  - {id: short, when: 'grant.duration <= duration(\"4h\")', approve: automatically}\n"
+    all_day = Recurrence(", ".join(f"Mon-Sun {hour:02}:00-{hour + 3:02}:00" for hour in range(0, 24, 4)), "UTC")
+    found = ask(policy(rule), "2026-12-14", "2026-12-19", all_day)
+    assert not found.automatic
+    assert [need.source for need in found.requirements] == ["owners"]
+    meant = rule.replace('duration("4h")', 'duration("4h") && grant.recurs')
+    assert ask(policy(meant), "2026-12-14", "2026-12-19", all_day).automatic
+
+
+def test_intervals_that_lie_no_further_apart_than_a_run_is_late_are_one() -> None:
+    hours = Recurrence("Mon-Sun 00:00-07:59, Mon-Sun 08:00-15:59, Mon-Sun 16:00-23:59", "UTC")
+    (denial,) = ask(policy(), "2026-12-14", "2026-12-16", hours).denials
+    assert (denial.code, denial.message) == (
+        "too-long",
+        "an interval of 1d23h59m is longer than the 8h that role readonly of orders-db allows",
+    )
+
+
+def test_an_interval_that_is_over_is_asked_nothing_any_more() -> None:
+    rule = "  - {id: later, when: 'true', deny_unless: 'access.from > timestamp(\"2026-11-17T00:00:00Z\")'}\n"
+    assert told(ask(policy(rule), "2026-11-10", "2026-12-10", MONDAYS)) == []
+    early = decide(
+        policy(rule), Request(grant(span=span_between("2026-11-10", "2026-12-10", MONDAYS)), "alice", AT.replace(day=1))
+    )
+    assert [denial.rule for denial in early.denials] == ["later"]

@@ -8,8 +8,8 @@ import pytest
 from policy_lottery import disagreements
 from policy_samples import AT, FILES, PURPOSE, RULES, files, grant, policy, read_policies, shown
 
-from daypass.core.policy.analysis import regions
 from daypass.core.policy.analysis.between import Unmoved, between
+from daypass.core.policy.analysis.cases import regions
 from daypass.core.policy.analysis.prove import ProvedPromise, broken_promises, prove
 from daypass.core.policy.decision import Request, decide
 from daypass.core.window import format_duration

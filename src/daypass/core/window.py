@@ -189,6 +189,13 @@ class Window(Struct, frozen=True, order=True):
         """How long access exists without a gap, at most."""
         return max(end - start for start, end in self.parts or ((self.start, self.end),))
 
+    def longest_run(self, gap: timedelta) -> timedelta:
+        """How long access exists at most, where gaps shorter than this are none."""
+        runs = [self.intervals[0]]
+        for one in self.intervals[1:]:
+            runs[-1:] = [Window(runs[-1].start, one.end)] if one.start - runs[-1].end < gap else [runs[-1], one]
+        return max(run.length for run in runs)
+
     def within(self, other: Window) -> bool:
         """Whether every instant of this window is in the other."""
         return all(any(o.start <= one.start and one.end <= o.end for o in other.intervals) for one in self.intervals)

@@ -13,7 +13,7 @@ from datetime import datetime
 from daypass.core.audit.access import Trailers, approvers
 from daypass.core.audit.verified import Difference
 from daypass.core.finding import Severity
-from daypass.core.grant import Grant
+from daypass.core.grant import REVIEW, Grant
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.ledger.receipt import Admission, Decided, Receipt
 from daypass.core.plan import Entitlement
@@ -116,6 +116,8 @@ def _narrowing(admission: Admission, before: Admission | None) -> Iterator[_Pair
         "due",
     )
     moved = [name for name in kept if getattr(admission, name) != getattr(before, name)]
+    if "due" in moved and set(before.due) - set(admission.due) <= {one for one in before.due if one[0] == REVIEW}:
+        moved.remove("due")  # people reviewed it meanwhile, of which a receipt of its own tells
     if moved or not admission.window.within(before.window):
         yield "widened", f"it is called a narrowing and changes {', '.join(moved) or 'the window to a longer one'}"
 

@@ -160,7 +160,7 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
         **policy.facts.of_request(request.requester, request.opened_at, request.kind, window),
         **(of_history(request.held, grant.subject, ahead) if policy.rules.history else {}),
     }
-    verdicts, throughout, during = judge(policy.rules, facts, window)
+    verdicts, throughout, during = judge(policy.rules, facts, window, request.opened_at)
     # That a purpose's rule could not read a detail goes without saying where the detail is told to be wrong.
     told = any(denial.code in WRONG_DETAILS for denial in denials)
     heard = (verdict for verdict in verdicts if not (told and verdict.failure and verdict.rule.purpose))
@@ -199,6 +199,8 @@ def let_pass_then(policy: Policy, judging: int, requester: str, grant: Grant, *,
 def _lifts(rule: Rule, request: Request) -> bool:
     """Say whether a rule lets a request pass that no other asks anything of."""
     alone = request.requester == request.grant.subject
+    if request.grant.span.recurs is not None and "grant.recurs" not in rule.names:
+        return False  # short intervals, one after the other, would be standing access: whoever means them says so
     return rule.automatic and (alone or rule.on_behalf or request.judging < _ON_BEHALF)
 
 

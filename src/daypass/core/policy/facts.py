@@ -43,6 +43,10 @@ VOCABULARY: Mapping[str, tuple[VariableKind, str]] = {
     "grant.duration": (VariableKind.DURATION, "how long access lasts"),
     "grant.emergency": (VariableKind.BOOL, "whether the purpose is an emergency"),
     "grant.absolute": (VariableKind.BOOL, "whether the window names instants rather than a duration"),
+    "grant.recurs": (
+        VariableKind.BOOL,
+        "whether the window recurs; only rules that read this let such a grant pass by itself",
+    ),
     "access.from": (VariableKind.TIMESTAMP, "the first instant of the access that a merge now would give"),
     "access.until": (VariableKind.TIMESTAMP, "the first instant without that access"),
     "request.opened_at": (VariableKind.TIMESTAMP, "when the request was opened, or last pushed to"),
@@ -317,6 +321,7 @@ class FactBook:
             "grant.duration": self._length(grant.span),
             "grant.emergency": purpose is not None and purpose.emergency,
             "grant.absolute": grant.span.window is not None,
+            "grant.recurs": grant.span.recurs is not None,
             **details_of(purpose, grant),
         }
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from daypass.core.calendar.recurrence import RecurrenceError, window_of
 from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant
+from daypass.core.policy.held import GAP
 from daypass.core.policy.rules import Rules, Verdict
 from daypass.core.window import EVER, AccessBound, Window, format_duration
 
@@ -32,7 +33,7 @@ def too_long(catalogue: Catalogue, grant: Grant) -> Iterator[tuple[str, str, str
     except RecurrenceError as error:
         yield error.code, error.message, error.hint, "", "window"
         return
-    yield from _longer(window.longest, bounds.lengths, "an interval of ")
+    yield from _longer(window.longest_run(GAP), bounds.lengths, "an interval of ")
     yield from _longer(span.length, bounds.spans, "a window of ")
 
 
@@ -58,13 +59,14 @@ class IntervalVerdicts(NamedTuple):
     during: Mapping[str, Window]
 
 
-def judge(rules: Rules, facts: Mapping[str, object], window: Window) -> IntervalVerdicts:
-    """Ask every rule, once for each interval where any reads the time of access."""
+def judge(rules: Rules, facts: Mapping[str, object], window: Window, at: datetime) -> IntervalVerdicts:
+    """Ask every rule, once for each interval that is not over at an instant where any reads the time of access."""
     if not window.parts or not any(ACCESS & set(rule.names) for rule in rules.rules):
         # Where no rule reads it the whole is as good as any part.
         verdicts = rules.judge({**facts, "access.from": window.start, "access.until": window.end})
         return IntervalVerdicts(verdicts, frozenset(verdict.rule.id for verdict in verdicts if verdict.applies), {})
-    intervals = window.intervals
+    # What is over is no access any more that somebody asks for.
+    intervals = tuple(one for one in window.intervals if one.end > at) or window.intervals
     said: dict[str, Verdict] = {}
     during: dict[str, Window] = {}
     throughout: frozenset[str] | None = None
