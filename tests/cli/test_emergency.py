@@ -133,22 +133,57 @@ def test_whoever_ends_it_early_is_reviewed_all_the_same(on_call: Access) -> None
 
 
 @pytest.mark.on_disk
-def test_what_is_extended_is_reviewed_once_for_all_of_it(on_call: Access) -> None:
+def test_what_is_extended_is_reviewed_anew(on_call: Access) -> None:
     on_call.write("policies/rules/access.yaml", RULES.partition("  - {id: reviewed-first")[0])
     (on_call.top / "policies/tests/access.yaml").unlink()
     on_call.commit("Let emergencies go on")
-    number = on_call.ask(T("10:00"), "--purpose", "incident", "--ticket", "INC-7", "--for", "2h")
+    number = on_call.ask(T("10:00"), "--purpose", "incident", "--ticket", "INC-7", "--for", "5h")
     grant = on_call.run("gate", number, "--at", T("10:01")).out.split("grants ", 1)[1].split("\n", 1)[0].strip()
     review = on_call.run("apply", "--at", T("10:02")).err.split("#", 1)[1].split(" ", 1)[0]
+    on_call.run("approve", review, "--at", T("10:03"), acting="bob")
+    assert "until 2026-11-20T15:01:00Z" in on_call.run("apply", "--at", T("10:04")).out
     more = (
-        on_call.run("extend", grant, "--for", "1h", "--at", T("10:03"), acting="alice").out.split("#")[1].split(":")[0]
+        on_call.run("extend", grant, "--for", "1h", "--at", T("10:05"), acting="alice").out.split("#")[1].split(":")[0]
     )
-    on_call.run("gate", more, "--at", T("10:04"))
-    on_call.run("apply", "--at", T("10:05"))
-    assert on_call.run("status", "--at", T("10:06")).out.count("to be reviewed by") == 2
-    on_call.run("approve", review, "--at", T("10:07"), acting="bob")
+    on_call.run("gate", more, "--at", T("10:06"))
+    said = on_call.run("apply", "--at", T("10:07"))
+    again = said.err.split("#", 1)[1].split(" ", 1)[0]
+    assert again != review
+    assert "until 2026-11-20T14:06:00Z" in said.out
     on_call.run("apply", "--at", T("10:08"))
-    status = on_call.run("status", "--at", T("10:09")).out
-    assert "to be reviewed by" not in status
-    assert "until 2026-11-20T13:01:00Z" in status
+    assert "to be reviewed by 2026-11-20T14:06:00Z" in on_call.run("status", "--at", T("10:09")).out
+    on_call.run("approve", again, "--at", T("10:10"), acting="bob")
+    assert "until 2026-11-20T16:01:00Z" in on_call.run("apply", "--at", T("10:11")).out
     assert "OK: " in on_call.run("audit", "verify", "--at", T("10:13")).out
+
+
+@pytest.mark.on_disk
+def test_a_request_that_was_closed_or_forged_reviews_nothing_and_another_is_opened(on_call: Access) -> None:
+    grant, review = given(on_call)
+    on_call.run("close", review, "--at", T("10:03"), acting="alice")
+    again = on_call.run("apply", "--at", T("10:04")).err.split("#", 1)[1].split(" ", 1)[0]
+    assert again != review
+    on_call.git("checkout", "-q", "-b", f"daypass/review/{grant}.9")
+    on_call.git("rm", "-q", f"grants/{grant}.yaml")
+    on_call.commit("please take my access away", email="alice@example.com")
+    on_call.git("checkout", "-q", "main")
+    forged = on_call.run(
+        "request", "--branch", f"daypass/review/{grant}.9", "--at", T("10:05"), acting="alice", expect=None
+    )
+    number = forged.out.split("#", 1)[1].split(":", 1)[0]
+    on_call.run("approve", number, "--at", T("10:06"), acting="bob", expect=None)
+    on_call.run("apply", "--at", T("10:07"))
+    assert "1 given for an emergency and not reviewed yet:" in on_call.run("status", "--at", T("10:08")).out
+    on_call.run("approve", again, "--at", T("10:09"), acting="bob")
+    on_call.run("apply", "--at", T("10:10"))
+    assert "not reviewed yet" not in on_call.run("status", "--at", T("10:11")).out
+    assert "OK: " in on_call.run("audit", "verify", "--at", T("10:12")).out
+
+
+@pytest.mark.on_disk
+def test_what_is_approved_too_late_had_ended(on_call: Access) -> None:
+    _, review = given(on_call)
+    on_call.run("approve", review, "--at", T("14:05"), acting="bob")
+    assert "  ok   - alice" in on_call.run("apply", "--at", T("14:06")).out
+    assert "0 granted" in on_call.run("status", "--at", T("14:07")).out
+    assert "OK: " in on_call.run("audit", "verify", "--at", T("14:08")).out

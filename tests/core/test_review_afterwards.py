@@ -73,6 +73,7 @@ def test_an_owner_who_had_no_part_in_it_reviews_it() -> None:
         ({"requester": "bob"}, "bob asked for it"),
         ({"approvals": (ApprovalRecord("bob", "owners", HEAD, AT, "1"),)}, "bob approved it"),
         ({"acts": (ActRecord("bob", "pushed", AT),)}, "bob pushed to its request"),
+        ({"hands": ("bob",)}, "bob had a hand in its commits"),
     ],
 )
 def test_who_holds_asked_for_pushed_or_approved_it_does_not(more, why) -> None:
@@ -127,6 +128,7 @@ def test_only_what_is_signed_counts_where_the_settings_say_so() -> None:
 
 def test_the_branch_of_a_review_names_the_grant() -> None:
     assert reviewed_on(branch_of(GRANT)) == GRANT
+    assert reviewed_on(branch_of(GRANT, 3)) == GRANT
     assert reviewed_on("daypass/removal") is None
 
 
@@ -165,8 +167,8 @@ def test_an_approval_lifts_the_end_of_what_it_was_given_for_and_of_nothing_later
     assert ledger.standing.admissions[GRANT].due == ()
     assert ledger.standing.rows[GRANT].due == ()
     assert ledger.standing.admissions[OTHER].due != ()
-    assert ledger.add(admission(landing=HEAD, narrowed_from=BLOB)).standing.admissions[GRANT].due == ()
-    assert ledger.add(admission(landing=HEAD)).standing.reviewed == frozenset()
+    assert ledger.add(admission(landing=HEAD, narrowed_from=BLOB)).standing.admissions[GRANT].due != ()
+    assert ledger.add(admission(landing=HEAD)).standing.reviewed == {}
     rejected = Ledger(Standing()).add(admission(), review(approved=False)).standing
     assert rejected.admissions[GRANT].due != ()
 

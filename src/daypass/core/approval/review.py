@@ -19,6 +19,9 @@ from daypass.core.policy.sources import OWNERS, Ending
 REVIEWS = "daypass/review/"
 """What the branches of the requests begin with on which emergencies are reviewed; the grant follows."""
 
+TITLE = "Review the emergency access of"
+"""What the titles of these requests begin with; the subject follows."""
+
 REJECTED = "review-rejected"
 """The code of the end of what people rejected afterwards."""
 
@@ -34,14 +37,19 @@ class ReviewRequest(NamedTuple):
     pushed_at: datetime | None = None
 
 
-def branch_of(grant: GrantId) -> str:
-    """Return the branch of the request on which a grant is reviewed."""
-    return f"{REVIEWS}{grant}"
+def branch_of(grant: GrantId, number: int = 1) -> str:
+    """Return the branch of the request on which a grant is reviewed; others may have taken the first names of it."""
+    return f"{REVIEWS}{grant}" + (f".{number}" if number > 1 else "")
 
 
 def reviewed_on(branch: str) -> GrantId | None:
     """Return the grant that is reviewed on a branch, None where it is no such branch."""
-    return GrantId(branch.removeprefix(REVIEWS)) if branch.startswith(REVIEWS) else None
+    return GrantId(branch.removeprefix(REVIEWS).partition(".")[0]) if branch.startswith(REVIEWS) else None
+
+
+def title_of(awaited: Awaited) -> str:
+    """Return the title of the request on which an emergency is reviewed."""
+    return f"{TITLE} {awaited.subject}: {awaited.role} on {awaited.resource}"
 
 
 def needed(policy: Policy, awaited: Awaited, at: datetime, opened_at: datetime) -> Requirement:

@@ -8,7 +8,6 @@ from daypass.core.forge import Account, Review
 from daypass.core.ledger.receipt import Receipt, Reviewed
 from daypass.core.ledger.records import Awaited
 from daypass.core.policy.policies import Policy
-from daypass.core.window import LONGEST
 
 
 def check_review(
@@ -26,7 +25,7 @@ def check_review(
     else:
         state = "approved" if body.approved else "rejected"
         reviews = [Review(Account(r.by, r.by), state, r.commit, r.at, r.review) for r in body.reviews]
-        found = judge_review(policy, awaited, ReviewRequest(body.head, awaited.by - LONGEST), reviews, receipt.run_at)
+        found = judge_review(policy, awaited, ReviewRequest(body.head, awaited.since), reviews, receipt.run_at)
         if not (found.met if body.approved else found.rejections):
             told = (*(f"{one.review.by.handle}: {one.why}" for one in found.ignored), *found.missing())
             why = f"and those who are said to have {state} it are not enough: {'; '.join(told)}"

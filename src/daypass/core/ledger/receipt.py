@@ -62,7 +62,7 @@ class Admission(Struct, frozen=True):
     bound to. ``lack`` is why nobody was entitled to narrow it, "" where somebody was or where that was not looked at.
     ``acts`` are who opened the request and who pushed to it; receipts of earlier releases have none, and no ``purpose``.
     ``judged`` is the `daypass.core.policy.decision.JUDGING` that it was judged by. ``due`` are the details that end the
-    access, as the purpose said at the merge: whatever it says later, they stand.
+    access, as the purpose said at the merge: whatever it says later, they stand. ``hands`` are who had a hand in its commits.
     """
 
     grant: GrantId
@@ -90,6 +90,7 @@ class Admission(Struct, frozen=True):
     judged: int = 1
     purpose: str = ""
     due: Moments = ()
+    hands: tuple[str, ...] = ()
 
     @property
     def bounded(self) -> Bounded:
@@ -102,8 +103,8 @@ class Admission(Struct, frozen=True):
         by = next((moment for name, moment in self.due if name == REVIEW), None)
         if by is None:
             return None
-        told = (self.subject, self.resource, self.role, by, self.blob, self.purpose, self.requester)
-        return Awaited(*told, barred_of(self.subject, self.requester, self.approvals, self.acts))
+        told = (self.subject, self.resource, self.role, self.merged_at, by, self.blob, self.purpose, self.requester)
+        return Awaited(*told, barred_of(self.subject, self.requester, self.approvals, self.acts, self.hands))
 
     @property
     def held(self) -> HeldWindow:

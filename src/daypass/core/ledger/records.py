@@ -89,7 +89,7 @@ class HeldWindow(NamedTuple):
 
 
 class Awaited(NamedTuple):
-    """An emergency that nobody has reviewed yet: who has which access, for what, and by when it is to be reviewed.
+    """An emergency that nobody has reviewed yet: who has which access, for what, since its merge, and by when it is to be.
 
     ``barred`` are who may not review it, each with why. It says all that a review needs, whatever becomes of the file.
     """
@@ -97,6 +97,7 @@ class Awaited(NamedTuple):
     subject: str
     resource: str
     role: str
+    since: datetime
     by: datetime
     blob: Oid
     purpose: str
@@ -105,10 +106,15 @@ class Awaited(NamedTuple):
 
 
 def barred_of(
-    subject: str, requester: str, approvals: tuple[ApprovalRecord, ...], acts: tuple[ActRecord, ...]
+    subject: str,
+    requester: str,
+    approvals: tuple[ApprovalRecord, ...],
+    acts: tuple[ActRecord, ...],
+    hands: tuple[str, ...],
 ) -> tuple[tuple[str, str], ...]:
     """Return who may not review an emergency, each with why: all who had a part in it."""
-    found = {one.by: "approved it" for one in approvals} | {act.by: "pushed to its request" for act in acts}
+    found = dict.fromkeys(hands, "had a hand in its commits") | {one.by: "approved it" for one in approvals}
+    found |= {act.by: "pushed to its request" for act in acts}
     return tuple(sorted((found | {requester: "asked for it", subject: "has the access"}).items()))
 
 

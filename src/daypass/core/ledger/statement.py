@@ -156,6 +156,7 @@ ADMISSION = Record(
     judged=COUNT.optional(1, "an admission by the first rules of judging does not say so"),
     purpose=shared(TEXT).optional("", "an admission without a purpose does not say so"),
     due=MOMENTS.optional((), "an admission that no detail ends does not say so"),
+    hands=TEXTS.optional((), "an admission that nobody had a hand in does not say so"),
 )
 
 

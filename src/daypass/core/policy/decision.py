@@ -197,11 +197,10 @@ def let_pass_then(policy: Policy, judging: int, requester: str, grant: Grant, *,
 
 
 def _lifts(rule: Rule, request: Request) -> bool:
-    """Say whether a rule lets a request pass that no other asks anything of."""
+    """Say whether a rule lets a request pass that no other asks anything of. What recurs may be standing access in parts."""
     alone = request.requester == request.grant.subject
-    if request.grant.span.recurs is not None and "grant.recurs" not in rule.names:
-        return False  # short intervals, one after the other, would be standing access: whoever means them says so
-    return rule.automatic and (alone or rule.on_behalf or request.judging < _ON_BEHALF)
+    meant = request.grant.span.recurs is None or "grant.recurs" in rule.names
+    return meant and rule.automatic and (alone or rule.on_behalf or request.judging < _ON_BEHALF)
 
 
 def static_denials(policy: Policy, grant: Grant, window: Window | None = None) -> tuple[Denial, ...]:
@@ -301,8 +300,7 @@ def _no_resource(policy: Policy, grant: Grant) -> Denial:
 
 def room(policy: Policy, grant: Grant, window: Window) -> timedelta:
     """Return how much later than a window a grant may end, its start staying as it is; nothing or less: it may not."""
-    bounds = _bounds(policy, grant, window)
-    return bounds.latest(window.start, recurs=grant.span.recurs is not None) - window.end
+    return _bounds(policy, grant, window).latest(window.start, recurs=grant.span.recurs is not None) - window.end
 
 
 def _bounds(policy: Policy, grant: Grant, window: Window | None = None) -> Bounds:

@@ -31,7 +31,7 @@ from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.window import Part, Window, parse_instant
 
-TABLES_VERSION = 15
+TABLES_VERSION = 16
 """Counts up when the tables below change."""
 
 _WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
@@ -54,7 +54,7 @@ _TABLES = {
     " PRIMARY KEY(grant_id, sequence)",
     "approved": "resource TEXT, handle TEXT, at INTEGER NOT NULL, PRIMARY KEY(resource, handle)",
     "unreviewed": "grant_id TEXT, landing TEXT, awaited TEXT NOT NULL, PRIMARY KEY(grant_id, landing)",
-    "reviewed": "grant_id TEXT PRIMARY KEY",
+    "reviewed": "grant_id TEXT PRIMARY KEY, landing TEXT NOT NULL",
     "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
     "pending": f"action TEXT, {_WORDS}, change TEXT NOT NULL, PRIMARY KEY(action, {_KEY})",
     "handed": f"sequence INTEGER PRIMARY KEY, {_WORDS}, grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL,"
@@ -171,7 +171,7 @@ class StoredStanding(Standing):
                 ),
             )
         found |= {grant: over(found[grant], end) for grant, end in self.ends.items() if grant in found}
-        found |= {grant: lifted(found[grant]) for grant in self.reviewed if grant in found}
+        found |= {grant: lifted(found[grant], at) for grant, at in self.reviewed.items() if grant in found}
         return found
 
     def _admission(self, grant: GrantId) -> Admission | None:
@@ -185,7 +185,7 @@ class StoredStanding(Standing):
     def _proof(self, grant: GrantId, body: bytes) -> Admission:
         proof = ADMISSION.read(json.loads(zlib.decompress(body)))
         proof = over(proof, self.ends[grant]) if grant in self.ends else proof
-        return lifted(proof) if grant in self.reviewed else proof
+        return lifted(proof, self.reviewed[grant]) if grant in self.reviewed else proof
 
     def _refusals(self) -> dict[GrantId, Refusal]:
         listed = self._query("SELECT grant_id, blob, landing, code, message FROM refused ORDER BY grant_id")
@@ -232,8 +232,8 @@ class StoredStanding(Standing):
         rows = self._query("SELECT * FROM unreviewed ORDER BY grant_id, landing")
         return {(GrantId(grant), Oid(at)): msgspec.json.decode(told, type=Awaited) for grant, at, told in rows}
 
-    def _reviewed(self) -> frozenset[GrantId]:
-        return frozenset(GrantId(grant) for (grant,) in self._query("SELECT grant_id FROM reviewed"))
+    def _reviewed(self) -> dict[GrantId, Oid]:
+        return {GrantId(grant): Oid(at) for grant, at in self._query("SELECT * FROM reviewed ORDER BY grant_id")}
 
     def on_resource(self, resource: str) -> OnResource:
         """Return what is known of the grants of one resource, without reading the others."""

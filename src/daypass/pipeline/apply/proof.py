@@ -7,17 +7,19 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from daypass.core.approval.exclusion import excluded_people
 from daypass.core.approval.held import HeldView
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.files.grants import check_path, read_grant
 from daypass.core.finding import Place
-from daypass.core.forge import Change, Landing
+from daypass.core.forge import Change, Landing, Pull
 from daypass.core.grant import Grant, narrowed, narrows
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Admission, Retirement
 from daypass.core.ledger.records import ActRecord, ApprovalRecord
 from daypass.core.planning.compute import given
 from daypass.core.policy.decision import JUDGING
+from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.core.request import Evidence, Gated, ItemVerdict, Mains
 from daypass.core.window import format_instant
@@ -227,7 +229,16 @@ class Prover:
             judged=JUDGING,
             purpose=grant.purpose,
             due=policy.catalogue.due(grant, merge.at),
+            hands=_hands(policy, grant, pull, evidence),
         )
+
+
+def _hands(policy: Policy, grant: Grant, pull: Pull, evidence: Evidence) -> tuple[str, ...]:
+    """Return who had a hand in the commits of an emergency, as far as they are known: none of them may review it."""
+    purpose = policy.catalogue.purposes.get(grant.purpose)
+    if purpose is None or purpose.review_within is None:
+        return ()
+    return tuple(sorted(excluded_people(pull, evidence.commits, grant.subject, policy.catalogue.directory).people))
 
 
 def _main(mains: Mains) -> Oid | str:

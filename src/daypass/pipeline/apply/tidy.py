@@ -196,9 +196,10 @@ def close_stale(
     run: there may be many, and access ends before any of them.
     """
     history, forge = context.history, context.forge
+    waiting = {grant for grant, _ in context.standing.unreviewed}
     stuck: list[str] = []
     for pull in forge.open_pulls():
-        if pull.branch == REMOVAL or reviewed_on(pull.branch) is not None or pull.opened_at > at - limit:
+        if pull.branch == REMOVAL or reviewed_on(pull.branch) in waiting or pull.opened_at > at - limit:
             continue
         if enough():
             break

@@ -119,7 +119,7 @@ class _Run:
             self._waiting.append((receipt, body, self._comparison.admitted.get(body.grant), held))
             if len(self._waiting) >= BATCH:
                 self.check()
-        if isinstance(body, Admission) and not body.narrowed_from and (awaited := body.awaited) is not None:
+        if isinstance(body, Admission) and (awaited := body.awaited) is not None:
             self._awaited[body.grant, body.landing] = awaited
         if isinstance(body, Ended):
             self._end(receipt, body, self._comparison.admitted.get(body.grant))

@@ -115,7 +115,7 @@ class Delta:
         self.begun: dict[Opened, Begun | None] = {}
         self.voided: dict[Entitlement, Intended | None] = {}
         self.unreviewed: dict[tuple[GrantId, Oid], Awaited | None] = {}
-        self.reviewed: dict[GrantId, bool | None] = {}
+        self.reviewed: dict[GrantId, Oid | None] = {}
         self.held: dict[GrantId, dict[int, HeldWindow]] = {}
         self.held_until: dict[GrantId, datetime] = {}
         """When what was held by a grant before these receipts ended at the latest."""
@@ -155,7 +155,7 @@ class Delta:
             self.decided[body.key] = DecidedWhen(at, body.requester)
         elif type(body) is Reviewed:
             self.unreviewed[body.grant, body.landing] = None
-            self.reviewed[body.grant] = body.approved or None
+            self.reviewed[body.grant] = body.landing if body.approved else None
 
     def _admit(self, admission: Admission, receipt: Receipt) -> None:
         self.admissions[admission.grant] = admission
@@ -236,8 +236,8 @@ class Delta:
         ends = _over(standing.ends, self.ends)
         known = _over(standing.admissions, self.admissions)
         known |= {grant: over(known[grant], end) for grant, end in ends.items() if grant in known}
-        reviewed = frozenset(_over(dict.fromkeys(standing.reviewed, True), self.reviewed))
-        known |= {grant: lifted(known[grant]) for grant in reviewed if grant in known}
+        reviewed = _over(standing.reviewed, self.reviewed)
+        known |= {grant: lifted(known[grant], landing) for grant, landing in reviewed.items() if grant in known}
         rows = {
             grant: AdmittedGrant.of(known[grant]) if grant in known else None
             for grant in (*self.admissions, *ends, *reviewed)
@@ -289,8 +289,10 @@ def over(proof: _Proof, end: Ended) -> _Proof:
     return proof._replace(window=window)
 
 
-def lifted(proof: _Proof) -> _Proof:
-    """Return a proof whose access no longer ends for want of a review."""
+def lifted(proof: _Proof, landing: Oid) -> _Proof:
+    """Return a proof whose access no longer ends for want of a review: people approved what that commit brought."""
+    if proof.landing != landing:  # what was brought since is another matter, which nobody has looked at
+        return proof
     due = tuple(one for one in proof.due if one[0] != REVIEW)
     if isinstance(proof, Admission):
         return replace(proof, due=due)

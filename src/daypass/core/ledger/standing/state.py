@@ -71,7 +71,7 @@ class Standing:
     one did. ``approved`` is, by resource and handle, when somebody last approved there. ``decided`` are the decisions on
     requests that were not merged, and when each was recorded. ``held``, by grant and the number of its admission's receipt,
     is who had which role when. ``unreviewed``, by grant and landing, are the emergencies that nobody has reviewed yet, and
-    ``reviewed`` the proved grants that people have approved since. Answers never change; mappings but
+    ``reviewed`` what people have approved since, by the landing that they approved. Answers never change; mappings but
     ``holdings`` are in order.
 
     Written out, and no dataclass: to compile one would slow the start of every verb that reads the ledger.
@@ -97,7 +97,7 @@ class Standing:
         approved: Mapping[tuple[str, str], datetime] = _NONE,
         held: Mapping[tuple[GrantId, int], HeldWindow] = _NONE,
         unreviewed: Mapping[tuple[GrantId, Oid], Awaited] = _NONE,
-        reviewed: frozenset[GrantId] = frozenset(),
+        reviewed: Mapping[GrantId, Oid] = _NONE,
     ) -> None:
         self.head: Final = head
         self.commit: Final = commit
