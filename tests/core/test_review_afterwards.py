@@ -9,6 +9,7 @@ import pytest
 from policy_samples import AT, DIRECTORY, RESOURCE, policy
 from receipt_strategies import BEGIN
 
+from daypass.core.approval.held import HeldBook
 from daypass.core.approval.review import ReviewRequest, branch_of, judge_review, records_of, reviewed_on
 from daypass.core.audit.reviews import check_review
 from daypass.core.forge import Account, Review
@@ -227,3 +228,21 @@ def test_a_review_that_makes_no_sense_is_refused(text, message) -> None:
 def test_a_review_that_names_nobody_whom_anybody_knows_is_refused() -> None:
     found = policy(purposes_incident=PURPOSE.replace("from: owners", "from: group:nobody")).broken
     assert [fault.code for fault in found] == ["unknown-group"]
+
+
+def test_a_review_may_go_by_a_calendar_and_need_not_escalate() -> None:
+    office = "version: 1\nzone: Europe/Berlin\nhours: Mon-Fri 08:00-19:00\n"
+    found = policy(
+        purposes_incident=PURPOSE.replace("{within: 2h,", "{within: 2h, clock: office,"), calendars_office=office
+    )
+    assert found.broken == ()
+    assert found.reviews["incident"].clock == "office"
+    plain = policy(purposes_incident=PURPOSE.replace(", escalate: {after: 1h, to: group:security}", ""))
+    assert plain.reviews["incident"].escalate == ()
+
+
+def test_whose_review_is_missing_is_asked_of_each_by_itself() -> None:
+    view = HeldBook(Ledger(Standing()).add(admission()).standing).before()
+    assert view.unreviewed("alice", AT + timedelta(hours=2)) == (GRANT,)
+    assert view.unreviewed("alice", AT + timedelta(hours=1)) == ()
+    assert view.unreviewed("bob", AT + timedelta(hours=2)) == ()

@@ -218,3 +218,10 @@ def test_what_two_have_in_common_is_in_both(one, other, hour) -> None:
         assert common.within(second)
         cut = common.until(at)
         assert cut is None or (cut.within(common) and cut.closes <= at)
+
+
+def test_a_calendar_of_whole_days_alone_gives_those_days() -> None:
+    audit = Calendar("audit", "Europe/Berlin", days=(Days.parse("2027-03-27..2027-03-28"),))
+    span = span_between("2027-03-01", "2027-04-01", Recurrence(zone="Europe/Berlin", calendar="audit"))
+    window = window_of(span, datetime(2027, 1, 1, tzinfo=UTC), {"audit": audit})
+    assert [str(one) for one in window.intervals] == ["2027-03-26T23:00:00Z/2027-03-28T22:00:00Z"]
