@@ -21,6 +21,17 @@ def _granted(at: int, name: str, grant: str, wish: Wish) -> tuple[Step, ...]:
 
 
 KEPT: dict[str, tuple[Step, ...]] = {
+    # What had ended and was tidied meanwhile counted whole against what was proved late.
+    "what cannot be proved at first is judged by what was there when it was merged": (
+        Step(45, "opens", "r1", "henry", Wish("henry", "code", "push", None, 30), "code/g1"),
+        Step(50, "approves", "r1", "carol"),
+        Step(96, "opens", "r2", "henry", Wish("henry", "code", "push", None, 400), "code/g2"),
+        Step(97, "approves", "r2", "bob"),
+        Step(99, "gates"),
+        Step(142, "expire"),
+        Step(161, "gates"),
+        Step(162, "apply without the forge"),
+    ),
     # The audit took the second outcome of a change for one that nobody intended.
     "a run looks up how another's change ended before that one writes it": (
         *_granted(136, "r1", "orders/g1", _BOB),

@@ -125,6 +125,8 @@ class Beside:
                 window = one.window if one.grant not in replaced else _until(one.window, self._at)
                 if window is not None and not self._began_later(window):
                     found.append(one._replace(window=window))
+            # What was admitted and is gone since was on the base of what is proved late, and has its own dates.
+            replaced |= {one.grant for one in found}
             folders = self._catalogue.renames.names_of_resource(grant.resource)
             waiting = (self._today(one) for name in folders for one in self._waiting(name) if one.grant not in replaced)
             found += [one for one in waiting if (one.resource, one.subject, one.role) == key]
