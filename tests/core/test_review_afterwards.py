@@ -11,6 +11,8 @@ from receipt_strategies import BEGIN
 
 from daypass.core.approval.held import HeldBook
 from daypass.core.approval.review import ReviewRequest, branch_of, judge_review, records_of, reviewed_on
+from daypass.core.audit.access import NO_TRAILERS
+from daypass.core.audit.proof import check_admission
 from daypass.core.audit.reviews import check_review
 from daypass.core.forge import Account, Review
 from daypass.core.grant import REVIEW
@@ -246,3 +248,28 @@ def test_whose_review_is_missing_is_asked_of_each_by_itself() -> None:
     assert view.unreviewed("alice", AT + timedelta(hours=2)) == (GRANT,)
     assert view.unreviewed("alice", AT + timedelta(hours=1)) == ()
     assert view.unreviewed("bob", AT + timedelta(hours=2)) == ()
+
+
+def test_what_was_over_when_it_was_merged_was_never_had() -> None:
+    past = admission(window=Window(AT - timedelta(hours=2), AT - timedelta(hours=1)))
+    assert Ledger(Standing()).add(past).standing.held == {}
+
+
+def test_a_narrowing_of_what_was_reviewed_since_is_no_widening() -> None:
+    less = admission(narrowed_from=BLOB, due=(), window=Window(AT, AT + timedelta(hours=3)))
+    told = Receipt(9, "", AT, "d" * 40, "run", less)
+    found = check_admission(told, less, grant=None, parents=(), trailers=NO_TRAILERS, policy=None, before=admission())
+    assert "widened" not in {one.code for one in found}
+    more = admission(narrowed_from=BLOB, due=(("ends", AT),))
+    found = check_admission(told, more, grant=None, parents=(), trailers=NO_TRAILERS, policy=None, before=admission())
+    assert "widened" in {one.code for one in found}
+
+
+def test_a_policy_test_says_how_many_are_not_reviewed() -> None:
+    case = (
+        "version: 1\ncases:\n  - name: again\n"
+        "    request: {subject: alice, resource: orders-db, role: readonly, window: {duration: 1h}}\n"
+        "    at: 2026-11-20T10:00:00Z\n    history: {unreviewed: 2}\n    expect: {automatic: true}\n"
+    )
+    (found,) = policy(tests_base=case).tests
+    assert found.held.stated == {"subject.unreviewed": 2}
