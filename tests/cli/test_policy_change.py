@@ -58,8 +58,9 @@ def test_the_gate_says_what_a_change_of_policy_lets_through(changed: tuple[Acces
 def test_what_cannot_be_compared_says_why(access: Access) -> None:
     broken = propose(access, T("10:10"), {"policies/rules/access.yaml": "version: 2\n"})
     said = access.run("gate", broken, "--at", T("10:20"), expect=10).out
-    assert "its policies do not read: policies/rules/access.yaml" in said
-    assert "is not compared" in access.run("report", broken, "--print", "--at", T("10:20")).out
+    assert "BROKEN  policies/rules/access.yaml" in said
+    assert "its policies do not read, so nothing is compared; merged, they deny everything" in said
+    assert "has policies that do not read" in access.run("report", broken, "--print", "--at", T("10:20")).out
     other = propose(access, T("10:11"), {"README.md": "words\n"})
     assert "judged by both" not in access.run("gate", other, "--at", T("10:20"), expect=10).out
 

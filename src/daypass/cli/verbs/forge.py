@@ -231,6 +231,8 @@ def change_of(repo: AccessRepository, found: Gated, at: datetime) -> PolicyChang
 def _no_request(found: Gated, change: PolicyChange | None) -> Notice:
     """Let a change of policy or code pass the check that grants need: its owners judge it, and `check` reads it."""
     from daypass.core.request import Notice
+    from daypass.pipeline.judge.report import at_lines
+    from daypass.views.findings import printable
     from daypass.views.policy.compared import change_markdown
 
     words = (
@@ -239,7 +241,9 @@ def _no_request(found: Gated, change: PolicyChange | None) -> Notice:
     )
     pull = found.pull
     comment = change_markdown(pull.number, change) if change is not None else ""
-    return Notice(pull.number, pull.head, "success", "no access is asked for", words + comment, comment, state="")
+    wrong = at_lines(change.broken, printable) if change is not None else ()
+    title = "no access is asked for"
+    return Notice(pull.number, pull.head, "success", title, words + comment, comment, state="", findings=wrong)
 
 
 def write_summary(told: Report) -> None:

@@ -33,16 +33,22 @@ def policy_change(
     if pull.opened_by.handle not in base.catalogue.directory.subjects:
         return PolicyChange(why="whoever opened it is not known to the directory; `daypass policy diff` compares it")
     head = context.policy_at(pull.head)
-    broken = base.broken or head.broken
-    if broken:
-        whose = "main's policies" if base.broken else "its policies"
-        return PolicyChange(why=f"{whose} do not read: {broken[0].place}: {broken[0].message}")
+    known = {(one.code, one.place.file, one.message) for one in base.findings}
+    wrong = tuple(one for one in head.findings if one.is_error and (one.code, one.place.file, one.message) not in known)
+    if head.broken:
+        return PolicyChange(
+            broken=wrong or head.broken,
+            why="its policies do not read, so nothing is compared; merged, they deny everything",
+        )
+    if base.broken:
+        first = base.broken[0]
+        return PolicyChange(why=f"main's policies do not read: {first.place}: {first.message}")
     compared = between(base, head, pull.asked_at)
     history, live, why = _replayed(open_index, base, head, at)
     rows = context.standing.admitted() if likely(base.catalogue, head.catalogue) else ()
     running = ((row.subject, row.resource, row.role) for row in rows if not row.window.ended(at))
     renamed = tuple(unsaid(base.catalogue, head.catalogue, running))
-    return PolicyChange(compared, history, live, (*renamed, *broken_promises(head, pull.asked_at)), why)
+    return PolicyChange(compared, history, live, (*wrong, *renamed, *broken_promises(head, pull.asked_at)), why)
 
 
 def _replayed(

@@ -106,13 +106,13 @@ def notice_of(
         summary=summary,
         comment=comment,
         state=report.state,
-        findings=_at_lines(report.findings, plain),
+        findings=at_lines(report.findings, plain),
         ask=report.ask,
         nudges=tuple(nudges),
     )
 
 
-def _at_lines(findings: Iterable[Finding], plain: Callable[[str], str]) -> tuple[Finding, ...]:
+def at_lines(findings: Iterable[Finding], plain: Callable[[str], str]) -> tuple[Finding, ...]:
     """Return the worst findings that have a file; what is wrong with a commit or the whole request has none.
 
     A name that cannot be written as it is would have the whole check run refused; the comment has it.

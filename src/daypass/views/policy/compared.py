@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 from daypass.core.files.grants import grant_text
+from daypass.core.finding import Finding
 from daypass.core.policy.analysis.compare import Compared, Move, PolicyChange, PolicyDifference
 from daypass.core.policy.analysis.renamed import UNSAID
 from daypass.core.policy.decision import Decision
 from daypass.core.window import format_instant
+from daypass.views.comment import COMMENT_LIMIT
 from daypass.views.data import plain
-from daypass.views.findings import as_output, count, finding_data, joined
+from daypass.views.findings import as_output, count, finding_data, finding_text, joined
 from daypass.views.markdown import fence
 
 _FEW = 5
 """So many ways in which answers moved are shown of each kind of request."""
 _WIDEST = 400
+"""So many characters of a line are shown."""
+_SPARE = 2_000
+"""Bytes for the title, the fence (longer than any run of backticks in a line) and the line that says what was cut."""
 _MOVES = {
     Move.PERMITS: "lets through what was denied",
     Move.FEWER: "no longer asks for an approval that was asked for",
     Move.DENIES: "denies what was let through",
     Move.MORE: "asks for an approval that was not asked for",
 }
+_BROKEN = {
+    "": "has policies that do not read",
+    "promise-broken": "breaks what is promised",
+    UNSAID: "renames what live grants name",
+}
+"""What a change breaks, by the code of what was found, the gravest first; "" stands for all others."""
 
 
 def compared_text(found: Mapping[str, Compared], notes: tuple[str, ...] = ()) -> str:
@@ -36,30 +48,64 @@ def compared_text(found: Mapping[str, Compared], notes: tuple[str, ...] = ()) ->
 
 
 def change_text(change: PolicyChange) -> list[str]:
-    """Write what a change of policies would change, the gravest first, in at most so many lines."""
-    lines = [f"BROKEN  {finding.message}" for finding in change.broken]
+    """Write what a change of policies would change, the gravest first, in at most so many lines; then how much was seen."""
+    told, extent = _change_lines(change)
+    return [*told, *extent]
+
+
+def change_markdown(number: int, change: PolicyChange, *, limit: int = COMMENT_LIMIT) -> str:
+    """Write the same as a comment of a pull request that changes policies, in at most ``limit`` bytes."""
+    title = "lets through more than before" if change.looser else "lets nothing through more easily"
+    title = "is not compared" if change.compared is None else title
+    title = next((words for code, words in _BROKEN.items() if any(_kind(one) == code for one in change.broken)), title)
+    told, extent = _change_lines(change)
+    shown = _fitting(told, limit - _SPARE - sum(map(_size, extent)))
+    left = len(told) - len(shown)
+    cut = [f"… {count(left, 'line')} more; `daypass policy diff` and `daypass policy replay` print them"] * bool(left)
+    return f"### daypass: #{number} {title}\n\n{fence(_plain_lines([*shown, *cut, *extent]), 'text')}\n"
+
+
+def _change_lines(change: PolicyChange) -> tuple[list[str], list[str]]:
+    """Return what would change, the gravest first, and how much was looked at."""
+    told: list[str] = []
+    for finding in change.broken:
+        unread = finding_text(finding).split("\n")
+        told += [f"BROKEN  {finding.message}"] if _kind(finding) else [f"BROKEN  {unread[0]}", *unread[1:]]
     seen = {"every request": change.compared, "the last requests": change.history, "live grants": change.live}
+    extent = [change.why] if change.why else []
+    for where, compared in reversed(seen.items()):
+        if compared is not None:
+            moved = sum(one.count for one in compared.differences)
+            extent.insert(0, f"{where}: {_compared_words(compared)}; {moved or 'none'} judged differently")
     for where, compared in seen.items():
         if compared is not None:
             shown = compared.differences[:_FEW]
-            lines += [line for one in shown for line in _difference(where, one)]
+            told += [line for one in shown for line in _difference(where, one)]
             more = len(compared.differences) - len(shown)
-            lines += [f"{where}: and {count(more, 'further way')} in which the answer moved"] if more else []
-    for where, compared in seen.items():
-        if compared is not None:
-            moved = sum(one.count for one in compared.differences)
-            lines.append(f"{where}: {_compared_words(compared)}; {moved or 'none'} judged differently")
-    return [line[:_WIDEST] for line in [*lines, *([change.why] if change.why else [])]]
+            told += [f"{where}: and {count(more, 'further way')} in which the answer moved"] if more else []
+    return [_cut(line) for line in told], [_cut(line) for line in extent]
 
 
-def change_markdown(number: int, change: PolicyChange) -> str:
-    """Write the same as a comment of a pull request that changes policies."""
-    title = "lets through more than before" if change.looser else "lets nothing through more easily"
-    title = "is not compared" if change.compared is None else title
-    title = "renames what live grants name" if change.broken else title
-    title = "breaks what is promised" if any(one.code != UNSAID for one in change.broken) else title
-    lines = joined(change_text(change)).splitlines()
-    return f"### daypass: #{number} {title}\n\n{fence(lines, 'text')}\n"
+def _kind(finding: Finding) -> str:
+    return finding.code if finding.code in _BROKEN else ""
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _WIDEST else f"{line[:_WIDEST]}…"
+
+
+def _plain_lines(lines: list[str]) -> list[str]:
+    return joined(lines).splitlines()
+
+
+def _size(line: str) -> int:
+    return sum(len(one.encode()) + 1 for one in _plain_lines([line]))
+
+
+def _fitting(lines: list[str], room: int) -> list[str]:
+    """Return the first lines that fit."""
+    sizes = accumulate(_size(line) for line in lines)
+    return [line for line, size in zip(lines, sizes, strict=True) if size <= room]
 
 
 def change_data(number: int, change: PolicyChange) -> dict[str, Any]:

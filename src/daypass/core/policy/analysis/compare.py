@@ -83,7 +83,8 @@ class Compared(Struct, frozen=True):
 class PolicyChange(Struct, frozen=True):
     """What a change of policies changes: of every request, of those of the past, and of those whose access still runs.
 
-    ``broken`` are promises that it breaks and renames that it does not say; ``why`` says what was not compared.
+    ``broken`` are promises that it breaks and renames that it does not say, or what does not read of it; ``why`` says what
+    was not compared.
     """
 
     compared: Compared | None = None
