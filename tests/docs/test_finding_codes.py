@@ -15,6 +15,7 @@ import pytest
 from pages import TOP
 
 from daypass.core.plan import Reason
+from daypass.core.policy.analysis.codes import DENIALS
 from daypass.pipeline.apply.admit import UNPROVED
 
 SOURCE = TOP / "src" / "daypass"
@@ -145,6 +146,12 @@ def test_no_code_is_documented_twice_and_each_table_is_in_order() -> None:
     for table in tables:
         codes = re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE)
         assert codes == sorted(codes)
+
+
+def test_the_codes_that_policy_tests_may_expect_are_those_of_the_table_of_denials() -> None:
+    """But for one, which stands among those of files, since the limit of a role may be too long as well."""
+    text = PAGE.read_text(encoding="utf-8").partition("\n## Denials\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)) == DENIALS - {"too-long"}
 
 
 def test_codes_that_are_put_together_are_known_here() -> None:

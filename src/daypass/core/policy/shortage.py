@@ -182,7 +182,8 @@ def _too_few(need: Requirement, able: frozenset[str], out: frozenset[str], mute:
     needs = f"{need.at_least} approval{'s' * (need.at_least > 1)} from {need.asked}"
     without = f" without {' and '.join(sorted(out))}, who may not approve this themselves," if out else ""
     who = f"there is only {', '.join(sorted(able))}" if able else "there is nobody"
-    hint = f"add people to {need.source} {_IN}"
+    single = all(part != OWNERS and not part.startswith(GROUP) for part in parts(need.source))
+    hint = "ask for fewer, or name a source with more people" if single else f"add people to {need.source} {_IN}"
     if mute:
         hint += f", or ssh_keys to {mute}: limits.unsigned refuses what nobody signed"
     return "too-few-approvers", f"{needs} must be given, but{without} {who}", hint

@@ -78,8 +78,9 @@ def prove(repo: AccessRepository, revision: str, at: datetime, output: str) -> C
 def policy_lint(repo: AccessRepository, revision: str, at: datetime, output: str) -> Codes:
     """Say all that is wrong or odd about policies: what `check` finds in them, and what shows only in rules taken together.
 
-    Rules that always apply, that change no decision, or that deny a role to everybody; approvers who are just those that
-    they approve; tests that expect a rule which there is not. Exit 10 where something is wrong; what is odd is a warning.
+    Rules that never or always apply, that change no decision (and which others say as much), that contradict each other, or
+    deny a role to everybody; approvers who are just those that they approve; tests that expect a rule which there is not.
+    Exit 10 where something is wrong; what is odd is a warning.
 
     \b
     daypass policy lint

@@ -31,6 +31,11 @@ def unchanged(before: Policy, after: Policy, at: datetime) -> bool:
     return next(here.differences(), None) is None and not here.sampled
 
 
+def alters(before: Policy, after: Policy, at: datetime) -> bool:
+    """Say whether two policies, which differ in rules alone, decide otherwise on some request that was found."""
+    return next(_Between(before, after, at).differences(), None) is not None
+
+
 def between(before: Policy, after: Policy, at: datetime) -> Compared:
     """Compare two policies over every request from an instant on; where more than rules differ, over some of them."""
     return _Between(before, after, at).compared() if rules_alone(before, after) else search(before, after, at)

@@ -13,7 +13,9 @@ from daypass.core.finding import Finding, Place, Severity, near, ordered
 from daypass.core.policy.analysis.between import unchanged
 from daypass.core.policy.analysis.cases.regions import Branching, Look
 from daypass.core.policy.analysis.cases.space import WHAT, WHO, Point, Region, Space
+from daypass.core.policy.analysis.codes import DENIALS
 from daypass.core.policy.analysis.options import as_brought
+from daypass.core.policy.analysis.pairs import contradicting, shadowing
 from daypass.core.policy.decision import decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import ever
@@ -34,25 +36,28 @@ def lint(policy: Policy, at: datetime) -> tuple[Finding, ...]:
     policy = replace(policy, catalogue=catalogue)
     space = Space(policy, [one for rule in policy.rules.rules for one in rule.conditions], at)
     found = [finding for rule in policy.rules.rules for finding in _alone(rule, space)]
-    found += [*_never_given(space), *_untold(policy)]
+    found += [*_never_given(space), *_untold(policy), *contradicting(space)]
     if len(policy.rules.rules) <= MOST_RULES:
         found += _without_effect(policy, space, at)
     return ordered(found)
 
 
 def _alone(rule: Rule, space: Space) -> Iterator[Finding]:
-    """Look at what a rule applies to: everything, though it reads something, or people who approve each other."""
+    """Look at what a rule applies to: everything, though it reads something, nothing, or people who approve each other."""
     branching = Branching(space)
-    applies = _where(rule, branching)
+    said = list(branching.verdicts(rule, space.whole))
+    answers = [answer for answer, _ in branching.cut(rule.when, space.whole)] if rule.when.names else []
     if branching.sampled:
         return
-    if rule.when.names and not rule.purpose and all(len(region[WHAT]) == len(space.whole[WHAT]) for region in applies):
-        others = [answer for answer, _ in branching.cut(rule.when, space.whole) if answer is not True]
-        if not others:
-            message = f"rule {rule.id} always applies: its condition is true of every request that is possible here"
-            hint = "write when: 'true' where that is meant"
-            yield Finding("rule-always-applies", rule.when.at(0), message, hint, Severity.WARNING)
-    yield from _among_themselves(rule, applies, space.policy)
+    if not rule.purpose and answers and all(answer is True for answer in answers):
+        message = f"rule {rule.id} always applies: its condition is true of every request that is possible here"
+        hint = "write when: 'true' where that is meant"
+        yield Finding("rule-always-applies", rule.when.at(0), message, hint, Severity.WARNING)
+    if not any(applies or denies for applies, denies, _ in said):
+        message = f"rule {rule.id} can never apply: no request that is possible here makes its condition true"
+        hint = "mend the condition or remove the rule"
+        yield Finding("rule-never-applies", rule.when.at(0), message, hint, Severity.WARNING)
+    yield from _among_themselves(rule, [region for applies, _, region in said if applies], space.policy)
 
 
 def _where(rule: Rule, branching: Branching) -> list[Region]:
@@ -126,8 +131,10 @@ def _without_effect(policy: Policy, space: Space, at: datetime) -> Iterator[Find
             continue
         bare = replace(policy, rules=Rules.of(one for one in rules if one is not rule))
         if unchanged(bare, policy, at):
-            message = f"rule {rule.id} changes no decision: wherever it applies others deny, or ask for as much"
-            hint = "remove it, or mend it or the rules that shadow it"
+            hiding = ", ".join(f"{one.id} ({one.place})" for one in shadowing(rule, policy, at))
+            message = f"rule {rule.id} changes no decision: wherever it applies, "
+            message += f"as much is said by {hiding}" if hiding else "it is as it would be without any rule"
+            hint = "remove it, or mend it or what shadows it"
             yield Finding("rule-shadowed", rule.when.at(0), message, hint, Severity.WARNING)
 
 
@@ -137,6 +144,7 @@ def _untold(policy: Policy) -> Iterator[Finding]:
     for case in policy.tests:
         for word in case.expected:
             name = word.removeprefix("denied: ")
-            if name != word and name not in rules and (likely := near(name, rules, "")):
+            if name != word and name not in rules and name not in DENIALS:
                 message = f"case {case.name!r} expects a denial by {name}, and there is no such rule"
-                yield Finding("unknown-rule", case.place, message, likely)
+                otherwise = "write the id of a rule, or the code of a denial (docs/findings.md)"
+                yield Finding("unknown-rule", case.place, message, near(name, [*rules, *DENIALS], otherwise))

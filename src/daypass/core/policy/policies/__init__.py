@@ -87,7 +87,8 @@ class Policy(Struct, frozen=True, eq=False, dict=True):
     @cached_property
     def _cases(self) -> tuple[tuple[PolicyCase, ...], tuple[Finding, ...]]:
         catalogue = self.catalogue
-        known = Nameable(catalogue.directory, {*catalogue.resources, *self.faulty}, rotas=catalogue.rotas)
+        there = {*catalogue.resources, *self.faulty}
+        known = Nameable(catalogue.directory, there, tuple(catalogue.calendars.values()), rotas=catalogue.rotas)
         return _read_tests(self.test_files, None if self.broken else known)
 
     @property

@@ -14,7 +14,7 @@ from msgspec import Struct
 from daypass.core.bounds.purposes import Purpose
 from daypass.core.calendar.recurrence import span_between
 from daypass.core.files.grants import details_in
-from daypass.core.finding import Place
+from daypass.core.finding import Place, near
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId
 from daypass.core.policy.cel.expression import Condition, compile_condition
@@ -227,6 +227,11 @@ def _check_expected(file: PolicyFile[PolicyTestForm], known: Nameable) -> None:
         for key, number, source in named:
             for part in parts(source):
                 check_known(file, part, known, "cases", index, "expect", key, number)
+        calendar = case["request"]["window"].get("calendar", "")
+        if calendar and calendar not in (names := [one.name for one in known.calendars]):
+            hint = near(calendar, names, "calendars are the files of policies/calendars")
+            where = ("cases", index, "request", "window", "calendar")
+            file.fault("unknown-calendar", where, f"there is no calendar {calendar!r}", hint)
         for rota, handle in case.get("on_call", {}).items():
             check_known(file, f"on-call:{rota}", known, "cases", index, "on_call", rota)
             check_known(file, f"person:{handle}", known, "cases", index, "on_call", rota)
