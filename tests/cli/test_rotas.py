@@ -107,3 +107,79 @@ def test_a_schedule_from_elsewhere_is_printed_as_a_rota_that_reads(access: Acces
     assert "bob" in access.run("rota", "show", "payments", "--at", "2026-11-20T10:00:00Z").out
     file.write_text("{")
     assert "is no JSON" in access.run("rota", "import", str(file), "--name", "payments", expect=2).err
+
+
+CALENDAR = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Google Inc//Google Calendar 70.9054//EN
+X-WR-CALNAME:Orders on call
+X-WR-TIMEZONE:Europe/Berlin
+BEGIN:VEVENT
+UID:a@google.com
+DTSTART;TZID=Europe/Berlin:20261116T090000
+DTEND;TZID=Europe/Berlin:20261123T090000
+RRULE:FREQ=WEEKLY;INTERVAL=2
+SUMMARY:On Call - Bob Osei
+END:VEVENT
+BEGIN:VEVENT
+UID:b@google.com
+DTSTART;TZID=Europe/Berlin:20261123T090000
+DTEND;TZID=Europe/Berlin:20261130T090000
+ATTENDEE;CN=Dave Kim:mailto:dave@example.com
+SUMMARY:On Call
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+@pytest.mark.on_disk
+def test_a_calendar_from_elsewhere_is_printed_as_a_rota_that_reads(access: Access, tmp_path: Path) -> None:
+    file = tmp_path / "oncall.ics"
+    file.write_text(CALENDAR)
+    imports = ("rota", "import", str(file), "--name", "orders")
+    assert "recurs without an end" in access.run(*imports, expect=2).err
+    said = access.run(*imports, "--until", "2026-12-10T00:00:00Z")
+    assert said.err == ""
+    assert said.out.splitlines()[2:] == [
+        'title: "Orders on call"',
+        "zone: Europe/Berlin",
+        "overrides:",
+        "  - {person: bob, from: 2026-11-16T08:00:00Z, until: 2026-11-23T08:00:00Z}",
+        "  - {person: dave, from: 2026-11-23T08:00:00Z, until: 2026-11-30T08:00:00Z}",
+        "  - {person: bob, from: 2026-11-30T08:00:00Z, until: 2026-12-07T08:00:00Z}",
+    ]
+    access.write("policies/rotas/orders.yaml", said.out)
+    assert "dave is on call" in access.run("rota", "show", "orders", "--at", "2026-11-25T10:00:00Z").out
+    assert access.run("check").code == 0
+
+
+@pytest.mark.on_disk
+def test_gaps_of_a_calendar_are_named_and_two_people_at_once_are_refused(access: Access, tmp_path: Path) -> None:
+    file = tmp_path / "oncall.ics"
+    file.write_text(CALENDAR)
+    imports = ("rota", "import", str(file), "--name", "orders")
+    said = access.run(*imports, "--until", "2026-12-20T00:00:00Z", "--only", "bob")
+    assert said.out.count("# nobody is on call: {from: 2026-11-23T08:00:00Z, until: 2026-11-30T08:00:00Z}") == 1
+    assert said.err.splitlines() == [
+        "nobody is on call from 2026-11-23T08:00:00Z until 2026-11-30T08:00:00Z",
+        "nobody is on call from 2026-12-07T08:00:00Z until 2026-12-14T08:00:00Z",
+        "  hint: `daypass check` refuses these gaps: add who is on call, or turns that fill them",
+    ]
+    file.write_text(
+        CALENDAR.replace(
+            "20261123T090000\nDTEND;TZID=Europe/Berlin:20261130", "20261122T090000\nDTEND;TZID=Europe/Berlin:20261130"
+        )
+    )
+    both = access.run(*imports, "--until", "2026-12-10T00:00:00Z", expect=2)
+    assert "bob and dave are both on call from 2026-11-22T08:00:00Z until 2026-11-23T08:00:00Z" in both.err
+    file.write_text(CALENDAR.replace("Bob Osei", "Bob Ossei"))
+    assert "did you mean Bob Osei?" in access.run(*imports, "--until", "2026-12-10T00:00:00Z", expect=2).err
+
+
+def test_what_only_calendars_have_is_refused_of_a_schedule(access: Access, tmp_path: Path) -> None:
+    file = tmp_path / "schedule.json"
+    file.write_text("{}")
+    imports = ("rota", "import", str(file), "--name", "orders")
+    assert "--zone and --only are for calendars" in access.run(*imports, "--zone", "UTC", expect=2).err
+    early = ("--from", "2026-11-02T00:00:00Z", "--until", "2026-11-01T00:00:00Z")
+    assert "--until is not after --from" in access.run(*imports, *early, expect=2).err

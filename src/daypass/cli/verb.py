@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _P = ParamSpec("_P")
-_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 Codes = ExitCode | Iterable[ExitCode] | None
 """What a verb returns: its exit code, several of which the worst counts, or nothing where all is well."""
@@ -100,7 +100,7 @@ class Instant(click.ParamType[datetime]):
             found = parse_instant(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        if not _FIRST <= found < _LAST:
+        if not FIRST <= found < LAST:
             # Nothing happened before, and at the end of the calendar there is no instant after that could be reckoned.
             self.fail(f"{value} {_NO_ACCESS_THEN}", param, ctx)
         return found

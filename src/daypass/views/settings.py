@@ -13,7 +13,7 @@ from daypass.core.calendar.rota import Rota, Shift
 from daypass.core.files.codeowners import Codeowners, Ownership
 from daypass.core.finding import Finding
 from daypass.core.forge import Complaint, Remedy
-from daypass.core.window import format_instant
+from daypass.core.window import Window, format_instant
 from daypass.views.findings import as_output, finding_data, finding_text, joined, printable
 
 _SHOWN = 12
@@ -249,7 +249,19 @@ def imported_text(rota: Rota) -> str:
     lines = ["# yaml-language-server: $schema=../../.schemas/rota.schema.json", "version: 1"]
     lines += [f"title: {json.dumps(rota.title, ensure_ascii=False)}"] if rota.title else []
     lines += [f"zone: {rota.zone}", "overrides:"]
+    gaps = {gap.start: gap for gap in rota.gaps()}
     for shift in rota.overrides:
-        start, end = format_instant(shift.window.start), format_instant(shift.window.end)
-        lines.append(f"  - {{person: {shift.person}, from: {start}, until: {end}}}")
+        lines.append(f"  - {{person: {shift.person}, {_between(shift.window)}}}")
+        gap = gaps.get(shift.window.end)
+        lines += [f"  # nobody is on call: {{{_between(gap)}}}"] if gap is not None else []
     return joined(lines)
+
+
+def gaps_text(rota: Rota) -> str:
+    """Say, one a line, when nobody is on call."""
+    spans = ((format_instant(gap.start), format_instant(gap.end)) for gap in rota.gaps())
+    return joined(f"nobody is on call from {start} until {end}" for start, end in spans)
+
+
+def _between(window: Window) -> str:
+    return f"from: {format_instant(window.start)}, until: {format_instant(window.end)}"

@@ -9,8 +9,9 @@ import pytest
 from daypass.core.calendar.imported import from_pagerduty
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import UsageError
-from daypass.core.window import format_instant
+from daypass.core.window import Window, format_instant, parse_instant
 
+ALWAYS = Window(parse_instant("1970-01-01T00:00:00Z"), parse_instant("2970-01-01T00:00:00Z"))
 PEOPLE = Directory(
     {
         "alice": Subject("alice", name="Alice Ngo", emails=("alice@example.com",)),
@@ -36,7 +37,7 @@ def test_shifts_are_by_the_directorys_people_and_neighbours_are_one() -> None:
         ("2026-11-09T09:00:00+01:00", "2026-11-16T09:00:00+01:00", {"id": "P2", "summary": "bob"}),
         users=[{"id": "P1", "email": "alice@example.com"}],
     )
-    rota = from_pagerduty("payments", told, PEOPLE)
+    rota = from_pagerduty("payments", told, PEOPLE, ALWAYS)
     assert (rota.title, rota.zone) == ("Payments", "Europe/Berlin")
     assert [
         (one.person, format_instant(one.window.start), format_instant(one.window.end)) for one in rota.overrides
@@ -44,13 +45,15 @@ def test_shifts_are_by_the_directorys_people_and_neighbours_are_one() -> None:
         ("bob", "2026-11-02T08:00:00Z", "2026-11-16T08:00:00Z"),
         ("alice", "2026-11-16T08:00:00Z", "2026-11-20T08:00:00Z"),
     ]
-    assert from_pagerduty("none", schedule(), PEOPLE).overrides == ()
+    within = Window(parse_instant("2026-11-10T00:00:00Z"), parse_instant("2026-11-12T00:00:00Z"))
+    assert [one.window for one in from_pagerduty("payments", told, PEOPLE, within).overrides] == [within]
+    assert from_pagerduty("none", schedule(), PEOPLE, ALWAYS).overrides == ()
 
 
 def test_whom_the_directory_does_not_know_is_named() -> None:
     at = ("2026-11-02T09:00:00Z", "2026-11-09T09:00:00Z")
     with pytest.raises(UsageError, match="the directory knows nobody who is Twin, Zoe, without a name"):
-        from_pagerduty("p", schedule((*at, {"summary": "Zoe"}), (*at, {"summary": "Twin"}), (*at, {})), PEOPLE)
+        from_pagerduty("p", schedule((*at, {"summary": "Zoe"}), (*at, {"summary": "Twin"}), (*at, {})), PEOPLE, ALWAYS)
 
 
 @pytest.mark.parametrize(
@@ -59,4 +62,4 @@ def test_whom_the_directory_does_not_know_is_named() -> None:
 )
 def test_what_is_no_export_is_refused(told: object) -> None:
     with pytest.raises(UsageError, match="this is no schedule of PagerDuty"):
-        from_pagerduty("p", told, PEOPLE)
+        from_pagerduty("p", told, PEOPLE, ALWAYS)

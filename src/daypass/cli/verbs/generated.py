@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, say, show, show_data, verb
+from daypass.cli.verb import FIRST, LAST, Codes, Instant, say, show, show_data, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
 from daypass.core.finding import near
 
@@ -229,26 +229,61 @@ def show_rota(repo: AccessRepository, name: str, at: datetime, output: str) -> N
 
 
 @verb("import", group=rota, follow=False, formats=("text",))
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--name", required=True, help="The name of the rota that is to be.")
-def import_rota(repo: AccessRepository, file: Path, name: str) -> None:
-    """Print a rota of the shifts in FILE, a schedule as PagerDuty's API gives it, to be reviewed.
+@click.option("--from", "start", type=Instant(), help="Only what lies after this instant.")
+@click.option(
+    "--until", "end", type=Instant(), help="Only what lies before this instant; needed by a series without an end."
+)
+@click.option("--zone", default="", help="Of a calendar: whose midnights its days begin at, in place of what it says.")
+@click.option("--only", default="", metavar="TEXT", help="Of a calendar: only the events whose title has this text.")
+def import_rota(
+    repo: AccessRepository, file: Path, name: str, start: datetime | None, end: datetime | None, zone: str, only: str
+) -> None:
+    """Print a rota of the shifts in FILE, to be reviewed: a schedule as PagerDuty's API gives it, or an iCalendar feed.
 
-    Its people must be in the directory of the working tree, by the address or the name that they have there. Read what it
-    prints, and commit it as policies/rotas/NAME.yaml: no service is asked at run time, and by no verb here.
+    FILE may be - for standard input. Its people must be in the directory of the working tree, by the address or the name
+    that they have there. Read what it prints, and commit it as policies/rotas/NAME.yaml: no service is asked at run time,
+    and by no verb here. A feed needs `pip install "daypass[icalendar]"`.
 
     \b
     daypass rota import schedule.json --name payments > policies/rotas/payments.yaml
+    daypass rota import oncall.ics --name payments --until 2027-07-01T00:00:00Z
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    import json
-
+    from daypass.core.calendar.feed import from_feed
     from daypass.core.calendar.imported import from_pagerduty
-    from daypass.views.settings import imported_text
+    from daypass.core.window import Window
+    from daypass.edges.feeds import LARGEST, is_calendar, read_feed
+    from daypass.views.settings import gaps_text, imported_text
 
     policy = repo.worktree_policy()
     _check_read(policy, "policies/directory/")
+    if start is not None and end is not None and start >= end:
+        raise UsageError("--until is not after --from", hint="correct one of the two")
+    within = Window(start or FIRST, end or LAST)
+    with click.open_file(str(file), "rb") as stream:
+        raw = stream.read(LARGEST + 1)
+    directory = policy.catalogue.directory
+    if is_calendar(raw):
+        feed = read_feed(raw, within, zone=zone, only=only, bounded=end is not None)
+        found = from_feed(name, feed, directory, within)
+    elif zone or only:
+        raise UsageError("--zone and --only are for calendars, and this is none", hint="leave them out")
+    else:
+        found = from_pagerduty(name, _as_json(raw, file), directory, within)
+    show(imported_text(found))
+    said = gaps_text(found)
+    if said:
+        say(
+            *said.splitlines(),
+            "  hint: `daypass check` refuses these gaps: add who is on call, or turns that fill them",
+        )
+
+
+def _as_json(raw: bytes, file: Path) -> object:
+    import json
+
     try:
-        told = json.loads(file.read_bytes())
-    except ValueError as error:
-        raise UsageError(f"{file} is no JSON: {error}") from None
-    show(imported_text(from_pagerduty(name, told, policy.catalogue.directory)))
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{file} is no JSON, and no calendar: {error}") from None

@@ -6,7 +6,7 @@ PagerDuty's API answers for a schedule (https://developer.pagerduty.com/api-refe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from daypass.core.calendar.hours import check_zone
@@ -18,8 +18,8 @@ from daypass.core.window import Window, parse_instant
 _HINT = 'ask the API for it with since and until: {"schedule": {"time_zone": …, "final_schedule": …}}'
 
 
-def from_pagerduty(name: str, told: object, directory: Directory) -> Rota:
-    """Return a rota of the final shifts of a schedule; neighbouring ones of a person are one.
+def from_pagerduty(name: str, told: object, directory: Directory, within: Window) -> Rota:
+    """Return a rota of the final shifts of a schedule in a window; neighbouring ones of a person are one.
 
     Raises UsageError for what is no such export, and for people whom the directory does not know.
     """
@@ -36,7 +36,30 @@ def from_pagerduty(name: str, told: object, directory: Directory) -> Rota:
     if unknown:
         hint = "add their address there as email to people of policies/directory, or call them by the same name"
         raise UsageError(f"the directory knows nobody who is {', '.join(unknown)}", hint=hint)
-    return Rota(name, zone, title, overrides=tuple(_joined(sorted(shifts, key=lambda one: one.window.start))))
+    ordered = sorted(within_bounds(shifts, within), key=lambda one: one.window.start)
+    return Rota(name, zone, title, overrides=tuple(joined_shifts(ordered)))
+
+
+def within_bounds(shifts: Iterable[Shift], within: Window) -> Iterator[Shift]:
+    """Yield what lies of shifts in a window."""
+    for shift in shifts:
+        common = shift.window.common(within)
+        if common is not None:
+            yield shift._replace(window=common)
+
+
+def joined_shifts(shifts: Iterable[Shift]) -> Iterator[Shift]:
+    """Yield shifts, those of one person that meet or overlap and follow each other as one."""
+    held: Shift | None = None
+    for shift in shifts:
+        if held is not None and held.person == shift.person and shift.window.start <= held.window.end:
+            held = held._replace(window=Window(held.window.start, max(held.window.end, shift.window.end)))
+            continue
+        if held is not None:
+            yield held
+        held = shift
+    if held is not None:
+        yield held
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -58,16 +81,3 @@ def _who(user: Mapping[str, Any], mails: Mapping[str, str], directory: Directory
     ]
     found = found or (named[0] if len(named) == 1 else None)
     return found.handle if found is not None and found.is_person else f"?{called or 'without a name'}"
-
-
-def _joined(shifts: list[Shift]) -> Iterator[Shift]:
-    held: Shift | None = None
-    for shift in shifts:
-        if held is not None and (held.person, held.window.end) == (shift.person, shift.window.start):
-            held = held._replace(window=Window(held.window.start, shift.window.end))
-            continue
-        if held is not None:
-            yield held
-        held = shift
-    if held is not None:
-        yield held
