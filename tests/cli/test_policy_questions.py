@@ -32,11 +32,72 @@ def test_the_catalogue_lists_each_way_to_ask(access: Access) -> None:
     assert said == (
         "staging  Staging cluster (staging, internal)\n"
         "  deploy\n"
-        "    up to 4h: at once\n"
+        "    up to 4h: at once; recurring: 1 approval from owners\n"
         "    over 4h, up to 1d: 1 approval from owners\n"
-        "    purpose incident, with a ticket, up to 4h: at once\n"
+        "    purpose incident, with a ticket, up to 4h: at once; recurring: 1 approval from owners\n"
+        "    at most 1d without a gap; recurring for 92d as a whole\n"
     )
     assert access.run("catalogue", *DAY, acting="alice").out.count("\n    ") > 4
+
+
+CHAIN = """version: 1
+rules:
+  - id: chain
+    when: resource.name == "orders-db"
+    require:
+      - {approvals: {at_least: 1, from: manager}}
+      - {approvals: {at_least: 1, from: owners}, after: manager}
+      - {approvals: {at_least: 2, from: "group:security"}, after: owners}
+  - id: fork
+    when: resource.name == "payroll"
+    require:
+      - {approvals: {at_least: 1, from: "group:dba"}}
+      - {approvals: {at_least: 1, from: "person:dave"}}
+      - {approvals: {at_least: 1, from: "person:erin"}, after: "person:dave"}
+"""
+
+
+def test_approvals_stand_in_their_order_with_what_all_grants_may_come_to(access: Access) -> None:
+    access.write("policies/rules/access.yaml", CHAIN)
+    orders = access.top / "policies/resources/orders-db.yaml"
+    orders.write_text(
+        orders.read_text(encoding="utf-8").replace(
+            "max_duration: 8h,", "max_duration: 8h, max_total: 16h, max_span: 30d,"
+        ),
+        encoding="utf-8",
+    )
+    access.write("policies/purposes/incident.yaml", "version: 1\nmax_span: 7d\nmax_duration: 4h\n")
+    access.commit("In an order")
+    chain = "1 approval from manager, then 1 approval from owners, then 2 approvals from group:security"
+    expected = [
+        "readonly  Read every table",
+        f"  up to 8h: {chain}",
+        f"  purpose incident, up to 4h: {chain}",
+        "  at most 16h without a gap; recurring for 30d as a whole (7d with incident)",
+    ]
+    said = [line.strip() for line in access.run("catalogue", "--for", "alice", *DAY).out.splitlines()]
+    assert [line.strip() for line in expected] == said[said.index(expected[0]) :][:4]
+    who = access.run("policy", "who-can", "orders-db", "readonly", *DAY).out
+    assert "\n".join(f"  {line}" for line in expected[1:]) in who
+    assert "\n".join(expected[1:]) in access.run("policy", "why-not", "alice", "orders-db", "readonly", *DAY).out
+    fork = "1 approval from group:dba, 1 approval from person:dave, 1 approval from person:erin after person:dave"
+    assert f"  up to 2h: {fork}\n" in access.run("policy", "why-not", "alice", "payroll", "readonly", *DAY).out
+    data = json.loads(access.run("policy", "why-not", "alice", "orders-db", "readonly", "--format", "json", *DAY).out)
+    way = data["ways"][0]
+    assert [(one["from"], one["after"]) for one in way["approvals"]] == [
+        ("manager", []),
+        ("owners", ["manager"]),
+        ("group:security", ["owners"]),
+    ]
+    assert (way["total"], way["span"], way["recurring"]["automatic"]) == ("16h", "30d", False)
+
+
+def test_what_may_not_recur_says_so(access: Access) -> None:
+    access.write("policies/rules/once.yaml", "version: 1\nrules:\n  - {id: once, when: 'grant.recurs', deny: true}\n")
+    access.commit("Nothing recurs")
+    said = access.run("catalogue", "--for", "alice", "--resource", "staging", *DAY).out
+    assert "    up to 4h: at once; not recurring\n" in said
+    assert said.endswith("    at most 1d without a gap\n")
 
 
 def test_what_cannot_be_asked_for_is_counted_and_in_the_data(access: Access) -> None:
@@ -62,7 +123,7 @@ def test_who_can_groups_people_by_what_is_true_of_them(access: Access) -> None:
     head, *rest = said.split("\n  ")
     assert head == "deploy on staging, for oneself"
     assert rest[0].startswith("alice, ")
-    assert "  up to 4h: at once" in rest
+    assert "  up to 4h: at once; recurring: 1 approval from owners" in rest
     data = json.loads(access.run("policy", "who-can", "staging", "deploy", "--format", "json", *DAY).out)
     assert {one["subject"] for one in data["subjects"]} >= {"alice", "bob"}
 

@@ -93,3 +93,34 @@ def test_a_takeover_of_access_that_is_there_is_no_way_to_ask():
     assert PURPOSE in files()["policies/purposes/incident.yaml"].decode()
     found = policy(purposes_import="version: 1\n")
     assert not any("import" in way[0] for way in ways(found))
+
+
+def recurring(found, role="editor", at=AT):
+    """Write how each way is answered that recurs: in which lengths, and what by."""
+    return [
+        (
+            way.upto / timedelta(hours=1),
+            way.recurring
+            and (
+                ",".join(denial.code for denial in way.recurring.denials)
+                or ("at once" if way.recurring.automatic else ", ".join(r.source for r in way.recurring.requirements))
+            ),
+            way.total / timedelta(hours=1),
+            way.span / timedelta(days=1),
+        )
+        for way in options(found, "alice", "wiki" if role == "editor" else "orders-db", role, at=at)
+        if "" in way.purposes
+    ]
+
+
+def test_what_recurs_is_answered_by_itself_with_what_all_of_it_may_come_to():
+    assert recurring(policy()) == [(4, "owners", 120, 92), (120, "owners", 120, 92)]
+    assert recurring(policy(), "readonly") == [(8, "group:security, owners", 8, 92)]
+    assert recurring(policy(), "readonly", AT + timedelta(hours=13)) == [(8, "rule-denies", 8, 92)]
+    wiki = files()["policies/resources/wiki.yaml"].decode().replace("5d}", "5d, max_total: 10d, max_span: 20d}")
+    assert recurring(policy(resources_wiki=wiki)) == [(4, "owners", 240, 20), (120, "owners", 240, 20)]
+
+
+def test_of_lengths_that_no_day_holds_nothing_recurs():
+    long = "  - {id: long, when: 'grant.duration >= duration(\"24h\")', require: [{approvals: {at_least: 2, from: owners}}]}\n"
+    assert recurring(rules(long)) == [(24 - 1 / 3600, "owners", 120, 92), (120, None, 120, 92)]

@@ -111,7 +111,7 @@ Check = output(
 )
 _CASE = shape("Case", {**of(str, "name", "place"), "passed": bool, **of(Texts, "expected", "got")})
 _UNSEEN = shape("Unseen", of(str, "rule", "side"))
-_APPROVAL_ASKED = shape("ApprovalAsked", {"at_least": int, "from": str, "except": Texts})
+_APPROVAL_ASKED = shape("ApprovalAsked", {"at_least": int, "from": str, **of(Texts, "except", "after")})
 _DECIDED = shape("Decided", {"automatic": bool, "denials": many(Denial), "approvals": many(_APPROVAL_ASKED)})
 _BREAKS = {"requester": str, "opened_at": Instant, "grant": dict[str, Any], "decision": _DECIDED, "brings": Texts}
 _PROMISE = shape(
@@ -151,10 +151,11 @@ _WAY = shape(
     "Way",
     {
         **of(Texts, "purposes", "brings"),
-        **of(Duration, "over", "upto"),
+        **of(Duration, "over", "upto", "total", "span"),
         "automatic": bool,
         "approvals": many(_APPROVAL_ASKED),
         "denials": many(Denial),
+        "recurring": _DECIDED | None,
     },
 )
 _ASKED_ROLE: Keys = {**of(str, "resource", "role", "title"), "ways": many(_WAY)}

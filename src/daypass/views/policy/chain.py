@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 from daypass.core.approval.judgement import Status
 from daypass.core.approval.stages import Due
+from daypass.core.policy.order import before, in_order
 from daypass.core.policy.requirement import Requirement
 from daypass.core.window import format_instant
+from daypass.views.findings import count
+
+
+def approvals_words(needs: Sequence[Requirement]) -> str:
+    """Write which approvals are asked, in the order in which they are: ``1 approval from manager, then 1 from …``."""
+    comes_before = before(needs)
+    steps: list[list[int]] = []
+    for place in in_order(comes_before):
+        depth = 1 + max((n for n, step in enumerate(steps) if comes_before[place] & set(step)), default=-1)
+        steps += [[]] * (depth == len(steps))
+        steps[depth] = [*steps[depth], place]
+    # Where something comes after a part of a step alone, `then` would say more than is so.
+    plain = all(set(one) <= comes_before[place] for one, other in pairwise(steps) for place in other)
+
+    def words(place: int) -> str:
+        after = [needs[n].source for n in sorted(comes_before[place])] if not plain else []
+        said = f"{count(needs[place].at_least, 'approval')} from {needs[place].asked}"
+        return f"{said} after {' and '.join(after)}" if after else said
+
+    return (", then " if plain else ", ").join(", ".join(map(words, step)) for step in steps)
 
 
 def chain_lines(need: Requirement, who: Callable[[frozenset[str]], str]) -> Iterator[str]:

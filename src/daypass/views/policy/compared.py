@@ -11,11 +11,14 @@ from daypass.core.finding import Finding
 from daypass.core.policy.analysis.compare import Compared, Move, PolicyChange, PolicyDifference
 from daypass.core.policy.analysis.renamed import UNSAID
 from daypass.core.policy.decision import Decision
+from daypass.core.policy.order import ordered
+from daypass.core.policy.sources import parts
 from daypass.core.window import format_instant
 from daypass.views.comment import COMMENT_LIMIT
 from daypass.views.data import plain
 from daypass.views.findings import as_output, count, finding_data, finding_text, joined
 from daypass.views.markdown import fence
+from daypass.views.policy.chain import approvals_words
 
 _FEW = 5
 """So many ways in which answers moved are shown of each kind of request."""
@@ -152,7 +155,7 @@ def answer_words(decision: Decision) -> str:
         return "; ".join(f"denied: {denial.message} [{denial.rule or denial.code}]" for denial in decision.denials)
     if decision.automatic:
         return "at once"
-    return ", ".join(f"{count(need.at_least, 'approval')} from {need.asked}" for need in decision.requirements)
+    return approvals_words(decision.requirements)
 
 
 def compared_json(found: Mapping[str, Compared], unread: int = 0) -> str:
@@ -184,8 +187,11 @@ def _data(one: PolicyDifference) -> dict[str, Any]:
 
 
 def decided_data(decision: Decision) -> dict[str, Any]:
-    """Return what is decided as data."""
+    """Return what is decided as data, with what each approval is asked after."""
+    asked = {part for need in decision.requirements for part in parts(need.source)}
     needs = [
-        {"at_least": need.at_least, "from": need.source, "except": list(need.without)} for need in decision.requirements
+        {"at_least": need.at_least, "from": need.source, "except": list(need.without)}
+        | {"after": [part for part in need.after if part in asked]}
+        for need in ordered(decision.requirements)
     ]
     return {"automatic": decision.automatic, "denials": plain(decision.denials), "approvals": needs}

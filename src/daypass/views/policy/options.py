@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.policy.analysis.options import Option, reasons
 from daypass.core.window import format_duration
-from daypass.views.data import plain
 from daypass.views.findings import as_output, count, joined
+from daypass.views.policy.compared import answer_words, decided_data
 
 Ways = Sequence[Option]
 
@@ -93,26 +94,44 @@ def why_not_json(subject: str, resource: str, role: str, found: Ways) -> str:
     return as_output({"subject": subject, "resource": resource, "role": role, "ways": _data(found)})
 
 
-def _ways(ways: Iterable[Option]) -> list[str]:
-    return [f"{_asked(way)}: {_answer(way)}" for way in ways]
+def _ways(ways: Sequence[Option]) -> list[str]:
+    """Say how it is asked for and by whose approval; then how much all of it may come to."""
+    lines = [f"{_asked(way)}: {answer_words(way.decision)}{_recurring(way)}" for way in ways]
+    if not ways:
+        return []
+    whole = f"at most {format_duration(ways[0].total)} without a gap"
+    spans: dict[timedelta, dict[str, None]] = {}
+    for way in ways:
+        if way.recurring is not None and not way.recurring.denials:
+            spans.setdefault(way.span, {}).update(dict.fromkeys(name for name in way.purposes if name))
+    if spans:
+        most = max(spans)
+        less = [f"{format_duration(one)} with {', '.join(names)}" for one, names in spans.items() if one != most]
+        whole += f"; recurring for {format_duration(most)} as a whole" + (f" ({'; '.join(less)})" if less else "")
+    return [*lines, whole]
+
+
+def _recurring(way: Option) -> str:
+    """Say whether it may recur, where the answer is another then."""
+    if way.recurring is None or way.recurring.denials:
+        return "; not recurring"
+    there = answer_words(way.recurring)
+    return "" if there == answer_words(way.decision) else f"; recurring: {there}"
+
+
+def _named(way: Option) -> str:
+    named = [name for name in way.purposes if name]
+    if named and "" in way.purposes:
+        return f"without a purpose or with {', '.join(named)}"
+    return f"purpose {', '.join(named)}" if named else ""
 
 
 def _asked(way: Option) -> str:
     """Say how it is asked for: under which purpose, for how long, with what."""
-    named = [name for name in way.purposes if name]
-    purpose = "" if not named else f"purpose {', '.join(named)}"
-    if named and "" in way.purposes:
-        purpose = f"without a purpose or with {', '.join(named)}"
     length = f"up to {format_duration(way.upto)}"
     if way.over:
         length = f"over {format_duration(way.over)}, {length}"
-    return ", ".join(part for part in (purpose, *(f"with {each}" for each in way.brings), length) if part)
-
-
-def _answer(way: Option) -> str:
-    if way.decision.automatic:
-        return "at once"
-    return ", ".join(f"{count(need.at_least, 'approval')} from {need.asked}" for need in way.decision.requirements)
+    return ", ".join(part for part in (_named(way), *(f"with {each}" for each in way.brings), length) if part)
 
 
 def _data(ways: Ways) -> list[dict[str, Any]]:
@@ -122,12 +141,10 @@ def _data(ways: Ways) -> list[dict[str, Any]]:
             "over": format_duration(way.over),
             "upto": format_duration(way.upto),
             "brings": list(way.brings),
-            "automatic": way.decision.automatic,
-            "approvals": [
-                {"at_least": need.at_least, "from": need.source, "except": list(need.without)}
-                for need in way.decision.requirements
-            ],
-            "denials": plain(way.decision.denials),
+            **decided_data(way.decision),
+            "recurring": None if way.recurring is None else decided_data(way.recurring),
+            "total": format_duration(way.total),
+            "span": format_duration(way.span),
         }
         for way in ways
     ]

@@ -7,31 +7,35 @@ option spans the lengths with one answer. Rules that go by the hour answer for t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
+from daypass.core.calendar.recurrence import spanning
 from daypass.core.grant import IMPORT, Bounded, Grant
 from daypass.core.ids import GrantId
 from daypass.core.policy.analysis.samples import durations_in
 from daypass.core.policy.decision import Decision, Denial, Request, decide
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
-from daypass.core.window import Span
+from daypass.core.window import Recurrence, Span, Window
 
 _DETAILS = "its details"
 BROUGHT = {"ticket-missing": "a ticket", "detail-missing": _DETAILS}
 """Denials of a request that only lacks something it can bring, and what that is."""
 
 _REASON = "asked about, and not asked for"
-_SECOND = timedelta(seconds=1)
+_WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_SECOND, _MINUTE, _DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 
 
 class Option(Struct, frozen=True):
     """One way to ask. ``purposes`` are those under which the answer is the same, "" among them for none.
 
     ``over`` and ``upto`` bound the lengths that it holds for: longer than the one, which may be nothing, and at most the
-    other. ``brings`` says what the request has to bring beside its reason.
+    other. ``brings`` says what the request has to bring beside its reason. ``recurring`` is what is decided of a window that
+    recurs each week, an interval of which is as long; None of those so long that no day holds them. Such a window lasts for
+    ``span`` at most as a whole, and all grants without a gap between them for ``total``.
     """
 
     purposes: tuple[str, ...]
@@ -39,12 +43,20 @@ class Option(Struct, frozen=True):
     upto: timedelta
     brings: tuple[str, ...]
     decision: Decision
+    recurring: Decision | None
+    total: timedelta
+    span: timedelta
 
     @property
     def answer(self) -> tuple[object, ...]:
         """What is the same of two ways that need not be told apart."""
-        denials = tuple((denial.code, denial.rule) for denial in self.decision.denials)
-        return (self.over, self.upto, self.brings, denials, self.decision.requirements, self.decision.automatic)
+        recurring = _said(self.recurring) if self.recurring is not None else None
+        return (self.over, self.upto, self.brings, _said(self.decision), recurring, self.total, self.span)
+
+
+def _said(decision: Decision) -> tuple[object, ...]:
+    denials = tuple((denial.code, denial.rule) for denial in decision.denials)
+    return (denials, decision.requirements, decision.automatic)
 
 
 def options(
@@ -62,11 +74,7 @@ def options(
     for purpose in purposes:
         ways = tuple(_by_length(policy, _Asked(subject, requester or subject, resource, role, purpose), at))
         found.setdefault(tuple(way.answer for way in ways), ([], ways))[0].append(purpose)
-    return tuple(
-        Option(tuple(names), way.over, way.upto, way.brings, way.decision)
-        for names, ways in found.values()
-        for way in ways
-    )
+    return tuple(replace(way, purposes=tuple(names)) for names, ways in found.values() for way in ways)
 
 
 class _Asked(Struct, frozen=True):
@@ -79,11 +87,15 @@ class _Asked(Struct, frozen=True):
 
 def _by_length(policy: Policy, asked: _Asked, at: datetime) -> list[Option]:
     """Return what is decided of each length, shortest first; neighbours with one answer are one."""
-    longest = policy.catalogue.bounds(Bounded(asked.subject, asked.resource, asked.role, asked.purpose)).longest
+    bounds = policy.catalogue.bounds(Bounded(asked.subject, asked.resource, asked.role, asked.purpose))
+    role = policy.catalogue.resources[asked.resource].roles[asked.role]
+    total, span = role.max_total or role.max_duration, min(bound.limit for bound in bounds.spans)
     found: list[Option] = []
-    for over, upto in _lengths(policy, longest):
-        decision, brings = _decided(policy, asked, upto, at)
-        option = Option((asked.purpose,), over, upto, brings, decision)
+    for over, upto in _lengths(policy, bounds.longest):
+        decision, brings = _decided(policy, asked, Span(duration=upto), at)
+        weekly = _weekly(at, over, upto)
+        recurring = _decided(policy, asked, weekly, at)[0] if weekly is not None else None
+        option = Option((asked.purpose,), over, upto, brings, decision, recurring, total, span)
         if found and option.answer[2:] == found[-1].answer[2:]:
             option = replace(option, over=found.pop().over)
         found.append(option)
@@ -102,7 +114,17 @@ def _lengths(policy: Policy, longest: timedelta) -> Iterator[tuple[timedelta, ti
         over = upto
 
 
-def _decided(policy: Policy, asked: _Asked, length: timedelta, at: datetime) -> tuple[Decision, tuple[str, ...]]:
+def _weekly(at: datetime, over: timedelta, upto: timedelta) -> Span | None:
+    """Return a window that recurs and has one interval, as long as a length can be, at the same time of the next week."""
+    length = min(upto, _DAY - _MINUTE) // _MINUTE * _MINUTE
+    if length <= over:
+        return None
+    start = at.astimezone(UTC).replace(second=0, microsecond=0)
+    hours = f"{_WEEK[start.weekday()]} {start:%H:%M}-{start + length:%H:%M}"
+    return spanning(Window(start + 7 * _DAY, start + 8 * _DAY), Recurrence(hours, "UTC"))
+
+
+def _decided(policy: Policy, asked: _Asked, span: Span, at: datetime) -> tuple[Decision, tuple[str, ...]]:
     """Decide on a request that brings what it can, and say what that is."""
     grant = Grant(
         GrantId(f"{asked.resource}/asked"),
@@ -110,7 +132,7 @@ def _decided(policy: Policy, asked: _Asked, length: timedelta, at: datetime) -> 
         asked.resource,
         asked.role,
         _REASON,
-        Span(duration=length),
+        span,
         purpose=asked.purpose,
     )
     decision, brings = as_brought(decide(policy, Request(grant, asked.requester, at)))
