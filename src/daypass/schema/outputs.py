@@ -321,7 +321,9 @@ OUTPUTS: dict[str, type[BaseModel]] = {
         {
             "calls": int,
             "complaints": many(shape("Complaint", _COMPLAINT)),
-            "next": (shape("Next", {"findings": many(Finding), "requests": list[int], "grants": Texts}),),
+            "next": (
+                shape("Next", {"findings": many(Finding), "requests": list[int], **of(Texts, "grants", "rules")}),
+            ),
         },
     ),
     "codeowners": output("codeowners", {"file": str, "what": (_WRITTEN,), "paths": (many(shape("Owned", _OWNED)),)}),

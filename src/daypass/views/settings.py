@@ -227,7 +227,9 @@ def _shifts(rota: Rota, at: datetime) -> list[Shift]:
     return list(islice(rota.shifts(at, at + _LOOK_AHEAD), _HANDOVERS))
 
 
-def upcoming_text(findings: Sequence[Finding], requests: Sequence[int], grants: Sequence[str]) -> str:
+def upcoming_text(
+    findings: Sequence[Finding], requests: Sequence[int], grants: Sequence[str], rules: Sequence[str]
+) -> str:
     """Write what the next release takes for faults, and what it would judge otherwise for that."""
     if not findings:
         return "The next release judges all that is here as this one does.\n"
@@ -235,12 +237,16 @@ def upcoming_text(findings: Sequence[Finding], requests: Sequence[int], grants: 
     lines.append("The next release takes these for faults, and grants nothing until they are mended:")
     lines.append(f"  open requests that it would deny: {', '.join(f'#{number}' for number in requests) or 'none'}")
     lines.append(f"  live grants of people whom this is about, which run to their ends: {', '.join(grants) or 'none'}")
+    lines.append(f"  rules that it would not ask until then: {', '.join(rules) or 'none'}")
     return joined(lines)
 
 
-def upcoming_json(findings: Sequence[Finding], requests: Sequence[int], grants: Sequence[str]) -> str:
+def upcoming_json(
+    findings: Sequence[Finding], requests: Sequence[int], grants: Sequence[str], rules: Sequence[str]
+) -> str:
     """Write the same as JSON, version 1."""
-    told = {"findings": [finding_data(one) for one in findings], "requests": list(requests), "grants": list(grants)}
+    told = {"findings": [finding_data(one) for one in findings], "requests": list(requests)}
+    told |= {"grants": list(grants), "rules": list(rules)}
     return as_output({"complaints": [], "calls": 0, "next": told})
 
 

@@ -51,7 +51,7 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, later: bool, at: da
     """Read the repository's real settings at GitHub, and say what is unsafe in them and what mends it.
 
     With --next, on any forge: which of main's files the next release refuses, which open requests it would deny for that,
-    and which live grants are of people whom it is about. Exit 13 where there are any.
+    which live grants are of people whom it is about, and which rules it would not ask meanwhile. Exit 13 where there are any.
 
     Exit 13 when something is unsafe, 14 when something could not be told. Who administers the repository sees all of
     it; whatever your token or App is not shown is a complaint of its own.

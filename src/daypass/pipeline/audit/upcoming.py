@@ -21,11 +21,13 @@ class Upcoming(NamedTuple):
     """What the next release takes for faults, the open requests that it would deny for that, and whom it is about.
 
     ``grants`` are the live ones of people whom the faults speak of: they run to their ends, and can be renewed no more.
+    ``rules`` are those that nobody asks meanwhile, which are all: faults of the directory deny whatever they say.
     """
 
     findings: tuple[Finding, ...]
     requests: tuple[int, ...]
     grants: tuple[GrantId, ...]
+    rules: tuple[str, ...]
 
 
 def upcoming(context: Context, waiting: Iterable[Gated], *, at: datetime) -> Upcoming:
@@ -33,13 +35,14 @@ def upcoming(context: Context, waiting: Iterable[Gated], *, at: datetime) -> Upc
     policy = context.policy_at(context.tip)
     found = tuple(finding for finding in policy.warnings if finding.code in FAULTS)
     if not found:
-        return Upcoming((), (), ())
+        return Upcoming((), (), (), ())
     people = _spoken_of(policy.catalogue.directory)
     claims = claims_on(context)
     live = sorted(grant for grant, claim in claims.items() if not claim.ended(at))
     admitted = {one.grant: one.subject for one in context.standing.admitted()}
     asks = (one.pull.number for one in waiting if any(item.decision is not None for item in one.proposal.items))
-    return Upcoming(found, tuple(asks), tuple(grant for grant in live if admitted[grant] in people))
+    theirs = tuple(grant for grant in live if admitted[grant] in people)
+    return Upcoming(found, tuple(asks), theirs, tuple(rule.id for rule in policy.rules.rules))
 
 
 def _spoken_of(directory: Directory) -> frozenset[str]:
