@@ -68,3 +68,10 @@ def test_at_github_nothing_is_asked_while_all_is_as_it_should_be(tmp_path: Path)
         hub.calls.clear()
         assert "unchanged" in hub.run("refresh").out
         assert len([call for call in hub.calls if call.method != "GET" and call.path.startswith("/repos/")]) == 0
+
+
+def test_the_schema_for_editors_follows_the_purposes(tmp_path: Path) -> None:
+    with Hub(tmp_path, protected=False) as hub:
+        purpose = "version: 1\ntitle: A report is made\nfields: {rows: {kind: number}}\n"
+        hub.push_branch("olga", "main", {"policies/purposes/report.yaml": purpose})
+        assert ".schemas/grant.schema.json" in hub.run("refresh").out

@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -160,7 +160,15 @@ def _first_files(new: NewRepository, example: bool, signer: str, simulated_clock
         wanted = {path: text for path, text in wanted.items() if not path.startswith("policies/") or path == _SETTINGS}
     text = _settings(wanted[_SETTINGS], signer, simulated_clock)
     wanted[_SETTINGS] = _unsigned(text, signed=bool(new.signing_key()))
-    return wanted
+    return _with_purposes(new, wanted, wanted)
+
+
+def _with_purposes(new: NewRepository, wanted: dict[str, str], begun: Mapping[str, str]) -> dict[str, str]:
+    """Let editors know what the repository's purposes ask for, with the files that it begins with, where all of it reads."""
+    from daypass.views.policy.editor import GRANT_SCHEMA, editor_schema
+
+    policy = new.policy(begun)
+    return wanted if policy.holes else wanted | {GRANT_SCHEMA: editor_schema(policy.catalogue.purposes)}
 
 
 def _upgrade(new: NewRepository, forge: ForgeSetup, output: str) -> None:
@@ -169,7 +177,7 @@ def _upgrade(new: NewRepository, forge: ForgeSetup, output: str) -> None:
         raise UsageError(
             f"there is no access repository in {new.top}", hint="`daypass init` without --upgrade makes one"
         )
-    forge.files(template_files("plain", ("", "", "")))
+    forge.files(_with_purposes(new, template_files("plain", ("", "", "")), {}))
     written, kept = new.write(forge.generated)
     changed = forge.change([*kept, _SETTINGS])
     new.show(written)
@@ -242,19 +250,38 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
 
 @click.command()
 @click.argument("name", required=False)
-def schema(name: str | None) -> None:
-    """Print the JSON Schema NAME of a file, for editors, or of a verb's JSON output; or the names there are."""
+@click.option(
+    "--write",
+    "writing",
+    is_flag=True,
+    help="Write the one of grants to .schemas, with what the purposes of the working tree ask for.",
+)
+@click.option("--check", "checking", is_flag=True, help="Write nothing; exit 13 when --write would change the file.")
+@click.pass_obj
+def schema(invocation: Invocation, name: str | None, writing: bool, checking: bool) -> int:
+    """Print the JSON Schema NAME of a file, for editors, or of a verb's JSON output; or the names there are.
+
+    With --write, .schemas/grant.schema.json is made to know each purpose of the working tree: the details that it asks for,
+    their kinds, which of them must be there, and its ticket.
+    """
     from daypass.schema import load, names, output_names
 
+    if writing or checking:
+        if name not in (None, "grant"):
+            raise UsageError("--write and --check are about the schema grant", hint="leave the name out")
+        from daypass.cli.verbs.generated import write_schema
+
+        return int(write_schema(invocation.repo(), checking=checking))
     every = (*names(), *output_names())
     if name is None:
         click.echo("\n".join(every))
-        return
+        return 0
     if name not in every:
         raise UsageError(f"there is no schema {name!r}", hint="one of " + ", ".join(every))
     import json
 
     click.echo(json.dumps(load(name), indent=2))
+    return 0
 
 
 @click.command()

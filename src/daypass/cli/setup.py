@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from daypass.cli.repository import keys_folder
@@ -144,13 +145,14 @@ class NewRepository:
                     hint="put a folder in its place, or make the access repository elsewhere",
                 )
 
-    def policy(self) -> Policy:
-        """Read the policies that lie in the work tree."""
+    def policy(self, wanted: Mapping[str, str] = MappingProxyType({})) -> Policy:
+        """Read the policies that lie in the work tree, with files that are to be written where there are none."""
         from daypass.core.policy.policies import read_policies
         from daypass.edges.git.repository import worktree_files
         from daypass.edges.targets.registry import KINDS
 
-        files = {name: raw for name, mode, raw in worktree_files(self.top, "policies") if mode.startswith("100")}
+        files = {path: text.encode("utf-8") for path, text in wanted.items() if path.startswith("policies/")}
+        files |= {name: raw for name, mode, raw in worktree_files(self.top, "policies") if mode.startswith("100")}
         return read_policies(files, kinds=KINDS)
 
     def _codeowners(self) -> str:

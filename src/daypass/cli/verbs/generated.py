@@ -93,7 +93,7 @@ def _codeowners(repo: AccessRepository, checking: bool, output: str) -> Codes:
     return _write(repo.top, CODEOWNERS_FILE, wanted, checking, output, hint="run `daypass codeowners`")
 
 
-def _write(top: Path, name: str, wanted: str, checking: bool, output: str, *, hint: str) -> Codes:
+def _write(top: Path, name: str, wanted: str, checking: bool, output: str, *, hint: str) -> ExitCode:
     """Write a generated file where it is not as it should be, whatever ends its lines; with ``checking``, say so alone."""
     path = top / name
     same = path.is_file() and path.read_text(encoding="utf-8", errors="replace") == wanted
@@ -112,17 +112,33 @@ def _write(top: Path, name: str, wanted: str, checking: bool, output: str, *, hi
     return ExitCode.CHANGES
 
 
+def write_schema(repo: AccessRepository, *, checking: bool) -> ExitCode:
+    """Write the schema of grants with what the purposes of the work tree ask for, or say whether it would change."""
+    from daypass.views.policy.editor import GRANT_SCHEMA, editor_schema
+
+    policy = repo.worktree_policy()
+    if policy.holes:
+        raise InvalidError("the policies do not read, so nobody knows what there is to ask for", policy.holes)
+    path = repo.top / GRANT_SCHEMA
+    if path.is_symlink() or path.parent.is_symlink():
+        raise InvalidError(f"{GRANT_SCHEMA} is or lies behind a symbolic link", hint="put the file in its place")
+    wanted = editor_schema(policy.catalogue.purposes)
+    return _write(repo.top, GRANT_SCHEMA, wanted, checking, "text", hint="run `daypass schema --write` and commit it")
+
+
 @verb(at="writes")
 def refresh(repo: AccessRepository, at: datetime, output: str) -> None:
     """Open a pull request with the files that main's catalogue makes, where main has others; keep it up to date.
 
-    These are .github/CODEOWNERS and the issue form. Whoever owns them merges it. For a forge at GitHub; elsewhere
-    `daypass codeowners` and `daypass form` write them here.
+    These are .github/CODEOWNERS, the issue form, and the schema of grants where main has one for editors. Whoever owns them
+    merges it. For a forge at GitHub; elsewhere `daypass codeowners`, `daypass form` and `daypass schema --write` write them
+    here.
     """
     from daypass.core.files.codeowners import CODEOWNERS_FILE, codeowners_text
     from daypass.edges.forges.host import request_form
     from daypass.pipeline.apply.tidy import refresh as bring
     from daypass.views.form import form_introduction
+    from daypass.views.policy.editor import GRANT_SCHEMA, editor_schema
 
     if not repo.settings.forge.merges_all:  # one that merges grants alone never merges it
         raise UsageError(
@@ -133,6 +149,8 @@ def refresh(repo: AccessRepository, at: datetime, output: str) -> None:
     catalogue = repo.policy.catalogue
     form_file, text = request_form(catalogue, form_introduction(catalogue))
     wanted = {CODEOWNERS_FILE: codeowners_text(catalogue).encode(), form_file: text.encode()}
+    if _schema_on_main(repo):
+        wanted[GRANT_SCHEMA] = editor_schema(catalogue.purposes).encode()
     found = bring(repo, wanted, at=at)
     if output == "json":
         told = {"pull": found.pull.number if found.pull is not None else None, "what": found.what}
@@ -141,6 +159,15 @@ def refresh(repo: AccessRepository, at: datetime, output: str) -> None:
         click.echo("The generated files on main are up to date.")
     else:
         click.echo(f"Pull request #{found.pull.number} {found.what}: {', '.join(found.paths)}")
+
+
+def _schema_on_main(repo: AccessRepository) -> bool:
+    """Whether main has a schema of grants for editors: a file, and no link to what somebody else keeps."""
+    from daypass.views.policy.editor import GRANT_SCHEMA
+
+    folder = GRANT_SCHEMA.rpartition("/")[0]
+    found = repo.history.files(repo.tip, folder, lambda entry: entry.path == GRANT_SCHEMA and entry.mode == "100644")
+    return next(iter(found), None) is not None
 
 
 @click.group()
