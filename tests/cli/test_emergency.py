@@ -111,6 +111,22 @@ def test_who_holds_it_may_not_review_it_and_a_rejection_ends_it(on_call: Access)
 
 
 @pytest.mark.on_disk
+def test_who_approved_it_may_not_review_it(on_call: Access) -> None:
+    asked = "  - {id: asked, when: grant.emergency, require: [{approvals: {at_least: 1, from: owners}}]}\n"
+    on_call.write("policies/rules/access.yaml", RULES + asked)
+    (on_call.top / "policies/tests/access.yaml").unlink()
+    on_call.commit("Ask an owner first")
+    number = on_call.ask(T("10:00"), "--purpose", "incident", "--ticket", "INC-7", "--for", "8h")
+    on_call.run("approve", number, "--at", T("10:01"), acting="bob")
+    on_call.run("gate", number, "--at", T("10:02"))
+    review = on_call.run("apply", "--at", T("10:03")).err.split("Review request #", 1)[1].split(" ", 1)[0]
+    own = on_call.run("approve", review, "--at", T("10:05"), acting="bob", expect=ExitCode.DENIED)
+    assert "bob approved it" in own.err
+    on_call.run("approve", review, "--at", T("10:06"), acting="carol")
+    assert "not reviewed yet" not in on_call.run("apply", "--at", T("10:07")).out
+
+
+@pytest.mark.on_disk
 def test_who_is_not_on_call_may_not_ask_for_it(on_call: Access) -> None:
     asked = ("--resource", "orders-db", "--role", "readonly", "--for", "1h", "--reason", "it is an emergency, I say")
     said = on_call.run(

@@ -49,6 +49,9 @@ def test_a_pull_request_that_would_break_a_promise_is_refused_by_check(access: A
 
 
 def test_lint_says_what_is_odd_and_what_is_wrong(access: Access) -> None:
+    file = "policies/purposes/deploy.yaml"
+    access.write(file, (access.top / file).read_text().replace("max_duration: 6h", "max_duration: 2h"))
+    access.commit("As short as what passes anyway")
     said = access.run("policy", "lint", *AT).out
     assert "[rule-shadowed]" in said
     assert said.endswith("Looked at the policies at the work tree: 0 wrong, 1 thing odd.\n")

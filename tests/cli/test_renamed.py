@@ -66,3 +66,20 @@ def test_a_rename_that_does_not_say_so_is_refused_while_grants_go_by_the_old_nam
         "check", "--pull", propose(access, T("10:13"), {PEOPLE: renamed(access, "was: [alice], ")}), expect=None
     ).out
     assert "rename-without-was" not in said
+
+
+@pytest.mark.parametrize(("kind", "old", "new"), [("resource", "orders-db", "orders"), ("role", "readonly", "reader")])
+def test_so_is_that_of_a_resource_or_a_role(access: Access, kind: str, old: str, new: str) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    text = (access.top / ORDERS).read_text()
+    place = ORDERS if kind == "role" else NEW
+    changed: dict[str, str | None] = {place: text.replace("readonly: {", "reader: {") if kind == "role" else text}
+    if kind == "resource":
+        changed |= {ORDERS: None, PEOPLE: (access.top / PEOPLE).read_text().replace("[orders-db]", "[orders]")}
+    number = propose(access, T("10:10"), changed)
+    said = access.run("check", "--pull", number, "--at", T("10:11"), expect=10).out
+    assert (
+        f"{place}: error: {kind} {old} is called {new} now, and 1 merged grant names {old}: it would give nothing any more "
+        f"[rename-without-was]\n  hint: write was: [{old}] on {new}, or end them first\n"
+    ) in said

@@ -426,7 +426,7 @@ def test_a_purpose_that_promises_more_time_than_any_role_gives_is_pointed_at():
     assert told(CASE.replace("max_duration: 8h", "max_duration: 120h")) == []
     assert told(CASE.replace("max_duration: 8h\n", "")) == []
     assert told(CASE.replace("max_duration: 8h", "max_duration: 121h")) == [
-        ("policies/purposes/case.yaml", "5d1h is longer than the 5d that any role allows", "write at most 5d")
+        ("policies/purposes/case.yaml", "purpose case allows 5d1h, and no role more than 5d", "write at most 5d")
     ]
 
 

@@ -133,7 +133,10 @@ def test_a_rota_is_no_requirement_that_cannot_be_met() -> None:
 def test_somebody_who_takes_turns_and_leaves_is_pointed_at() -> None:
     gone = DIRECTORY.replace("bob: {", "bob: {until: 2026-12-01, ")
     (found,) = [f for f in probe(duty(directory_people=gone)) if f.code == "rota-gap"]
-    assert found.message == "bob takes turns, and is engaged until 2026-12-01T00:00:00Z: nobody is on call from then on"
+    assert (
+        found.message
+        == "bob takes turns, and is engaged until 2026-12-01T00:00:00Z: nobody is on call in those after that"
+    )
     assert not found.is_error
     assert [f for f in probe(duty()) if f.code == "rota-gap"] == []
 

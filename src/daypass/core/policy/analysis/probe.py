@@ -81,9 +81,8 @@ def _leaving(policy: Policy) -> Iterator[Finding]:
         for handle in rota.turns:
             over = gone_at(policy.catalogue, policy.catalogue.directory.subjects[handle])
             if over is not None:
-                message = (
-                    f"{handle} takes turns, and is engaged until {format_instant(over)}: nobody is on call from then on"
-                )
+                message = f"{handle} takes turns, and is engaged until {format_instant(over)}: "
+                message += "nobody is on call in those after that"
                 where = Place(f"policies/rotas/{rota.name}.yaml")
                 hint = "take them out of turns by then, or put somebody else in their place"
                 yield Finding("rota-gap", where, message, hint, Severity.WARNING)
@@ -95,7 +94,7 @@ def _out_of_reach(policy: Policy) -> Iterator[Finding]:
     for name, purpose in policy.catalogue.purposes.items():
         if roles and purpose.max_duration is not None and purpose.max_duration > max(roles):
             most = format_duration(max(roles))
-            message = f"{format_duration(purpose.max_duration)} is longer than the {most} that any role allows"
+            message = f"purpose {name} allows {format_duration(purpose.max_duration)}, and no role more than {most}"
             place = Place(f"policies/purposes/{name}.yaml", path="max_duration")
             yield Finding("purpose-out-of-reach", place, message, f"write at most {most}")
 
