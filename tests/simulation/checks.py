@@ -61,7 +61,8 @@ def check_access(
 ) -> None:
     """Each target that works has what the oracle allows and the ledger says, and all that was granted if ``every``."""
     ledger = place.standing.holdings.keys()
-    required = oracle.required(at)
+    required, last = oracle.required(at), place.standing.at
+    latest = max(at, minute(last) if last is not None else at)
     if at < place.minute:
         required &= oracle.required(place.minute)  # a target that ends access by itself goes by its own clock
     for name, target in place.targets.items():
@@ -79,7 +80,7 @@ def check_access(
         keep(not some, "1", f"{sorted(some)} is at target {name}, and nothing gives it")
         lacking = here - ours - offered
         keep(not every or not lacking, "8", f"{sorted(lacking)} is not at target {name}, and was granted")
-        late = {one for one in ours if target.ends_by_itself and _told_until(target, one) > oracle.ends(one)}
+        late = {one for one in ours if target.ends_by_itself and _told_until(target, one) > oracle.ends(one, latest)}
         keep(not late, "1", f"target {name} is to end {sorted(late)} by itself later than what gives it")
         if name in doubted:  # what was lost there is not given again while clocks do not agree
             held &= ours

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from simulation.story import PEOPLE, ROLES, TARGETS, Wish, instant
+from simulation.story import PEOPLE, ROLES, TARGETS, Hours, Wish, instant
 
 _SETTINGS = """\
 version: 1
@@ -65,11 +65,27 @@ def resource_file(name: str, kept: int | None) -> tuple[str, bytes]:
     return f"policies/resources/{name}.yaml", "\n".join([*lines, ""]).encode()
 
 
+def calendar_file(hours: Hours) -> tuple[str, bytes]:
+    """Write the calendar of who is on duty."""
+    lines = ["version: 1", "title: On duty", "zone: Europe/Berlin", f"hours: {_hours(hours)}"]
+    return "policies/calendars/duty.yaml", "\n".join([*lines, ""]).encode()
+
+
+def _hours(hours: Hours) -> str:
+    return '"' + ", ".join(f"Mon-Sun {_time(begin)}-{_time(end)}" for begin, end in hours) + '"'
+
+
+def _time(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
 def grant_file(grant: str, wish: Wish) -> tuple[str, bytes]:
     """Write a grant file."""
     span = f"duration: {wish.length}m"
     if wish.start is not None:
         span = f"from: {instant(wish.start)}, until: {instant(wish.start + wish.length)}"
+    span += f", hours: {_hours(wish.hours)}, zone: Europe/Berlin" if wish.hours else ""
+    span += ", calendar: duty" if wish.on_duty else ""
     lines = [
         "version: 1",
         f"subject: {wish.subject}",

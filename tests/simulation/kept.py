@@ -20,7 +20,15 @@ def _granted(at: int, name: str, grant: str, wish: Wish) -> tuple[Step, ...]:
     )
 
 
+_HOURS = ((550, 580), (600, 640), (700, 730), (800, 860))
 KEPT: dict[str, tuple[Step, ...]] = {
+    # The audit asked when an interval ends by the instant at which another grant had opened, before it began.
+    "an interval opens while another grant gives the same already": (
+        *_granted(26, "r1", "orders/g1", Wish("alice", "orders", "read", 116, 5000, _HOURS)),
+        Step(229, "apply"),
+        *_granted(244, "r2", "orders/g2", Wish("alice", "orders", "read", None, 30)),
+        Step(267, "apply"),
+    ),
     # What had ended and was tidied meanwhile counted whole against what was proved late.
     "what cannot be proved at first is judged by what was there when it was merged": (
         Step(45, "opens", "r1", "henry", Wish("henry", "code", "push", None, 30), "code/g1"),

@@ -21,7 +21,7 @@ from daypass.core.window import parse_instant
 from daypass.pipeline.apply import executor, readings
 from simulation.disk import DiskPlace
 from simulation.faults import Seen
-from simulation.files import directory_file, grant_file, resource_file, rules_file, settings_file
+from simulation.files import calendar_file, directory_file, grant_file, resource_file, rules_file, settings_file
 from simulation.memory import MemoryPlace, at_home
 from simulation.once import once
 from simulation.one_by_one import AtOnce, Pool
@@ -29,6 +29,7 @@ from simulation.place import Place, by_hand
 from simulation.runs import CUT_OFF, ELSEWHERE, WITHOUT, Runs
 from simulation.story import ON_DISK, Step, instant
 from simulation.targets import Certificates, named
+from simulation.terms import DUTIES
 from simulation.unkept import Unkept, keep
 
 BY_BUTTON = "Merge\n\nDaypass-Pull: {}\n\nwith the forge's own button\n"
@@ -87,6 +88,7 @@ class Life(Runs):
             "has a successor by the same name": self._renames,
             **dict.fromkeys(SETTLES, self._settles),
             "changes the rules": self._changes_rules,
+            "changes the calendar": self._changes_calendar,
             "puts back on main": self._puts_back,
             **dict.fromkeys(REVIEWS, self._reviews),
             **dict.fromkeys([f"{does} by verb" for does in REVIEWS], self._reviews_by_verb),
@@ -229,6 +231,13 @@ class Life(Runs):
         """Let the wiki need security as well, or no longer."""
         self._oracle.needs["wiki"] = ("owners", "security") if step.number else ("owners",)
         self._place.write_main([rules_file(wiki_too=bool(step.number))], step.at)
+
+    def _changes_calendar(self, step: Step) -> None:
+        """Cut or widen the calendar of who is on duty."""
+        assert step.number is not None
+        self._oracle.changes_main()
+        self._oracle.duty = DUTIES[step.number]
+        self._place.write_main([calendar_file(self._oracle.duty)], step.at)
 
     def _engages(self, step: Step) -> None:
         self._oracle.changes_main()

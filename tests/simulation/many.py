@@ -18,7 +18,8 @@ from simulation.faults import TABLE, Kind, Seen
 from simulation.life import Fault, play
 from simulation.shrink import shrink, written
 from simulation.story import Step
-from simulation.teller import aim, tell
+from simulation.teller import aim
+from simulation.terms import tell
 
 
 class Task(NamedTuple):

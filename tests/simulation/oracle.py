@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from simulation.story import OWNERS, ROLES, SECURITY, Wish
+from simulation.intervals import Intervals, asked, common, longest, still
+from simulation.story import OWNERS, ROLES, SECURITY, Hours, Wish
 
 Access = tuple[str, str, str]
 """Resource, principal, role."""
@@ -49,7 +50,7 @@ class Request:
         standing = any(one.state == "rejected" and one.head == self.head for one in self.reviews.values())
         wish = self.wish
         over = wish is not None and wish.start is not None and wish.start + wish.length <= at
-        too_long = wish is not None and not over and wish.length > ROLES[wish.resource, wish.role]
+        too_long = wish is not None and not over and not wish.recurs and wish.length > ROLES[wish.resource, wish.role]
         closed = {"withdrawn" if self.closed_by == self.opener else "closed"} if self.closed_by else set()
         return closed | ({"rejected"} if standing else set()) | ({"denied"} if too_long and not closed else set())
 
@@ -73,6 +74,8 @@ class Given:
     landed: int = 0
     least: int | None = None
     """When it is over already, if what it narrows could be proved."""
+    intervals: Intervals = ()
+    """Of one that recurs: when it gives something, by the calendar as it was when it was merged."""
 
 
 class Oracle:
@@ -84,6 +87,8 @@ class Oracle:
         """By resource: one approval from each, by distinct people."""
         self.engaged: dict[str, int] = {}
         self.kept: dict[str, int] = {}
+        self.duty: Hours = ()
+        """When who is on duty is so, by the calendar on main."""
         self.requests: dict[str, Request] = {}
         self.given: dict[str, Given] = {}
         self._earlier: Oracle | None = None
@@ -176,9 +181,16 @@ class Oracle:
         if not self.approved(name, at):
             excused = not by_gate or self.approved(name, at, stale=stale)
             return "" if excused else f"the gate merged {name} without the approvals that it needs"
-        if wish.length > ROLES[wish.resource, wish.role]:
-            return f"the gate merged {name}, which is longer than its role allows" if by_gate else ""
-        self.given[request.grant] = Given(wish, start, end, sure=self._bound(wish) is None, landed=at)
+        intervals = asked(wish, self.duty)
+        nothing = wish.recurs and not intervals
+        if nothing or (longest(intervals) if wish.recurs else wish.length) > ROLES[wish.resource, wish.role]:
+            wrong = f"the gate merged {name}, which is longer than its role allows, or gives nothing"
+            return wrong if by_gate and not stale else ""
+        if wish.recurs:
+            start, end = intervals[0][0], intervals[-1][1]
+        self.given[request.grant] = Given(
+            wish, start, end, sure=self._bound(wish) is None, landed=at, intervals=intervals if wish.recurs else ()
+        )
         return ""
 
     def tidied(self, grant: str, at: int) -> str:
@@ -204,7 +216,7 @@ class Oracle:
         if whole:
             self.given = {grant: replace(one, proved=True) for grant, one in self.given.items()}
         for grant, one in self.given.items():
-            if one.ended != "yes" and self._end(one) <= at and self._end(one) < one.end:
+            if one.ended != "yes" and self._bounded(one) <= at and self._bounded(one) < one.end:
                 self.given[grant] = replace(one, ended="yes" if whole else "maybe")
 
     def written_off(self, access: Access, grants: Collection[str]) -> None:
@@ -230,20 +242,32 @@ class Oracle:
 
     def _may_hold(self, at: int, latest: int) -> set[Access]:
         mine = (one for one in self.given.values() if one.ended != "yes")
-        return {_access(one.wish) for one in mine if one.start <= max(at, latest) and at < self._end(one)}
+        return {
+            _access(one.wish)
+            for one in mine
+            if at < self._end(one) and any(start <= max(at, latest) and at < end for start, end in self._times(one))
+        }
 
     def required(self, at: int) -> set[Access]:
         """Return what must be there once a run has ended well."""
         live = (one for one in self.given.values() if one.sure and one.ended == "no")
         return {_access(one.wish) for one in live if self._holds(one, at) and one.landed <= at}
 
-    def ends(self, access: Access) -> int:
-        """Return when the last of what gives an access ends."""
-        return max((self._end(one) for one in self.given.values() if _access(one.wish) == access), default=0)
+    def ends(self, access: Access, at: int = 0) -> int:
+        """Return when the last of what gives an access ends; where it recurs, the last interval that has begun by then."""
+        mine = [one for one in self.given.values() if _access(one.wish) == access]
+        times = [
+            min(end, self._end(one))
+            for one in mine
+            for start, end in self._times(one)
+            if start <= at or not one.wish.recurs
+        ]
+        return max(times, default=0)
 
     def changes_main(self) -> None:
         """Remember how main stood, before it changes."""
         self._earlier = Oracle()
+        self._earlier.duty = self.duty
         self._earlier.given, self._earlier.engaged, self._earlier.kept = (
             dict(self.given), dict(self.engaged), dict(self.kept),
         )  # fmt: skip
@@ -253,9 +277,19 @@ class Oracle:
         self.given = {grant: replace(one, sure=False) for grant, one in self.given.items()}
 
     def _holds(self, one: Given, at: int) -> bool:
-        return one.start <= at < self._end(one)
+        return at < self._end(one) and any(start <= at < end for start, end in self._times(one))
+
+    def _times(self, one: Given) -> Intervals:
+        """When a grant gives something, by its own window and, where it has one, the calendar of now."""
+        if not one.wish.recurs:
+            return ((one.start, one.end),)
+        return still(one.intervals, self.duty) if one.wish.on_duty else one.intervals
 
     def _end(self, one: Given) -> int:
+        times = self._times(one)
+        return min(times[-1][1], self._bounded(one)) if times else one.start
+
+    def _bounded(self, one: Given) -> int:
         bound = self._bound(one.wish)
         return one.end if bound is None else min(one.end, bound)
 
@@ -282,6 +316,12 @@ def _narrowed(before: Given | None, wish: Wish) -> Given | None:
     if wish.start is None:
         less = before.wish.start is None and wish.length <= before.wish.length
         return replace(before, wish=wish, end=min(before.end, before.start + wish.length)) if less else None
+    if wish.recurs:
+        assert before.wish.start is not None
+        if before.wish.start > wish.start or wish.start + wish.length > before.wish.start + before.wish.length:
+            return None
+        left = common(before.intervals, ((wish.start, wish.start + wish.length),))
+        return replace(before, wish=wish, end=left[-1][1] if left else before.start, intervals=left)
     if before.start <= wish.start and wish.start + wish.length <= before.end:
         return replace(before, wish=wish, start=wish.start, end=wish.start + wish.length)
     return None

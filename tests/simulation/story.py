@@ -28,18 +28,34 @@ ROLES = {
 TARGETS = {"orders": "one", "wiki": "two", "code": "three", "host": "four"}
 
 
+Hours = tuple[tuple[int, int], ...]
+"""Times of each day at which something holds: half-open minutes of the day by the clock of Berlin, in order and apart."""
+
+
 class Wish(NamedTuple):
-    """What a grant file says. ``start`` None: it lasts ``length`` minutes from the merge on."""
+    """What a grant file says. ``start`` None: it lasts ``length`` minutes from the merge on.
+
+    ``hours``: access exists in them alone. ``on_duty``: in those of the one calendar.
+    """
 
     subject: str
     resource: str
     role: str
     start: int | None
     length: int
+    hours: Hours = ()
+    on_duty: bool = False
+
+    @property
+    def recurs(self) -> bool:
+        """Whether access exists in intervals alone."""
+        return bool(self.hours) or self.on_duty
 
     def __str__(self) -> str:
         when = "from the merge on" if self.start is None else f"from {clock(self.start)} on"
-        return f"{self.subject} has {self.role} on {self.resource} for {self.length} minutes {when}"
+        hours = f", at {self.hours} of each day" if self.hours else ""
+        hours += ", on duty" if self.on_duty else ""
+        return f"{self.subject} has {self.role} on {self.resource} for {self.length} minutes {when}{hours}"
 
 
 class Step(NamedTuple):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 from simulation.faults import TABLE, Kind
-from simulation.story import ON_DISK, PEOPLE, ROLES, SECURITY, TARGETS, Step, Wish
+from simulation.story import PEOPLE, ROLES, SECURITY, TARGETS, Step, Wish
 
 _BY_THE_GATE = ("merge", "reviews", "commits", "sizes", "changes", "merge_base", "merge_bases", "pull")
 """Calls that the gate makes, whenever a request is open."""
@@ -29,17 +30,21 @@ class Teller:
 
     def tell(self, steps: int) -> tuple[Step, ...]:
         """Return a story of about so many steps."""
-        tales = {
-            self._asks: 2, self._is_granted: 4, self._is_approved: 3, self._reviews: 3, self._pushes: 2, self._gates: 2,
-            self._applies: 7, self._changes: 3, self._ends: 1, self._is_disputed: 1, self._joins_late: 1, self._merges_around: 2, self._writes_main: 1,
-            self._edits: 2, self._bounds: 2, self._meddles: 2, self._fails: 3, self._is_restored: 2, self._is_befallen: 5, self._goes_away: 1,
-            self._has_other_time: 1, self._comes_again: 1, self._is_invited: 2, self._has_other_name: 2, self._is_cut_off: 2, self._forgets: 1, self._is_given_up: 1,
-        }  # fmt: skip
+        tales = self._tales()
         if self._random.random() < 0.4:
             self.add("clocks are compared")
         while len(self._steps) < steps:
             self._random.choices(list(tales), list(tales.values()))[0]()
         return tuple(self._steps)
+
+    def _tales(self) -> dict[Callable[[], None], int]:
+        """Return what may happen, each with its weight."""
+        return {
+            self._asks: 2, self._is_granted: 4, self._is_approved: 3, self._reviews: 3, self._pushes: 2, self._gates: 2,
+            self._applies: 7, self._changes: 3, self._ends: 1, self._is_disputed: 1, self._joins_late: 1, self._merges_around: 2, self._writes_main: 1,
+            self._edits: 2, self._bounds: 2, self._meddles: 2, self._fails: 3, self._is_restored: 2, self._is_befallen: 5, self._goes_away: 1,
+            self._has_other_time: 1, self._comes_again: 1, self._is_invited: 2, self._has_other_name: 2, self._is_cut_off: 2, self._forgets: 1, self._is_given_up: 1,
+        }  # fmt: skip
 
     @property
     def told(self) -> tuple[Step, ...]:
@@ -135,6 +140,7 @@ class Teller:
             grant = self._random.choice(self._grants)
             wish = self._wishes[grant]
             start = self._random.choice((wish.start, self._minute, self._minute - 30, None))
+            start = wish.start if wish.recurs and start is None else start
             length = self._random.choice((10, wish.length // 2, wish.length, wish.length + 45))
             who = self._random.choice((wish.subject, self._person()))
             self._open(grant, wish._replace(start=start, length=length), who)
@@ -377,12 +383,6 @@ class Teller:
         """Let what starts a run be delivered twice, or let the run see an older main."""
         does = self._random.choice(("gates twice", "applies twice", "apply sees an older main"))
         self.add(does)
-
-
-def tell(seed: int, steps: int = 40) -> tuple[Step, ...]:
-    """Return the story of a seed. One in a hundred is played on disk."""
-    on_disk = (Step(0, ON_DISK),) if seed % 100 == 99 else ()
-    return (*on_disk, *Teller(seed).tell(steps))
 
 
 def aim(call: str, kind: Kind, seed: int, after: int = 0) -> tuple[Step, ...]:

@@ -31,9 +31,9 @@ from simulation.life import Fault, play
 from simulation.many import Played, Task, play_task, report
 from simulation.shrink import shrink
 from simulation.story import Step, Wish
-from simulation.teller import tell
+from simulation.terms import PLAIN, tell
 
-LIVES = 72
+LIVES = PLAIN
 """So many are played whenever tests run: each planted fault is found by one of them. CI plays 10,000 beside that, or for
 two minutes, and a nightly job for an hour."""
 PARTS = 8
@@ -44,6 +44,11 @@ _ROOT = Path(__file__).parents[2]
 def test_lives_end_well(part: int) -> None:
     for seed in range(part, LIVES, PARTS):
         assert play(tell(seed)) is None, f"python -m simulation --seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(LIVES + 1, LIVES + 33, 2))
+def test_lives_on_terms_end_well(seed: int) -> None:
+    assert play(tell(seed)) is None, f"python -m simulation --seed {seed}"
 
 
 @pytest.mark.on_disk

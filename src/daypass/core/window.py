@@ -168,12 +168,15 @@ class Window(Struct, frozen=True, order=True):
         """Whether the window is over."""
         return at >= self.closes
 
-    def end_from(self, at: datetime) -> datetime:
-        """Return until when access that is given at an instant may last: where it recurs, until its interval of then ends."""
+    def end_from(self, due: datetime, given: datetime) -> datetime:
+        """Return until when access may last that was due at an instant and given at another.
+
+        Where it recurs, that is until the last interval ends that lies in any of the time between. What is given by several
+        grants is due when the first of them opens.
+        """
         if not self.parts:
             return self.end
-        interval = self.interval_at(at)
-        return interval.end if interval is not None else self.start
+        return max((end for start, end in self.parts if start <= max(due, given) and due < end), default=self.start)
 
     def ahead(self, at: datetime) -> Window | None:
         """Return the interval that an instant lies in, else the next one; None where none is to come."""

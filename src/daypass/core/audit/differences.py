@@ -130,7 +130,9 @@ class Comparison:
         self._standing_on(receipt, body)
         for change in body.changes:
             self._open.setdefault(change, []).append(receipt.sequence)
-            self._meant.update((change, proof.window.end_from(change.due)) for proof in self._giving(change)[-1:])
+            self._meant.update(
+                (change, proof.window.end_from(change.due, receipt.at)) for proof in self._giving(receipt, change)[-1:]
+            )
             self._revived(receipt, change)
 
     def _void(self, receipt: Receipt) -> None:
@@ -267,7 +269,7 @@ class Comparison:
     def _given(self, receipt: Receipt, change: Intended) -> None:
         if change in self._before:  # of what was begun before the snapshot the admissions of then are not known
             return
-        giving = self._giving(change)
+        giving = self._giving(receipt, change)
         if not giving:
             self._say(
                 "access-without-admission",
@@ -275,7 +277,7 @@ class Comparison:
                 receipt=receipt.sequence,
             )
             return
-        last = giving[-1].window.end_from(change.due)
+        last = giving[-1].window.end_from(change.due, receipt.at)
         # What a run had begun may come about after its grant was narrowed; the run that sees that takes the rest away.
         if change.until is None or change.until > max(last, self._meant.get(change, last)):
             self._say(
@@ -286,11 +288,11 @@ class Comparison:
                 receipt=receipt.sequence,
             )
 
-    def _giving(self, change: Intended) -> list[Admission]:
+    def _giving(self, receipt: Receipt, change: Intended) -> list[Admission]:
         """Return the admissions in force that an addition may stand on, the one that ends last at the end."""
         basis = self._holdings.basis(change.grants)
         giving = [proof for proof in basis if change.action is Action.ADD and proof.entitlement == change.entitlement]
-        return sorted(giving, key=lambda proof: proof.window.end_from(change.due))
+        return sorted(giving, key=lambda proof: proof.window.end_from(change.due, receipt.at))
 
     def finish(self, at: datetime) -> tuple[Difference, ...]:
         """Return all that was found once the last receipt was taken, errors first."""
