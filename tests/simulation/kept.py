@@ -22,6 +22,11 @@ def _granted(at: int, name: str, grant: str, wish: Wish) -> tuple[Step, ...]:
 
 _HOURS = ((550, 580), (600, 640), (700, 730), (800, 860))
 KEPT: dict[str, tuple[Step, ...]] = {
+    # The audit judged it by the whole window, of which the calendar's last interval was over.
+    "somebody asks for a window whose last interval by the calendar is over": (
+        Step(1, "changes the calendar", number=0),
+        Step(224, "opens", "r1", "alice", Wish("alice", "host", "login", 214, 60, on_duty=True), "host/g1"),
+    ),
     # The audit asked when an interval ends by the instant at which another grant had opened, before it began.
     "an interval opens while another grant gives the same already": (
         *_granted(26, "r1", "orders/g1", Wish("alice", "orders", "read", 116, 5000, _HOURS)),

@@ -146,9 +146,10 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
     ``trace`` adds what each rule did and why.
     """
     grant = request.grant
-    denials = [*_broken(policy, request.judging), *_grant_denials(policy, grant), *_request_denials(policy, request)]
     known = request.window if grant.span.recurs is None else None  # its intervals are this policy's to tell
     window = known or policy.catalogue.window(grant.span, request.opened_at)
+    denials = [*_broken(policy, request.judging), *_grant_denials(policy, grant)]
+    denials += _request_denials(policy, request, window)
     denials += [Denial(*said) for said in outside(_bounds(policy, grant, window), window)]
     denials += _purpose_denials(policy, request, window)
     denials += _total_denials(policy, request, window)
@@ -308,7 +309,7 @@ def _bounds(policy: Policy, grant: Grant, window: Window | None = None) -> Bound
     return policy.catalogue.bounds(of._replace(since=window.start) if window is not None else of)
 
 
-def _request_denials(policy: Policy, request: Request) -> list[Denial]:
+def _request_denials(policy: Policy, request: Request, window: Window) -> list[Denial]:
     """Judge what depends on who asks and when."""
     found: list[Denial] = []
     grant, at = request.grant, request.opened_at
@@ -320,11 +321,8 @@ def _request_denials(policy: Policy, request: Request) -> list[Denial]:
         message = f"{who} is not known to the directory"
         hint = near(request.requester, policy.catalogue.directory.subjects, "add them to policies/directory")
         found.append(Denial("unknown-requester", message, hint))
-    window = request.window or grant.span.window
-    if window is not None and window.ended(at):
-        message = (
-            f"the window ended at {format_instant(window.end)}, before the request was opened at {format_instant(at)}"
-        )
+    if window.ended(at):
+        message = f"the window ended at {format_instant(window.closes)}, before the request was opened at {format_instant(at)}"
         found.append(Denial("window-past", message, "ask for a window that is still to come"))
     found += [Denial(*said) for said in over(_bounds(policy, grant), at)]
     unchecked = unchecked_claims(policy.catalogue, grant) if request.judging >= _CLAIMS else None
