@@ -105,6 +105,32 @@ def test_it_is_extended_by_days_and_shortened_by_hand(access: Access) -> None:
     assert "hint: at most 77d23h more is possible" in denied.err
 
 
+@pytest.mark.on_disk
+def test_what_is_over_after_its_last_interval_ended_then_and_not_at_until(access: Access) -> None:
+    grant = access.grant(ASKED, MERGED, *MONDAYS)
+    said = access.run("explain", grant, "--at", "2027-01-12T10:00:00Z", expect=11).out
+    assert "the window ended at 2027-01-11T07:00:00Z, before the request was opened at 2027-01-12T10:00:00Z" in said
+    assert "the window ended at 2027-01-14" not in said
+    asked = ("request", "--resource", "orders-db", "--role", "readonly", "--reason", "every Monday", *MONDAYS)
+    late = access.run(*asked, "--at", "2027-01-12T10:00:00Z", acting="alice", expect=None)
+    assert "the window ended at 2027-01-11T07:00:00Z" in late.out + late.err
+
+
+@pytest.mark.on_disk
+def test_of_two_that_recur_and_overlap_only_what_held_then_gave_access(access: Access) -> None:
+    file = access.top / "policies/resources/orders-db.yaml"
+    file.write_text(file.read_text().replace("readonly: {", "readonly: {max_total: 300d, "))
+    access.commit("Let readers have it for long")
+    weeks = ("--from", "2026-12-01", "--until", "2026-12-18", "--zone", "UTC", "--hours")
+    one = access.grant(ASKED, MERGED, *weeks, "Mon 06:00-10:00")
+    two = access.grant("2026-11-30T10:06:00Z", "2026-11-30T10:08:00Z", *weeks, "Mon 08:00-12:00", "--ticket", "INC-2")
+    for hour, names in (("06", [one]), ("08", [one, two]), ("10", [two])):
+        access.run("apply", "--at", f"2026-12-07T{hour}:00:00Z")
+        asked = ("audit", "access", "--resource", "orders-db", "--format", "json", "--at", f"2026-12-07T{hour}:30:00Z")
+        (row,) = json.loads(access.run(*asked).out)["access"]
+        assert (row["grants"], len(row["pulls"])) == (sorted(names), len(names))
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

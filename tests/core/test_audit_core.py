@@ -115,39 +115,50 @@ class TestTrailers:
 
 class TestAccess:
     def test_other_resources_are_left_out(self):
-        found = access(Holdings.at(t(1), chain((0, Outcome(change(), ok=True)))), "other")
+        found = access(Holdings.at(t(1), chain((0, Outcome(change(), ok=True)))), "other", t(1))
         assert found == ()
 
     def test_two_grants_of_one_entitlement_are_one_access_with_both_named(self):
         second = admission("db/two", landing=2)
         both = change(grants=(G, GrantId("db/two")), until=90)
         receipts = chain((0, admission()), (0, second), (1, Outcome(change(), ok=True)), (5, Outcome(both, ok=True)))
-        (found,) = access(Holdings.at(t(70), receipts), "db")
+        (found,) = access(Holdings.at(t(70), receipts), "db", t(70))
         assert (found.since, found.change.until, found.overdue(t(70))) == (t(1), t(90), False)
         assert [item.grant for item in found.basis] == ["db/one", "db/two"]
 
+    def test_of_two_grants_only_the_one_that_holds_then_is_named(self):
+        second = admission("db/two", window=Window(t(0), t(90)))
+        both = change(grants=(G, GrantId("db/two")), until=90)
+        receipts = chain((0, admission()), (0, second), (1, Outcome(both, ok=True)))
+        (found,) = access(Holdings.at(t(30), receipts), "db", t(30))
+        assert found.change.grants == (G, GrantId("db/two"))
+        (found,) = access(Holdings.at(t(70), receipts), "db", t(70))
+        assert (found.change.grants, [item.grant for item in found.basis]) == (("db/two",), ["db/two"])
+        (late,) = access(Holdings.at(t(99), receipts), "db", t(99))  # nothing holds, and it is there still
+        assert late.change.grants == both.grants
+
     def test_an_intent_alone_leaves_a_doubt_that_its_outcome_settles(self):
         receipts = chain((0, admission()), (1, Intent((change(),), "p")), (2, Outcome(change(), ok=True)))
-        (doubtful,) = access(Holdings.at(t(1), receipts), "db")
+        (doubtful,) = access(Holdings.at(t(1), receipts), "db", t(1))
         assert doubtful.doubt == "it was begun, and no receipt says how it ended"
-        (certain,) = access(Holdings.at(t(2), receipts), "db")
+        (certain,) = access(Holdings.at(t(2), receipts), "db", t(2))
         assert (certain.doubt, certain.since) == ("", t(2))
 
     def test_a_removal_in_doubt_is_access_still(self):
         taken = change(Action.REMOVE)
         receipts = chain((0, Outcome(change(), ok=True)), (60, Intent((taken,), "p")), (60, Outcome(taken, ok=False)))
-        (found,) = access(Holdings.at(t(61), receipts), "db")
+        (found,) = access(Holdings.at(t(61), receipts), "db", t(61))
         assert (found.doubt, found.overdue(t(61))) == ("", True)
 
     def test_telling_the_target_again_is_no_doubt(self):
         again = replace(change(until=90), reason=Reason.WINDOW_MOVED)
         receipts = chain((0, Outcome(change(), ok=True)), (5, Intent((again,), "p")), (6, Outcome(again, ok=False)))
-        (found,) = access(Holdings.at(t(7), receipts), "db")
+        (found,) = access(Holdings.at(t(7), receipts), "db", t(7))
         assert (found.doubt, found.change.until) == ("", t(60))
 
     def test_an_end_that_nobody_wrote_is_no_end(self):
         endless = replace(change(), until=None)
-        (found,) = access(Holdings.at(t(9999), chain((0, Outcome(endless, ok=True)))), "db")
+        (found,) = access(Holdings.at(t(9999), chain((0, Outcome(endless, ok=True)))), "db", t(9999))
         assert (found.change.until, found.overdue(t(9999)), found.subjects) == (None, False, ())
 
     @given(st.lists(st.tuples(st.sampled_from(["add", "remove"]), st.booleans(), st.integers(0, 2)), max_size=12))
@@ -159,7 +170,7 @@ class TestAccess:
             bodies.append((n, Outcome(made, ok=ok)))
             if ok:
                 held[entitlement] = action == "add"
-        found = access(Holdings.at(t(len(steps)), chain(*bodies)), "db")
+        found = access(Holdings.at(t(len(steps)), chain(*bodies)), "db", t(len(steps)))
         assert {item.change.entitlement for item in found if not item.doubt} == {
             e for e, there in held.items() if there
         }

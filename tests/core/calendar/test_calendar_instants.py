@@ -81,9 +81,25 @@ def test_says_nothing_about_years_in_which_none_of_its_days_lie():
         lambda: meets(FREEZE, at("2027-12-31T00:00:00"), at("2027-12-31T23:00:01")),  # a second of 2028 in Berlin
         lambda: OFFICE.intervals(at("2025-12-31T22:00:00"), at("2026-01-02T00:00:00")),
     ):
-        with pytest.raises(ValueError, match=r"^calendar-runs-out: calendar \w+ says nothing about 20(28|25)$"):
+        with pytest.raises(ValueError, match=r"^calendar-runs-out: calendar \w+ says nothing about 20(28$|25, since)"):
             ask()
     assert not meets(FREEZE, at("2027-12-31T00:00:00"), at("2027-12-31T23:00:00"))
+
+
+def test_hours_that_got_a_first_day_of_their_own_say_why_other_years_have_no_answer():
+    one = Days.parse("2026-12-24")
+    ours = Calendar("office", BERLIN, hours="Mon-Fri 08:00-19:00", without=(one,))
+    with pytest.raises(ValueError, match="says nothing about 2027") as caught:
+        ours.holds(at("2027-06-01T10:00:00"))
+    assert str(caught.value).partition(", since ")[2] == (
+        "it has days of its own (except) for 2026 alone; without any its hours would hold every year. "
+        "Write years: [2027] if 2027 has no such days"
+    )
+    both = Calendar("office", BERLIN, hours="Sun 08:00-19:00", days=(one,), without=(one,), years=(2027,))
+    with pytest.raises(ValueError, match=r"\(days and except\) for 2026 to 2027 alone.*Write years: \[2028\]"):
+        both.holds(at("2028-06-01T10:00:00"))
+    with pytest.raises(ValueError, match=r"says nothing about 2028$"):
+        Calendar("office", BERLIN, hours="Sun 08:00-19:00", years=(2027,)).holds(at("2028-06-01T10:00:00"))
 
 
 def test_speaks_of_the_years_between_its_days_and_of_those_it_names_and_of_all_without_days():

@@ -119,7 +119,7 @@ def test_a_window_of_a_calendar_holds_when_the_calendar_says_so() -> None:
     late = Recurrence(zone="Europe/Berlin", calendar="office")
     assert refused("2026-12-23", "2027-01-05", late, {"office": office})[:2] == (
         "calendar-runs-out",
-        "calendar office says nothing about 2027",
+        "calendar office says nothing about 2027, since it has days of its own (except) for 2026 alone; without any its hours would hold every year. Write years: [2027] if 2027 has no such days",
     )
     assert refused("2026-12-23", "2026-12-25", late._replace(calendar="offic"), {"office": office}) == (
         "unknown-calendar",

@@ -307,10 +307,17 @@ def about(receipt: Receipt) -> set[tuple[str, str]]:
     return set()
 
 
-def access(holdings: Holdings, resource: str) -> tuple[HeldAccess, ...]:
-    """Say who could reach a resource, by the receipts that were added up."""
+def access(holdings: Holdings, resource: str, at: datetime) -> tuple[HeldAccess, ...]:
+    """Say who could reach a resource at an instant, by the receipts that were added up, and which grants gave it then."""
     ours = [holdings.held[entitlement] for entitlement in sorted(holdings.held) if entitlement.resource == resource]
-    return tuple(replace(one, basis=holdings.basis(one.change.grants)) for one in ours)
+    return tuple(_given_then(one, holdings, at) for one in ours)
+
+
+def _given_then(one: HeldAccess, holdings: Holdings, at: datetime) -> HeldAccess:
+    """Name of the grants that gave an access those whose windows hold; where none does, it is overdue by all of them."""
+    over = {grant.grant for grant in holdings.basis(one.change.grants) if not grant.window.holds(at)}
+    grants = tuple(grant for grant in one.change.grants if grant not in over) or one.change.grants
+    return replace(one, change=replace(one.change, grants=grants), basis=holdings.basis(grants))
 
 
 class AccessAnswer(Struct, frozen=True):

@@ -20,6 +20,9 @@ from daypass.core.window import YEARS, Window
 RUNS_OUT = "calendar-runs-out"
 """The code of asking a calendar about a year that it says nothing of."""
 
+RUNS_OUT_HINT = "add that year's days to the calendar, or the year to its years where it has none; ask again then"
+"""What to do about it."""
+
 LONGEST = timedelta(days=400)
 """The longest span that a calendar is asked about: longer than any window may be."""
 
@@ -107,7 +110,19 @@ class Calendar(Struct, frozen=True):
 
     def _check(self, year: int) -> None:
         if self.spoken and year not in self.spoken:
-            raise ValueError(f"{RUNS_OUT}: calendar {self.name} says nothing about {year}")
+            raise ValueError(f"{RUNS_OUT}: calendar {self.name} says nothing about {year}{self._why(year)}")
+
+    def _why(self, year: int) -> str:
+        """Say why a calendar with hours of every week says nothing of a year: it has days of its own in others."""
+        dated = [word for word, days in (("days", self.days), ("except", self.without)) if days]
+        if not self.hours or not dated:
+            return ""
+        found = sorted(self.spoken)
+        years = str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+        return (
+            f", since it has days of its own ({' and '.join(dated)}) for {years} alone; without any its hours would hold"
+            f" every year. Write years: [{year}] if {year} has no such days"
+        )
 
     def _marks(self, zone: tzinfo, start: datetime, end: datetime) -> list[datetime]:
         """Return the instants between two at which something may begin or end, in order.

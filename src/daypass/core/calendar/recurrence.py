@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 
-from daypass.core.calendar.calendars import LONGEST, RUNS_OUT, Calendar
+from daypass.core.calendar.calendars import LONGEST, RUNS_OUT, RUNS_OUT_HINT, Calendar
 from daypass.core.calendar.hours import check_zone, parse_hours, parse_zone
 from daypass.core.finding import near
 from daypass.core.window import Part, Recurrence, Span, Window, as_day, format_instant, parse_instant
@@ -74,8 +74,7 @@ def _told(calendar: Calendar, recurs: Recurrence, window: Window) -> Window:
         found = calendar.intervals(window.start, window.end)
     except ValueError as error:
         message = str(error).removeprefix(f"{RUNS_OUT}: ")
-        hint = "add that year's days to the calendar, or the year to its years where it has none; ask again then"
-        raise RecurrenceError(RUNS_OUT, message, hint) from None
+        raise RecurrenceError(RUNS_OUT, message, RUNS_OUT_HINT) from None
     if not found:
         raise RecurrenceError(
             "window-without-interval",

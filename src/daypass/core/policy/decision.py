@@ -24,7 +24,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from daypass.core.bounds.outside import outside, over, to_come, unchecked_claims
-from daypass.core.calendar.calendars import RUNS_OUT
+from daypass.core.calendar.calendars import RUNS_OUT, RUNS_OUT_HINT
 from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.cel.pattern import whole
@@ -375,9 +375,7 @@ def _rule_denials(
         if verdict.failure is not None:
             message = f"rule {rule.id} could not be evaluated: {verdict.failure.message}{when}"
             if verdict.failure.code == RUNS_OUT:
-                hint = (
-                    "add that year's days to the calendar, or the year to its years where it has none; ask again then"
-                )
+                hint = RUNS_OUT_HINT
                 found.append(Denial(RUNS_OUT, message, hint))
             else:
                 found.append(Denial(RULE_FAILED, message, f"mend the rule in {rule.place}", rule.id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from daypass.core.calendar.calendars import RUNS_OUT
+from daypass.core.calendar.calendars import RUNS_OUT, RUNS_OUT_HINT
 from daypass.core.calendar.wait import elapse
 from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.policy.requirement import Requirement, assign, may_approve
@@ -63,9 +63,7 @@ def clock_runs_out(needs: Sequence[Requirement], opened: datetime) -> list[Said]
             except ValueError as error:
                 why = str(error).removeprefix(f"{RUNS_OUT}: ")
                 message = f"the approval from {need.source} goes by calendar {need.clock}, and {why}"
-                hint = (
-                    "add that year's days to the calendar, or the year to its years where it has none; ask again then"
-                )
+                hint = RUNS_OUT_HINT
                 found[need.clock] = (RUNS_OUT, message, hint)
                 break
     return list(found.values())

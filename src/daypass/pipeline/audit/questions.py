@@ -90,7 +90,7 @@ def access(index: Index, resource: str, *, known: Known, at: datetime) -> Access
     if not receipts and not index.steps(resource=resource):
         _require("resource", resource, known)
     holdings = Holdings.at(at, receipts)
-    found = accesses(holdings, resource)
+    found = accesses(holdings, resource, at)
     files = {admission.blob: admission.grant for access in found for admission in access.basis}
     given = {grant for access in found for grant in access.change.grants}
     ended = {grant: landing for grant, landing in holdings.ended.items() if grant in given}
@@ -270,9 +270,9 @@ def _handed(standing: Standing, admission: Admission, at: datetime) -> Handed:
     good = [one for one in known if not one.ended]
     if good:
         return good[-1]
-    if at >= admission.window.end:
+    if admission.window.ended(at):
         raise MissingError(
-            f"{grant} ended at {format_instant(admission.window.end)}", hint="`daypass request` asks for access anew"
+            f"{grant} ended at {format_instant(admission.window.closes)}", hint="`daypass request` asks for access anew"
         )
     if at < admission.window.start:
         raise MissingError(f"{grant} opens at {format_instant(admission.window.start)}", hint="come back then")

@@ -313,7 +313,7 @@ def _already_past(grant: Grant, at: datetime) -> tuple[Finding, ...]:
     window = grant.span.window
     if window is None or not window.ended(at):
         return ()
-    message = f"the window ended at {format_instant(window.end)}, which is past"
+    message = f"the window ended at {format_instant(window.closes)}, which is past"
     return (
         Finding(
             "window-past", Place(grant.path, path="window.until"), message, "ask for a window that is still to come"
