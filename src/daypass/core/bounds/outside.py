@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from daypass.core.bounds.settings import TargetSettings
 from daypass.core.bounds.vendors import ENGAGED, HINTS, OVER
-from daypass.core.catalogue import Catalogue
+from daypass.core.catalogue import Catalogue, Subject
 from daypass.core.grant import Grant
 from daypass.core.window import Bounds, Window, format_instant
 
@@ -41,11 +42,19 @@ def over(bounds: Bounds, at: datetime) -> Iterator[Said]:
 
 
 def unchecked_claims(catalogue: Catalogue, grant: Grant) -> Said | None:
-    """Refuse a workload that is known by claims at a target that looks at none: anything could pass for it."""
+    """Refuse whom the target would not know for sure.
+
+    At a target that checks no claims anything could pass for a workload that is known by them; at one that checks them
+    nobody else can be told apart, and claims that say too little fit strangers.
+    """
     subject = catalogue.directory.subjects.get(grant.subject)
     resource = catalogue.resources.get(grant.resource)
     target = catalogue.settings.targets.get(resource.target) if resource is not None else None
-    if subject is None or target is None or not subject.claims or target.checks_claims:
+    if subject is None or target is None:
+        return None
+    if target.checks_claims:
+        return _unfit_claims(subject, target)
+    if not subject.claims:
         return None
     message = (
         f"{subject.handle} is known by claims of its token ({', '.join(subject.claims)}), and target {target.name} "
@@ -53,3 +62,29 @@ def unchecked_claims(catalogue: Catalogue, grant: Grant) -> Said | None:
     )
     hint = "ask for access at a target that checks claims, or say who it is by identities and take claims out"
     return "claims-unchecked", message, hint
+
+
+def _unfit_claims(subject: Subject, target: TargetSettings) -> Said | None:
+    where = f"target {target.name} (kind {target.kind})"
+    if not subject.claims:
+        message = f"{where} knows workloads by claims of their tokens alone, and the directory states none of {subject.handle}"
+        return "claims-missing", message, "ask for a workload, and state its claims in policies/directory"
+    why = loose_claims(subject.claims)
+    if not why:
+        return None
+    message = f"the claims of {subject.handle} do not tell it apart at {where}: {why}"
+    hint = "claims: {issuer: https://…, subject: …}; * stands for any text, never at the beginning"
+    return "claims-loose", message, hint
+
+
+def loose_claims(claims: Mapping[str, str]) -> str:
+    """Say why claims could fit the token of a stranger, "" where they cannot: whose issuer or subject nothing says."""
+    for name in ("issuer", "subject"):
+        if not claims.get(name):
+            return f"they state no {name}"
+    if "*" in claims["issuer"]:
+        return "their issuer is a pattern"
+    for name, value in claims.items():
+        if value.startswith("*") or not value:
+            return f"their {name} would be almost anything"
+    return ""

@@ -101,6 +101,14 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             privilege="daypass.edges.targets.ssh.certificate:check_privilege",
             hands_over=lambda _: "certificate",
         ),
+        "vault": TargetKind(
+            "daypass.edges.targets.vault.target:open_vault",
+            frozenset({"url_env", "token_env", "auth", "audience", "token_ttl", "namespace"}),
+            asks=True,
+            reads="daypass.edges.targets.vault.policy:read_options",
+            privilege="daypass.edges.targets.vault.policy:check_privilege",
+            checks_claims=True,
+        ),
     }
 )
 """Kind, as the settings name it, to how it is opened."""

@@ -44,6 +44,8 @@ _FIELD = {
     "beyond-dpa": "window",
     "beyond-engagement": "window",
     "beyond-retention": "window",
+    "claims-loose": "subject",
+    "claims-missing": "subject",
     "claims-unchecked": "subject",
     "dpa-over": "subject",
     "ends-when-unwatched": "ends_when",

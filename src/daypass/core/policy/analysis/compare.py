@@ -15,6 +15,7 @@ from math import gcd
 
 from msgspec import Struct
 
+from daypass.core.bounds.outside import loose_claims
 from daypass.core.finding import Finding
 from daypass.core.grant import IMPORT, Bounded, Grant
 from daypass.core.ids import GrantId
@@ -265,7 +266,7 @@ def _seen(policy: Policy, handle: str) -> object:
         return None
     groups = tuple(policy.facts.groups_of(handle))
     hired = one.kind, one.employment, policy.catalogue.directory.vendor_of(handle), one.manager, one.until
-    return hired, groups, tuple(sorted(one.identities)), one.sponsors, tuple(one.claims)
+    return hired, groups, tuple(sorted(one.identities)), one.sponsors, (*one.claims, loose_claims(one.claims))
 
 
 def _instants(both: Sequence[Policy]) -> tuple[datetime, ...]:

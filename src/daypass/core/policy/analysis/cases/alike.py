@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from daypass.core.bounds.outside import loose_claims
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import Requirement
@@ -54,7 +55,7 @@ def pairs(policies: Sequence[Policy], named: frozenset[str], by_name: bool) -> I
 
 def _seen(policy: Policy, one: Subject) -> object:
     groups = tuple(policy.facts.groups_of(one.handle))
-    speaks = (policy.catalogue.unheard(one), one.owners)
+    speaks = (policy.catalogue.unheard(one), one.owners, bool(one.claims), loose_claims(one.claims))
     return one.kind, one.employment, one.vendor, one.manager, one.until, groups, tuple(sorted(one.identities)), speaks
 
 

@@ -32,7 +32,7 @@ OF_TIME = "who may approve, or ask, which time changes"
 _LASTING = frozenset(
     {
         *("beyond-engagement", "beyond-retention", "details-without-purpose", "engagement-over", "no-identity"),
-        *("role-unfit", "ticket-form", "too-long", "claims-unchecked"),
+        *("role-unfit", "ticket-form", "too-long", "claims-loose", "claims-missing", "claims-unchecked"),
         *(RESOURCE, DATA, UNSAID, PURPOSE, AGREED, PROCESSED, *OVER.values()),
     }
 )
