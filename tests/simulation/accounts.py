@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Entitlement
-from simulation.oracle import Access, Oracle
+from simulation.oracle import Oracle
+from simulation.remembered import Access
 from simulation.targets import Members, named
 from simulation.unkept import keep
 

@@ -16,8 +16,9 @@ from daypass.core.window import parse_instant
 from daypass.pipeline.audit import questions
 from daypass.pipeline.audit.questions import Index
 from simulation.disk import DiskPlace
-from simulation.oracle import Access, Oracle
+from simulation.oracle import Oracle
 from simulation.place import Place
+from simulation.remembered import Access
 from simulation.story import TARGETS, clock, instant
 from simulation.targets import named
 from simulation.unkept import keep

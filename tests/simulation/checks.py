@@ -15,6 +15,10 @@
 | 14 | requests that nobody answers are closed by runs; the aimed story of `forge.close` needs it |
 | 15 | `Accounts.check`: what one account was given goes to no other that has its name now, and `check_told`: that is said; `Life._settles`: who looks can end the doubt, and nothing else is taken for one; a target that cannot be read, is stale or answers half is no proof of absence: 5 would not hold |
 
+Terms are held to 1, 2 and 8 by the oracle: intervals are those of the merge, less what the calendar of now cuts; an emergency that
+nobody approved by when they were to, of those who had no part in it, is over for good; so is what outlives a vendor's agreements;
+what would add up to more than `max_total` without a gap is not given.
+
 11 (who reads holds no way to write) is in the types, 12 (the brake) and 17 (no text claims more than was looked at) are in tests of
 their own.
 """
@@ -26,8 +30,9 @@ from collections.abc import Collection, Iterable, Mapping
 from daypass.core.ledger.receipt import Decided, Intent, Receipt
 from daypass.core.plan import Entitlement
 from simulation.accounts import Accounts
-from simulation.oracle import Access, Oracle
+from simulation.oracle import Oracle
 from simulation.place import Place
+from simulation.remembered import Access
 from simulation.story import TARGETS, instant, minute
 from simulation.targets import Certificates, Members, SimulatedTarget, named
 from simulation.unkept import keep

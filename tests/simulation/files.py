@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from simulation.story import PEOPLE, ROLES, TARGETS, Hours, Wish, instant
+from simulation.story import AGREED, PEOPLE, ROLES, SAM, TARGETS, TOTALS, VERA, WITHIN, Hours, Wish, instant
 
 _SETTINGS = """\
 version: 1
@@ -22,10 +22,23 @@ _RULES = """\
 version: 1
 rules:
   - id: needs-security
-    when: resource.name in [RESOURCES]
+    when: resource.name in [RESOURCES] && !grant.emergency
     require:
       - {approvals: {at_least: 1, from: owners}}
       - {approvals: {at_least: 1, from: group:security}}
+"""
+_EMERGENCIES = """\
+  - {id: emergencies-pass, when: grant.emergency, approve: automatically}
+"""
+_INCIDENT = f"""\
+version: 1
+title: An incident
+emergency: true
+review: {{within: {WITHIN}m, approvals: {{at_least: 1, from: owners}}, else: end}}
+"""
+_SUPPORT = """\
+version: 1
+title: Support by a vendor
 """
 
 
@@ -34,20 +47,41 @@ def settings_file(*, compared: bool) -> tuple[str, bytes]:
     return "policies/daypass.yaml", (_SETTINGS + ("" if compared else _SIMULATED)).encode()
 
 
-def rules_file(*, wiki_too: bool) -> tuple[str, bytes]:
-    """Write the rules: which resources need an approval from security as well."""
+def purpose_files() -> list[tuple[str, bytes]]:
+    """Write the purposes."""
+    return [
+        ("policies/purposes/incident.yaml", _INCIDENT.encode()),
+        ("policies/purposes/support.yaml", _SUPPORT.encode()),
+    ]
+
+
+def rules_file(*, wiki_too: bool, terms: bool = False) -> tuple[str, bytes]:
+    """Write the rules: which resources need an approval from security as well, and that emergencies pass."""
     named = '"orders", "wiki"' if wiki_too else '"orders"'
-    return "policies/rules/access.yaml", _RULES.replace("RESOURCES", named).encode()
+    return "policies/rules/access.yaml", (_RULES.replace("RESOURCES", named) + (_EMERGENCIES if terms else "")).encode()
 
 
-def directory_file(groups: Mapping[str, Collection[str]], engaged: Mapping[str, int]) -> tuple[str, bytes]:
-    """Write who is there until when, and in which group."""
+def directory_file(
+    groups: Mapping[str, Collection[str]], engaged: Mapping[str, int], agreed: Mapping[str, int | None] | None = None
+) -> tuple[str, bytes]:
+    """Write who is there until when, and in which group; ``agreed``: until when the agreements of a vendor hold."""
     lines = ["version: 1", "people:"]
     for who in PEOPLE:
         until = f"until: {instant(engaged[who])}, " if who in engaged else ""
         lines.append(f"  {who}: {{{until}name: {who.title()}, email: {who}@example.com}}")
+    if agreed is not None:
+        lines += [f"  {SAM}: {{name: Sam, email: sam@example.com}}"]
+        lines += [f"  {VERA}: {{name: Vera, email: vera@example.com, employment: vendor, vendor: helpdesk}}"]
     lines.append("groups:")
     lines += [f"  {name}: {{members: [{', '.join(sorted(members))}]}}" for name, members in groups.items()]
+    if agreed is not None:
+        ends = {name: instant(until) if until is not None else "2027-12-31T00:00:00Z" for name, until in agreed.items()}
+        lines += ["vendors:", "  helpdesk:", "    title: Helpdesk", f"    sponsor: {SAM}"]
+        lines += [
+            f"    agreement: {{from: 2026-01-01, until: {ends['agreement']}}}",
+            f"    dpa: {{until: {ends['dpa']}}}",
+        ]
+        lines += [f"    resources: [{', '.join(AGREED)}]", "    data: [personal]", "    purposes: [support]"]
     return "policies/directory/people.yaml", "\n".join([*lines, ""]).encode()
 
 
@@ -55,10 +89,11 @@ def resource_file(name: str, kept: int | None) -> tuple[str, bytes]:
     """Write a resource with its roles, and until when its data is kept."""
     lines = ["version: 1", f"title: {name.title()}", f"target: {TARGETS[name]}", "environment: staging"]
     lines += ["classification: confidential", "owners: [owners]"]
+    lines += ["data: []"]
     lines += [f"retention_until: {instant(kept)}"] if kept is not None else []
     lines.append("roles:")
     lines += [
-        f"  {role}: {{max_duration: {most}m, privilege: {{member_of: {role}}}}}"
+        f"  {role}: {{max_duration: {most}m, max_total: {TOTALS.get((resource, role), most)}m, privilege: {{member_of: {role}}}}}"
         for (resource, role), most in ROLES.items()
         if resource == name
     ]
@@ -86,6 +121,7 @@ def grant_file(grant: str, wish: Wish) -> tuple[str, bytes]:
         span = f"from: {instant(wish.start)}, until: {instant(wish.start + wish.length)}"
     span += f", hours: {_hours(wish.hours)}, zone: Europe/Berlin" if wish.hours else ""
     span += ", calendar: duty" if wish.on_duty else ""
+    purpose = [f"purpose: {wish.purpose}"] if wish.purpose else []
     lines = [
         "version: 1",
         f"subject: {wish.subject}",
@@ -93,5 +129,6 @@ def grant_file(grant: str, wish: Wish) -> tuple[str, bytes]:
         f"role: {wish.role}",
         f"reason: what {grant} is about, told at length",
         f"window: {{{span}}}",
+        *purpose,
     ]
     return f"grants/{grant}.yaml", "\n".join([*lines, ""]).encode()

@@ -36,13 +36,18 @@ def common(some: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]) -
 
 def longest(intervals: Intervals) -> int:
     """Return for how long access exists at most, without a gap that counts."""
+    return max((end - begin for begin, end in joined(intervals)), default=0)
+
+
+def joined(intervals: Sequence[tuple[int, int]]) -> Intervals:
+    """Return intervals joined where no gap between them counts."""
     runs: list[tuple[int, int]] = []
     for begin, end in sorted(intervals):
         if runs and begin - runs[-1][1] < _GAP:
             runs[-1] = runs[-1][0], max(end, runs[-1][1])
         else:
             runs.append((begin, end))
-    return max((end - begin for begin, end in runs), default=0)
+    return tuple(runs)
 
 
 def _daily(hours: Hours, until: int) -> Intervals:

@@ -21,15 +21,15 @@ from daypass.core.window import parse_instant
 from daypass.pipeline.apply import executor, readings
 from simulation.disk import DiskPlace
 from simulation.faults import Seen
-from simulation.files import calendar_file, directory_file, grant_file, resource_file, rules_file, settings_file
+from simulation.files import directory_file, grant_file, resource_file, rules_file, settings_file
 from simulation.memory import MemoryPlace, at_home
+from simulation.on_terms import Terms
 from simulation.once import once
 from simulation.one_by_one import AtOnce, Pool
 from simulation.place import Place, by_hand
-from simulation.runs import CUT_OFF, ELSEWHERE, WITHOUT, Runs
+from simulation.runs import CUT_OFF, ELSEWHERE, WITHOUT
 from simulation.story import ON_DISK, Step, instant
 from simulation.targets import Certificates, named
-from simulation.terms import DUTIES
 from simulation.unkept import Unkept, keep
 
 BY_BUTTON = "Merge\n\nDaypass-Pull: {}\n\nwith the forge's own button\n"
@@ -50,7 +50,7 @@ class Fault:
         return f"invariant {self.invariant} does not hold after step {self.step}: {self.what}"
 
 
-class Life(Runs):
+class Life(Terms):
     """Lives one step after the other."""
 
     def live(self, step: Step) -> None:
@@ -88,7 +88,7 @@ class Life(Runs):
             "has a successor by the same name": self._renames,
             **dict.fromkeys(SETTLES, self._settles),
             "changes the rules": self._changes_rules,
-            "changes the calendar": self._changes_calendar,
+            **self.on_terms(),
             "puts back on main": self._puts_back,
             **dict.fromkeys(REVIEWS, self._reviews),
             **dict.fromkeys([f"{does} by verb" for does in REVIEWS], self._reviews_by_verb),
@@ -230,14 +230,7 @@ class Life(Runs):
     def _changes_rules(self, step: Step) -> None:
         """Let the wiki need security as well, or no longer."""
         self._oracle.needs["wiki"] = ("owners", "security") if step.number else ("owners",)
-        self._place.write_main([rules_file(wiki_too=bool(step.number))], step.at)
-
-    def _changes_calendar(self, step: Step) -> None:
-        """Cut or widen the calendar of who is on duty."""
-        assert step.number is not None
-        self._oracle.changes_main()
-        self._oracle.duty = DUTIES[step.number]
-        self._place.write_main([calendar_file(self._oracle.duty)], step.at)
+        self._place.write_main([rules_file(wiki_too=bool(step.number), terms=self._oracle.agreed is not None)], step.at)
 
     def _engages(self, step: Step) -> None:
         self._oracle.changes_main()
@@ -253,7 +246,8 @@ class Life(Runs):
         self._write_directory(step)
 
     def _write_directory(self, step: Step) -> None:
-        self._place.write_main([directory_file(self._oracle.groups, self._oracle.engaged)], step.at)
+        oracle = self._oracle
+        self._place.write_main([directory_file(oracle.groups, oracle.engaged, oracle.agreed)], step.at)
 
     def _keeps(self, step: Step) -> None:
         self._oracle.changes_main()

@@ -6,76 +6,12 @@ what takes away only), access is allowed and not required.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
-from simulation.intervals import Intervals, asked, common, longest, still
-from simulation.story import OWNERS, ROLES, SECURITY, Hours, Wish
-
-Access = tuple[str, str, str]
-"""Resource, principal, role."""
-
-
-@dataclass(frozen=True)
-class Review:
-    """The last word of one person on a request: at which state of its head, and for which needs of then they could speak."""
-
-    state: str
-    head: int
-    needs: frozenset[str]
-
-
-@dataclass
-class Request:
-    """A pull request. ``head`` counts pushes; ``hands`` are the people who made it, ``absent`` that one was not engaged."""
-
-    grant: str
-    wish: Wish | None
-    opener: str
-    head: int = 0
-    hands: set[str] = field(default_factory=set)
-    absent: bool = False
-    reviews: dict[str, Review] = field(default_factory=dict)
-    before: Request | None = None
-    """As it was before the last thing that happened to it."""
-    rejected: bool = False
-    """Whether anybody ever rejected it."""
-    closed_by: str = ""
-    """Who closed it, "" while it is open or merged."""
-    touched: int = 0
-    """When something happened to it last."""
-
-    def fate(self, at: int) -> set[str]:
-        """What is to be on record of it where it was not merged."""
-        standing = any(one.state == "rejected" and one.head == self.head for one in self.reviews.values())
-        wish = self.wish
-        over = wish is not None and wish.start is not None and wish.start + wish.length <= at
-        too_long = wish is not None and not over and not wish.recurs and wish.length > ROLES[wish.resource, wish.role]
-        closed = {"withdrawn" if self.closed_by == self.opener else "closed"} if self.closed_by else set()
-        return closed | ({"rejected"} if standing else set()) | ({"denied"} if too_long and not closed else set())
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a grant on main gives from one minute until before another. ``sure``: it must, where it may.
-
-    ``landed`` is when it was merged: by a clock that is behind that, nobody can prove it yet.
-
-    ``ended`` says whether a bound has ended it for good: "no", "maybe" (a run died) or "yes".
-    """
-
-    wish: Wish
-    start: int
-    end: int
-    sure: bool
-    ended: str = "no"
-    proved: bool = False
-    """Whether a run ended well since, which had the forge to prove it by."""
-    landed: int = 0
-    least: int | None = None
-    """When it is over already, if what it narrows could be proved."""
-    intervals: Intervals = ()
-    """Of one that recurs: when it gives something, by the calendar as it was when it was merged."""
+from simulation.intervals import Intervals, asked, joined, longest, still
+from simulation.remembered import Access, Given, Request, Review, access_of, narrowed
+from simulation.story import AGREED, OWNERS, ROLES, SAM, SECURITY, TOTALS, VERA, WITHIN, Hours, Wish
 
 
 class Oracle:
@@ -89,6 +25,10 @@ class Oracle:
         self.kept: dict[str, int] = {}
         self.duty: Hours = ()
         """When who is on duty is so, by the calendar on main."""
+        self.agreed: dict[str, int | None] | None = None
+        """Until when the agreements with a vendor hold; None: there are no terms at all."""
+        self.past: list[Given] = []
+        """What is replaced or gone."""
         self.requests: dict[str, Request] = {}
         self.given: dict[str, Given] = {}
         self._earlier: Oracle | None = None
@@ -118,8 +58,7 @@ class Oracle:
         request = self._remembered(name)
         request.touched = at
         request.rejected |= state == "rejected"
-        asked = self.needs[request.wish.resource] if request.wish is not None else ()
-        needs = frozenset(need for need in asked if who in self.groups[need])
+        needs = frozenset(need for need in self._needs(request) if who in self._people(need))
         request.reviews[who] = Review(state, request.head, needs)
 
     def _remembered(self, name: str) -> Request:
@@ -139,10 +78,10 @@ class Oracle:
 
     def _approved(self, request: Request, at: int) -> bool:
         assert request.wish is not None
-        needs = self.needs[request.wish.resource]
+        needs = self._needs(request)
         if request.absent or any(self._absent(who, at) for who in request.hands):
             return False
-        asked = {who for need in needs for who in self.groups[need]}
+        asked = {who for need in needs for who in self._people(need)}
         if any(review.state == "rejected" and who in asked for who, review in request.reviews.items()):
             return False
         barred = request.hands | {request.wish.subject}
@@ -150,22 +89,55 @@ class Oracle:
             any(
                 review.state == "approved" and review.head == request.head and need in review.needs
                 for who, review in request.reviews.items()
-                if who in self.groups[need] and who not in barred
+                if who in self._people(need) and who not in barred
             )
             for need in needs
         )
+
+    def _needs(self, request: Request) -> tuple[str, ...]:
+        """Return from whom a request needs an approval. An emergency needs none, where people ask for themselves."""
+        wish = request.wish
+        if wish is None:
+            return ()
+        if wish.purpose == "incident":
+            return () if request.opener == wish.subject else ("owners",)
+        return (*self.needs[wish.resource], *(("sponsor",) if wish.subject == VERA else ()))
+
+    def _people(self, need: str) -> set[str]:
+        return {SAM} if need == "sponsor" else self.groups[need]
+
+    def voted(self, grant: str, who: str, state: str, at: int, opened: int) -> None:
+        """Somebody spoke on the request for the review of an emergency, which was opened then."""
+        one = self.given.get(grant)
+        if one is None or one.review_by is None or opened < one.landed:
+            return
+        if who in self.groups["owners"] - one.barred:
+            votes = (*(vote for vote in one.votes if vote[0] != who or vote[1] == "approved"), (who, state, at))
+            self.given[grant] = replace(one, votes=votes, sure=one.sure and state == "approved")
+
+    def _spoken(self, one: Given, at: int, *, whole: bool) -> Given:
+        """Take in that a run heard what people said of an emergency; of one that may have heard it nothing is sure."""
+        heard = [vote for vote in one.votes if vote[2] <= at and vote[0] in self.groups["owners"]]
+        if one.review_by is None or one.reviewed or one.ended != "no" or not one.votes:
+            return one
+        if not whole or len(heard) < len(one.votes):
+            return replace(one, sure=False)
+        if heard[-1][1] == "rejected":
+            return replace(one, ended="yes")
+        return replace(one, reviewed=one.in_time) if len(heard) == 1 else replace(one, sure=False)
 
     def merged(self, name: str, at: int, *, by_gate: bool, stale: bool = False) -> str:
         """Take in a merge that changed the grant's file; return what is wrong with it, "" where nothing is."""
         request = self.requests[name]
         before = self.given.pop(request.grant, None)
+        self.past += [before] if before is not None else []
         if request.wish is None:
             return ""
         wish = request.wish
-        narrowed = _narrowed(before, wish)
-        if narrowed is not None:
+        left = narrowed(before, wish)
+        if left is not None:
             mine = by_gate or self.approved(name, at)
-            self.given[request.grant] = replace(narrowed, sure=narrowed.sure and mine, landed=at)
+            self.given[request.grant] = replace(left, sure=left.sure and mine, landed=at)
             if (
                 wish.start is None
                 and self.approved(name, at)
@@ -173,29 +145,59 @@ class Oracle:
                 and not (before.sure and before.proved)
             ):
                 # Where nobody could prove what it narrows, it is a grant of its own, from its merge on.
-                end = at + wish.length
-                self.given[request.grant] = replace(narrowed, end=end, least=narrowed.end, sure=False)
+                end, later = at + wish.length, at + WITHIN if wish.purpose == "incident" else None
+                self.given[request.grant] = replace(left, end=end, least=left.end, sure=False, review_by=later)
             return ""
         start = at if wish.start is None else wish.start
         end = start + wish.length
         if not self.approved(name, at):
             excused = not by_gate or self.approved(name, at, stale=stale)
             return "" if excused else f"the gate merged {name} without the approvals that it needs"
+        if self.agreed is None and (wish.purpose or VERA in request.hands):
+            return f"the gate merged {name}, which names what nobody knows" if by_gate else ""
         intervals = asked(wish, self.duty)
         nothing = wish.recurs and not intervals
+        nothing |= wish.subject == VERA and (wish.resource not in AGREED or wish.purpose != "support")
         if nothing or (longest(intervals) if wish.recurs else wish.length) > ROLES[wish.resource, wish.role]:
             wrong = f"the gate merged {name}, which is longer than its role allows, or gives nothing"
             return wrong if by_gate and not stale else ""
         if wish.recurs:
             start, end = intervals[0][0], intervals[-1][1]
-        self.given[request.grant] = Given(
-            wish, start, end, sure=self._bound(wish) is None, landed=at, intervals=intervals if wish.recurs else ()
-        )
+        intervals = intervals if wish.recurs else ()
+        given = Given(wish, start, end, sure=self._bound(wish) is None, landed=at, intervals=intervals)
+        certain = [one for one in self.given.values() if one.sure and one.proved and one.ended == "no"]
+        if self._adds_up(given, certain):
+            return f"the gate merged {name}, which adds up to longer than its role allows" if by_gate else ""
+        may = [*self.given.values(), *self.past]
+        self.given[request.grant] = replace(given, sure=given.sure and not self._adds_up(given, may, undated=True))
+        if wish.purpose == "incident":
+            barred = frozenset({wish.subject, *request.hands, *request.reviews})
+            mine = request.hands == {wish.subject} and not request.reviews and not request.rejected
+            self.given[request.grant] = replace(
+                self.given[request.grant],
+                review_by=at + WITHIN,
+                barred=barred,
+                sure=mine and self.given[request.grant].sure,
+            )
         return ""
+
+    def _adds_up(self, given: Given, others: Sequence[Given], *, undated: bool = False) -> bool:
+        """Whether somebody would have a role without a gap for longer than it allows.
+
+        ``undated``: what no run has proved yet may count whole, wherever it lies.
+        """
+        access = access_of(given.wish)
+        mine = [one for one in others if access_of(one.wish) == access]
+        times = [(start, min(end, self._end(one))) for one in mine for start, end in self._times(one)]
+        waiting = sum(one.wish.length for one in mine if not one.proved) if undated else 0
+        runs = joined([*((start, end) for start, end in times if start < end), *self._times(given)])
+        long = [end - start for start, end in runs if any(start <= a and b <= end for a, b in self._times(given))]
+        return bool(mine) and max(long, default=0) + waiting > TOTALS.get(access[::2], ROLES[access[::2]])
 
     def tidied(self, grant: str, at: int) -> str:
         """Take in that daypass removed a file itself; return what is wrong with that."""
         before = self.given.pop(grant, None)
+        self.past += [before] if before is not None else []
         least = before.least if before is not None else None
         if before is None or before.ended != "no" or self._end(before) <= at or (least is not None and least <= at):
             return ""
@@ -207,21 +209,23 @@ class Oracle:
         There is no proof of what it says, but that less than before was granted before.
         """
         before = self.given.pop(grant, None)
-        narrowed = None if wish is None else _narrowed(before, wish)
-        if narrowed is not None:
-            self.given[grant] = replace(narrowed, sure=False)
+        self.past += [before] if before is not None else []
+        left = None if wish is None else narrowed(before, wish)
+        if left is not None:
+            self.given[grant] = replace(left, sure=False)
 
     def ran(self, at: int, *, whole: bool) -> None:
         """Apply ran, or died somewhere: what a bound has ended by now is ended for good, once that is recorded."""
         if whole:
             self.given = {grant: replace(one, proved=True) for grant, one in self.given.items()}
+        self.given = {grant: self._spoken(one, at, whole=whole) for grant, one in self.given.items()}
         for grant, one in self.given.items():
             if one.ended != "yes" and self._bounded(one) <= at and self._bounded(one) < one.end:
                 self.given[grant] = replace(one, ended="yes" if whole else "maybe")
 
     def written_off(self, access: Access, grants: Collection[str]) -> None:
         """Somebody wrote an access off: what was proved of it gives nothing any more, as if it had never been granted."""
-        mine = [grant for grant, one in self.given.items() if _access(one.wish) == access]
+        mine = [grant for grant, one in self.given.items() if access_of(one.wish) == access]
         for grant in mine:
             one = self.given.pop(grant)
             if grant not in grants:  # what no run has proved yet may be in force, or be what was meant
@@ -243,7 +247,7 @@ class Oracle:
     def _may_hold(self, at: int, latest: int) -> set[Access]:
         mine = (one for one in self.given.values() if one.ended != "yes")
         return {
-            _access(one.wish)
+            access_of(one.wish)
             for one in mine
             if at < self._end(one) and any(start <= max(at, latest) and at < end for start, end in self._times(one))
         }
@@ -251,11 +255,11 @@ class Oracle:
     def required(self, at: int) -> set[Access]:
         """Return what must be there once a run has ended well."""
         live = (one for one in self.given.values() if one.sure and one.ended == "no")
-        return {_access(one.wish) for one in live if self._holds(one, at) and one.landed <= at}
+        return {access_of(one.wish) for one in live if self._holds(one, at) and one.landed <= at}
 
     def ends(self, access: Access, at: int = 0) -> int:
         """Return when the last of what gives an access ends; where it recurs, the last interval that has begun by then."""
-        mine = [one for one in self.given.values() if _access(one.wish) == access]
+        mine = [one for one in self.given.values() if access_of(one.wish) == access]
         times = [
             min(end, self._end(one))
             for one in mine
@@ -267,7 +271,7 @@ class Oracle:
     def changes_main(self) -> None:
         """Remember how main stood, before it changes."""
         self._earlier = Oracle()
-        self._earlier.duty = self.duty
+        self._earlier.duty, self._earlier.agreed = self.duty, dict(self.agreed) if self.agreed is not None else None
         self._earlier.given, self._earlier.engaged, self._earlier.kept = (
             dict(self.given), dict(self.engaged), dict(self.kept),
         )  # fmt: skip
@@ -291,37 +295,14 @@ class Oracle:
 
     def _bounded(self, one: Given) -> int:
         bound = self._bound(one.wish)
-        return one.end if bound is None else min(one.end, bound)
+        end = one.end if bound is None else min(one.end, bound)
+        return min(end, one.review_by) if one.review_by is not None and not one.in_time else end
 
     def _bound(self, wish: Wish) -> int | None:
         bounds = [self.engaged.get(wish.subject), self.kept.get(wish.resource)]
+        if wish.subject == VERA and self.agreed is not None:
+            bounds += self.agreed.values()
         return min((bound for bound in bounds if bound is not None), default=None)
 
     def _absent(self, who: str, at: int) -> bool:
         return who in self.engaged and self.engaged[who] <= at
-
-
-def _access(wish: Wish) -> Access:
-    return wish.resource, wish.subject, wish.role
-
-
-def _narrowed(before: Given | None, wish: Wish) -> Given | None:
-    """Return what is left where a wish can only take away from what was given, None where it asks for more.
-
-    Narrowing never lets access grow (invariant 10; section 3: it needs no approval): a shorter duration counts from the
-    merge that the longer one began at, so that what is approved as well may be over by the time it is merged.
-    """
-    if before is None or wish._replace(start=None, length=0) != before.wish._replace(start=None, length=0):
-        return None
-    if wish.start is None:
-        less = before.wish.start is None and wish.length <= before.wish.length
-        return replace(before, wish=wish, end=min(before.end, before.start + wish.length)) if less else None
-    if wish.recurs:
-        assert before.wish.start is not None
-        if before.wish.start > wish.start or wish.start + wish.length > before.wish.start + before.wish.length:
-            return None
-        left = common(before.intervals, ((wish.start, wish.start + wish.length),))
-        return replace(before, wish=wish, end=left[-1][1] if left else before.start, intervals=left)
-    if before.start <= wish.start and wish.start + wish.length <= before.end:
-        return replace(before, wish=wish, start=wish.start, end=wish.start + wish.length)
-    return None

@@ -25,8 +25,9 @@ from simulation.checks import (
 from simulation.faults import Armed, Crossing, Kind, Seen
 from simulation.files import directory_file, resource_file
 from simulation.memory import MemoryPlace
-from simulation.oracle import Access, Oracle
+from simulation.oracle import Oracle
 from simulation.place import Place, there
+from simulation.remembered import Access
 from simulation.story import TARGETS, Step, Wish, instant, minute
 from simulation.targets import named
 from simulation.unkept import keep

@@ -25,6 +25,14 @@ ROLES = {
     ("host", "login"): 300,
 }
 """What can be had, and for how many minutes at most. Orders needs an owner and security, the others an owner."""
+TOTALS = {("orders", "read"): 600}
+"""For how many minutes without a gap at most, where that is more than at once."""
+VERA, SAM = "vera", "sam"
+"""Works for a vendor; answers for it. They are in the directory where access has terms."""
+AGREED = ("wiki", "host")
+"""For which resources there is an agreement with the vendor: for support."""
+WITHIN = 90
+"""By so many minutes after its merge an emergency is to be reviewed."""
 TARGETS = {"orders": "one", "wiki": "two", "code": "three", "host": "four"}
 
 
@@ -35,7 +43,8 @@ Hours = tuple[tuple[int, int], ...]
 class Wish(NamedTuple):
     """What a grant file says. ``start`` None: it lasts ``length`` minutes from the merge on.
 
-    ``hours``: access exists in them alone. ``on_duty``: in those of the one calendar.
+    ``hours``: access exists in them alone. ``on_duty``: in those of the one calendar. ``purpose`` is incident, an
+    emergency that nobody has to approve and people have to review, or support, which is what a vendor's people do.
     """
 
     subject: str
@@ -45,6 +54,7 @@ class Wish(NamedTuple):
     length: int
     hours: Hours = ()
     on_duty: bool = False
+    purpose: str = ""
 
     @property
     def recurs(self) -> bool:
@@ -55,6 +65,7 @@ class Wish(NamedTuple):
         when = "from the merge on" if self.start is None else f"from {clock(self.start)} on"
         hours = f", at {self.hours} of each day" if self.hours else ""
         hours += ", on duty" if self.on_duty else ""
+        hours += f", for {self.purpose}" if self.purpose else ""
         return f"{self.subject} has {self.role} on {self.resource} for {self.length} minutes {when}{hours}"
 
 

@@ -21,7 +21,7 @@ from daypass.edges.targets.common import one_by_one
 from daypass.ports import Inviting, Recalling
 from fakes.target import Dials, FakeTarget, NumberedFake
 from simulation.faults import Faults
-from simulation.oracle import Access
+from simulation.remembered import Access
 from simulation.story import PEOPLE
 
 CERTIFICATE = re.compile(r"certificate-\d+")

@@ -14,15 +14,19 @@ from daypass.cli.runs import away
 from daypass.core.approval import judgement
 from daypass.core.approval.stages import Excluded, Then
 from daypass.core.audit.access import Holdings
+from daypass.core.bounds.vendors import Vendor
 from daypass.core.catalogue import Catalogue
 from daypass.core.forge import Review
+from daypass.core.grant import Grant, Moments
 from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Outcome, Receipt, Settled
 from daypass.core.ledger.standing import Delta, Standing
 from daypass.core.plan import Claim, Done, Entitlement, Intended, Numbers, Observed, Reason
-from daypass.core.planning import drift
+from daypass.core.planning import compute, drift
 from daypass.core.planning.compute import _Sorted
+from daypass.core.policy import decision
 from daypass.core.record import replace
+from daypass.core.window import Window
 from daypass.pipeline.apply import decisions, executor, inputs, readings, run, survey
 from daypass.pipeline.judge import evidence
 from daypass.ports import Observing
@@ -37,6 +41,8 @@ LIVES = PLAIN
 """So many are played whenever tests run: each planted fault is found by one of them. CI plays 10,000 beside that, or for
 two minutes, and a nightly job for an hour."""
 PARTS = 8
+TERMS = 120
+"""Among so many after those, each fault that is planted in what terms are is found."""
 _ROOT = Path(__file__).parents[2]
 
 
@@ -161,6 +167,35 @@ PLANTED = {
     "the union is dropped": Planted(_Sorted, "of", staticmethod(without_union), {"1", "2", "8"}, 6),
     "a clock that others contradict is believed": Planted(survey, "doubt", lambda *_: None, {"1", "2", "7"}, 15),
 }
+
+
+def no_bound(*_: Any, **__: Any) -> tuple[()]:
+    return ()
+
+
+def whole_window(window: Window, _: object) -> Window:
+    return window
+
+
+def no_review(catalogue: Catalogue, grant: Grant, merged_at: datetime) -> Moments:
+    return catalogue.bounded(grant).due
+
+
+PLANTED_IN_TERMS = {
+    "an end of an agreement is no bound": Planted(Vendor, "bounds", no_bound, {"1", "2"}, 83),
+    "what adds up is not looked at": Planted(decision, "held_too_long", no_bound, {"1", "2"}, 77),
+    "a calendar that is cut takes nothing away": Planted(compute, "left_of", whole_window, {"1", "2"}, 81),
+    "emergencies need no review": Planted(Catalogue, "due", no_review, {"1", "2"}, 89),
+}
+
+
+@pytest.mark.parametrize("what", PLANTED_IN_TERMS)
+def test_a_fault_planted_in_terms_is_found(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = PLANTED_IN_TERMS[what]
+    monkeypatch.setattr(planted.where, planted.name, planted.what)
+    faults = (play(tell(seed)) for seed in (planted.seed, *range(LIVES + 1, LIVES + TERMS, 2)))
+    fault = next(one for one in faults if one is not None)
+    assert fault.invariant in planted.invariants
 
 
 @pytest.mark.parametrize("what", PLANTED)
