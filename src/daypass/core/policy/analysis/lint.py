@@ -6,7 +6,7 @@ said. What shows in one rule alone, or in people and purposes, `daypass.core.pol
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from daypass.core.finding import Finding, Place, Severity, near, ordered
@@ -15,7 +15,7 @@ from daypass.core.policy.analysis.cases.regions import Branching, Look
 from daypass.core.policy.analysis.cases.space import WHAT, WHO, Point, Region, Space
 from daypass.core.policy.analysis.codes import DENIALS
 from daypass.core.policy.analysis.options import as_brought
-from daypass.core.policy.analysis.pairs import contradicting, shadowing
+from daypass.core.policy.analysis.pairs import Said, applied, contradicting, decided, shadowing
 from daypass.core.policy.decision import decide
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import ever
@@ -35,21 +35,19 @@ def lint(policy: Policy, at: datetime) -> tuple[Finding, ...]:
     catalogue = replace(policy.catalogue, settings=replace(policy.catalogue.settings, limits=limits))
     policy = replace(policy, catalogue=catalogue)
     space = Space(policy, [one for rule in policy.rules.rules for one in rule.conditions], at)
-    found = [finding for rule in policy.rules.rules for finding in _alone(rule, space)]
-    found += [*_never_given(space), *_untold(policy), *contradicting(space)]
+    seen = decided(space)
+    found = [
+        finding for rule in policy.rules.rules if rule.id in seen for finding in _alone(rule, seen[rule.id], policy)
+    ]
+    found += [*_never_given(space), *_untold(policy), *contradicting(space, seen)]
     if len(policy.rules.rules) <= MOST_RULES:
-        found += _without_effect(policy, space, at)
+        found += _without_effect(policy, space, seen, at)
     return ordered(found)
 
 
-def _alone(rule: Rule, space: Space) -> Iterator[Finding]:
+def _alone(rule: Rule, said: Said, policy: Policy) -> Iterator[Finding]:
     """Look at what a rule applies to: everything, though it reads something, nothing, or people who approve each other."""
-    branching = Branching(space)
-    said = list(branching.verdicts(rule, space.whole))
-    answers = [answer for answer, _ in branching.cut(rule.when, space.whole)] if rule.when.names else []
-    if branching.sampled:
-        return
-    if not rule.purpose and answers and all(answer is True for answer in answers):
+    if rule.when.names and not rule.purpose and all(applies for applies, _, _ in said):
         message = f"rule {rule.id} always applies: its condition is true of every request that is possible here"
         hint = "write when: 'true' where that is meant"
         yield Finding("rule-always-applies", rule.when.at(0), message, hint, Severity.WARNING)
@@ -57,15 +55,10 @@ def _alone(rule: Rule, space: Space) -> Iterator[Finding]:
         message = f"rule {rule.id} can never apply: no request that is possible here makes its condition true"
         hint = "mend the condition or remove the rule"
         yield Finding("rule-never-applies", rule.when.at(0), message, hint, Severity.WARNING)
-    yield from _among_themselves(rule, [region for applies, _, region in said if applies], space.policy)
+    yield from _among_themselves(rule, applied(said), policy)
 
 
-def _where(rule: Rule, branching: Branching) -> list[Region]:
-    """Return the parts of the space that a rule applies in."""
-    return [region for applies, _, region in branching.verdicts(rule, branching.space.whole) if applies]
-
-
-def _among_themselves(rule: Rule, applies: list[Region], policy: Policy) -> Iterator[Finding]:
+def _among_themselves(rule: Rule, applies: Sequence[Region], policy: Policy) -> Iterator[Finding]:
     """Point at a rule for some people only, of whom all who may approve it are some themselves."""
     if not any(name.startswith("subject.") or name == "grant.subject" for name in rule.names):
         return
@@ -122,16 +115,16 @@ def _given(branching: Branching, region: Region, why: dict[str, None]) -> bool:
     return branching.find(region, branching.space.policy.rules.rules, look) is not None
 
 
-def _without_effect(policy: Policy, space: Space, at: datetime) -> Iterator[Finding]:
+def _without_effect(policy: Policy, space: Space, seen: Mapping[str, Said], at: datetime) -> Iterator[Finding]:
     """Find rules without which every decision would be the same, though they apply to something."""
     rules = policy.rules.rules
     for rule in rules:
-        branching = Branching(space)
-        if not _where(rule, branching) or branching.sampled:
+        where = applied(seen.get(rule.id, ()))
+        if not where:
             continue
         bare = replace(policy, rules=Rules.of(one for one in rules if one is not rule))
         if unchanged(bare, policy, at):
-            hiding = ", ".join(f"{one.id} ({one.place})" for one in shadowing(rule, policy, at))
+            hiding = ", ".join(f"{one.id} ({one.place})" for one in shadowing(rule, where, space, at))
             message = f"rule {rule.id} changes no decision: wherever it applies, "
             message += f"as much is said by {hiding}" if hiding else "it is as it would be without any rule"
             hint = "remove it, or mend it or what shadows it"
