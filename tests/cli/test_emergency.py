@@ -203,3 +203,29 @@ def test_what_is_approved_too_late_had_ended(on_call: Access) -> None:
     assert "  ok   - alice" in on_call.run("apply", "--at", T("14:06")).out
     assert "0 granted" in on_call.run("status", "--at", T("14:07")).out
     assert "OK: " in on_call.run("audit", "verify", "--at", T("14:08")).out
+
+
+@pytest.mark.on_disk
+def test_a_review_whose_file_main_changed_meanwhile_counts_and_goes_once_the_file_is_removed(on_call: Access) -> None:
+    grant, review = given(on_call)
+    path = f"grants/{grant}.yaml"
+    on_call.write(path, (on_call.top / path).read_text().replace("duration: 8h", "duration: 2h"))
+    on_call.commit("Less will do")
+    assert "until 2026-11-20T12:01:00Z" in on_call.run("apply", "--at", T("10:05")).out
+    said = on_call.run("status", "--at", T("10:06")).out
+    assert "main has changed" in said
+    assert (
+        "hint: review it all the same; once the access has ended, `daypass expire` proposes to remove the file" in said
+    )
+    on_call.run("approve", review, "--at", T("10:07"), acting="bob")
+    on_call.run("apply", "--at", T("10:08"))
+    reviewed = on_call.run("status", "--at", T("10:09")).out
+    assert "not reviewed yet" not in reviewed
+    assert "missing:" not in reviewed
+    assert "merged" not in on_call.run("gate", review, "--at", T("10:10"), expect=ExitCode.INVALID).out
+    removal = on_call.run("expire", "--at", T("12:01")).err.split("#", 1)[1].split(" ", 1)[0]
+    assert "merged as" in on_call.run("gate", removal, "--at", T("12:02")).out
+    assert "main is so already" in on_call.run("gate", review, "--at", T("12:03")).out
+    on_call.run("apply", "--at", T("12:04"))
+    assert "0 open" in on_call.run("status", "--at", T("12:05")).out
+    assert "OK: " in on_call.run("audit", "verify", "--at", T("12:06")).out

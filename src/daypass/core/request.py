@@ -26,6 +26,9 @@ from daypass.core.window import Span, Window
 NO_GRANTS = "no-grants"
 """The code of the finding that a request asks for no access."""
 
+CONFLICT = "conflict"
+"""The code of the finding that main has changed what a request changes to something else."""
+
 MOST_ASKED = 15
 """A forge takes no more reviewers on one pull request."""
 
@@ -73,6 +76,11 @@ class Proposal(Struct, frozen=True):
     def denied(self) -> bool:
         """Whether policy denies any of it."""
         return any(item.decision is not None and item.decision.denials for item in self.items)
+
+    @property
+    def conflicts(self) -> bool:
+        """Whether main has changed something of it to something else."""
+        return any(finding.code == CONFLICT for finding in self.findings)
 
     @property
     def exit_code(self) -> ExitCode:

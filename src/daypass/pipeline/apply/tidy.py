@@ -127,8 +127,17 @@ def _reviewed_apart(context: Context) -> frozenset[GrantId]:
     standing = context.standing
     waiting = {grant for grant, _ in standing.unreviewed}
     if standing.reviewed:
-        waiting |= {grant for pull in context.forge.open_pulls() if (grant := reviewed_on(pull.branch)) is not None}
+        open_now = ((pull, reviewed_on(pull.branch)) for pull in context.forge.open_pulls())
+        waiting |= {grant for pull, grant in open_now if grant is not None and _merges(context, pull, grant)}
     return frozenset(waiting)
+
+
+def _merges(context: Context, pull: Pull, grant: GrantId) -> bool:
+    """Whether a request for a review can remove its file: main has not changed that since the branch left it."""
+    history, path = context.history, grant_path(grant)
+    base = history.resolve(context.main)
+    root = history.merge_base(base, pull.head)
+    return root is not None and not any(one.path == path for one in history.changes(root, base))
 
 
 def refresh(context: WritingContext, wanted: Mapping[str, bytes], *, at: datetime) -> Kept:

@@ -15,7 +15,7 @@ from daypass.core.forge import Pull, Review
 from daypass.core.ids import GrantId, Oid, grant_path
 from daypass.core.ledger.records import Awaited
 from daypass.core.record import replace
-from daypass.core.request import ItemVerdict
+from daypass.core.request import CONFLICT, ItemVerdict, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.context import Context
 
@@ -48,17 +48,37 @@ def _deleted(context: Context, pull: Pull, grant: GrantId) -> Oid | None:
     return changes[0].old if alone else None
 
 
+def on_review(pull: Pull, proposal: Proposal) -> Proposal:
+    """Say what becomes of a request for a review whose file main has changed meanwhile: nobody pushes to its branch."""
+    if not proposal.conflicts or reviewed_on(pull.branch) is None:
+        return proposal
+    hint = (
+        "review it all the same; once the access has ended, `daypass expire` proposes to remove the file, and after that"
+        " the gate merges this one as well"
+    )
+    found = (replace(one, hint=hint) if one.code == CONFLICT else one for one in proposal.findings)
+    return replace(proposal, findings=tuple(found))
+
+
 def review_verdicts(
-    context: Context, pull: Pull, reviews: Sequence[Review], verdicts: tuple[ItemVerdict, ...], at: datetime
+    context: Context,
+    pull: Pull,
+    reviews: Sequence[Review],
+    verdicts: tuple[ItemVerdict, ...],
+    at: datetime,
+    *,
+    conflicts: bool = False,
 ) -> tuple[ItemVerdict, ...]:
     """Return verdicts, of a request that is still open and reviews an emergency with what its review takes.
 
-    What takes access away by another request waits for no review.
+    What takes access away by another request waits for no review. One that ``conflicts`` is not merged as it is.
     """
     grant = reviewed_on(pull.branch)
     if grant is None or pull.merge is not None:
         return verdicts
     found = review_of(context, pull)
+    if found is None and conflicts:  # reviewed; the finding says what becomes of it, and keeps it from being merged
+        return tuple(replace(one, judgement=None) if one.item.id == grant else one for one in verdicts)
     return tuple(_one(context, pull, reviews, one, found, at) if one.item.id == grant else one for one in verdicts)
 
 

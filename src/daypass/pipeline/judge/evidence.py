@@ -24,7 +24,7 @@ from daypass.core.record import replace
 from daypass.core.request import Evidence, Gated, Item, ItemVerdict, Proposal
 from daypass.core.window import format_instant
 from daypass.pipeline.context import Context
-from daypass.pipeline.judge.afterwards import review_verdicts
+from daypass.pipeline.judge.afterwards import on_review, review_verdicts
 from daypass.pipeline.judge.policies import PastMains
 from daypass.pipeline.judge.proposal import meaning_of
 
@@ -40,11 +40,13 @@ def judge_request(
 
     What proposes nothing, or too much to be judged, has nothing that could be judged: its findings refuse it.
     """
+    proposal = on_review(pull, proposal)
     if not proposal.items:
         return Gated(pull, proposal)
     evidence = gather(context, pull, base=proposal.base, head=proposal.head)
     evidence = replace(evidence, reviews=(*evidence.reviews, *more))
-    verdicts = review_verdicts(context, pull, evidence.reviews, weigh(proposal, evidence, at=at), at)
+    weighed = weigh(proposal, evidence, at=at)
+    verdicts = review_verdicts(context, pull, evidence.reviews, weighed, at, conflicts=proposal.conflicts)
     return Gated(pull, proposal, verdicts, evidence)
 
 
