@@ -10,6 +10,8 @@ DENIALS = frozenset(
         "beyond-engagement",
         "beyond-retention",
         "calendar-runs-out",
+        "claims-loose",
+        "claims-missing",
         "claims-unchecked",
         "detail-invalid",
         "detail-missing",
