@@ -10,8 +10,9 @@ from daypass.core.finding import Place
 from daypass.core.grant import Bounded, narrows
 from daypass.core.policy.analysis.probe import probe
 from daypass.core.policy.cel.pattern import fault, whole
-from daypass.core.policy.decision import Request, decide, room, static_denials
+from daypass.core.policy.decision import Request, decide, static_denials
 from daypass.core.policy.details import as_written, early_ends, expected, typed
+from daypass.core.policy.intervals import room
 from daypass.core.window import Window
 
 HOUR = timedelta(hours=1)
@@ -306,7 +307,7 @@ def test_a_moment_that_ends_access_is_one_more_of_its_bounds():
     assert found.over(AT + 6 * HOUR) == found.ends[0]
     assert found.over(AT + 5 * HOUR) is None
     assert early_ends(case().catalogue, wanted) == found.ends
-    assert room(case(), wanted, Window(AT, AT + HOUR)) == 5 * HOUR
+    assert room(case().catalogue, wanted, Window(AT, AT + HOUR)) == 5 * HOUR
     # Once it is merged the moment stands, whatever becomes of purpose and field.
     assert policy().catalogue.bounds(of).ends[0].what == "details.due lets it last"
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, PURPOSE, RESOURCE, RULES, grant, policy, rules
 
+from daypass.core.policy.analysis.between import between
 from daypass.core.policy.analysis.compare import MOST, Move, PolicyComparison, compare, search, shifts
 from daypass.core.policy.decision import Request, decide
 from daypass.core.window import Span
@@ -59,6 +60,26 @@ def test_each_way_in_which_a_decision_may_move(before, after, expected, looser):
     found = search(rules(before), rules(after), AT, 500)
     assert {" and ".join(s.value for s in Move if s in one.shifts) for one in found.differences} == expected
     assert found.looser is looser
+
+
+CHAIN = """  - id: chain
+    when: 'true'
+    require:
+      - {approvals: {at_least: 1, from: owners}}
+      - {approvals: {at_least: 1, from: group:security}, after: owners}
+"""
+
+
+def test_an_approval_that_need_not_wait_for_another_any_more_is_looser():
+    plain = CHAIN.replace(", after: owners", "")
+    for found in (search(rules(CHAIN), rules(plain), AT, 500), between(rules(CHAIN), rules(plain), AT)):
+        assert {one.shifts for one in found.differences} == {frozenset({Move.FEWER})}
+    assert not between(rules(plain), rules(CHAIN), AT).looser
+
+
+def test_to_come_after_what_nobody_asks_is_no_order():
+    vain = CHAIN.replace("after: owners", "after: group:dba")
+    assert not between(rules(vain), rules(CHAIN.replace(", after: owners", "")), AT).differences
 
 
 def test_the_loosest_comes_first_and_what_moved_alike_is_one():

@@ -7,9 +7,10 @@ from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, RESOURCE, SETTINGS, files, grant, policy, read_policies, rules
 
 from daypass.core.calendar.wait import Wait
-from daypass.core.policy.decision import Request, decide, room, static_denials
+from daypass.core.policy.decision import Request, decide, static_denials
 from daypass.core.policy.escalation import Escalation
 from daypass.core.policy.held import Held, HeldGrant
+from daypass.core.policy.intervals import room
 from daypass.core.policy.requirement import Requirement
 from daypass.core.window import Window
 
@@ -332,11 +333,11 @@ def test_a_role_that_its_target_can_give_to_nobody_is_denied():
 
 def test_the_room_for_an_extension_is_what_the_nearest_bound_leaves():
     window = Window(AT, AT + timedelta(hours=2))
-    assert room(policy(), grant(hours=2), window) == timedelta(hours=6)
-    assert room(policy(), grant(hours=2, purpose="incident"), window) == timedelta(hours=2)
+    assert room(policy().catalogue, grant(hours=2), window) == timedelta(hours=6)
+    assert room(policy().catalogue, grant(hours=2, purpose="incident"), window) == timedelta(hours=2)
     kept = policy(resources_orders_db=RESOURCE + "retention_until: 2026-11-20T13:00:00Z\n")
-    assert room(kept, grant(hours=2), window) == timedelta(hours=1)
-    assert room(policy(), grant(hours=2), Window(AT, AT + timedelta(hours=8))) == timedelta(0)
+    assert room(kept.catalogue, grant(hours=2), window) == timedelta(hours=1)
+    assert room(policy().catalogue, grant(hours=2), Window(AT, AT + timedelta(hours=8))) == timedelta(0)
 
 
 # The time of access

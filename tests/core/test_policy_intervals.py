@@ -11,8 +11,9 @@ from daypass.core.approval.roles import as_held
 from daypass.core.calendar.recurrence import span_between
 from daypass.core.ids import GrantId
 from daypass.core.ledger.records import HeldWindow
-from daypass.core.policy.decision import Decision, Request, decide, room, static_denials
+from daypass.core.policy.decision import Decision, Request, decide, static_denials
 from daypass.core.policy.held import HeldGrant, days_held, held_too_long
+from daypass.core.policy.intervals import room
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Recurrence, Window
 
@@ -143,7 +144,7 @@ def test_a_window_of_a_calendar_is_told_by_the_policies_of_the_decision(start, u
 def test_how_much_longer_it_may_recur_is_what_the_spans_leave() -> None:
     asked = grant(span=span_between("2026-12-01", "2026-12-11", MONDAYS))
     assert asked.span.window is not None
-    assert room(policy(), asked, asked.span.window).days == 82
+    assert room(policy().catalogue, asked, asked.span.window).days == 82
 
 
 # What somebody had before counts by its intervals

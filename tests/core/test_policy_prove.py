@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+import policy_lottery
 import pytest
 from policy_lottery import disagreements
 from policy_samples import AT, FILES, PURPOSE, RULES, files, grant, policy, read_policies, shown
@@ -12,6 +14,8 @@ from daypass.core.policy.analysis.between import Unmoved, between
 from daypass.core.policy.analysis.cases import regions
 from daypass.core.policy.analysis.prove import ProvedPromise, broken_promises, prove
 from daypass.core.policy.decision import Request, decide
+from daypass.core.policy.policies import Policy
+from daypass.core.policy.rules import Rules
 from daypass.core.window import format_duration
 
 
@@ -52,9 +56,42 @@ def test_promises_of_the_past_are_decided(rule: str, promise: str, kept: bool) -
 
 
 def test_random_policies_are_proved_as_brute_force_finds_them() -> None:
-    tried, broken, wrong = disagreements(7, 60)
+    tried, broken, moved, wrong = disagreements(7, 40)
     assert not wrong
-    assert 0 < broken < tried == 60
+    assert 0 < broken < tried == 40
+    assert 0 < moved < tried
+
+
+def _by_one_rule(policy: Policy, at: datetime) -> tuple[ProvedPromise, ...]:
+    return prove(policy_lottery.with_rules(policy, list(policy.rules.rules[:1]), policy.promises[0]), at)
+
+
+@pytest.mark.parametrize(
+    ("of", "name", "instead"),
+    [
+        (
+            policy_lottery,
+            "prove",
+            _by_one_rule,
+        ),
+        (policy_lottery, "between", lambda policy, _, at: between(policy, policy, at)),
+        (Rules, "judge_grant", lambda *_: ()),
+    ],
+)
+def test_brute_force_finds_what_is_planted(
+    monkeypatch: pytest.MonkeyPatch, of: object, name: str, instead: object
+) -> None:
+    monkeypatch.setattr(of, name, instead)
+    assert disagreements(7, 40)[-1]
+
+
+def test_fewer_policies_than_wanted_are_no_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(policy_lottery, "ProcessPoolExecutor", ThreadPoolExecutor)
+    monkeypatch.setattr(policy_lottery, "disagreements", lambda *_: (1, 0, 0, []))
+    assert policy_lottery.main(["--policies", "1000"]) == 1
+    assert "0 disagreements" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,10 @@ def _ends(of: DetailField | None) -> bool:
     return of is not None and of.ends_access
 
 
+_MOST_BOUNDS = 1_000
+"""So many bounds are remembered at once."""
+
+
 class Catalogue(Struct, frozen=True, dict=True):
     """Everything but the rules, joined and resolved."""
 
@@ -197,6 +201,10 @@ class Catalogue(Struct, frozen=True, dict=True):
 
     @cached_property
     def _known_lengths(self) -> dict[tuple[str, str, str], tuple[AccessBound[timedelta], ...]]:
+        return {}
+
+    @cached_property
+    def _known_bounds(self) -> dict[tuple[str, ...], Bounds]:
         return {}
 
     @cached_property
@@ -266,7 +274,15 @@ class Catalogue(Struct, frozen=True, dict=True):
         if self.renames:
             subject, resource, role = self.renames.of(of.subject, of.resource, of.role)
             of = of._replace(subject=subject, resource=resource, role=role)
-        return Bounds(self._lengths(of.resource, of.role, of.purpose), self._ends(of), self._spans(of))
+        key = None if of.due or self.directory.vendor_of(of.subject) is not None else of[:4]
+        found = self._known_bounds.get(key) if key is not None else None
+        if found is None:
+            found = Bounds(self._lengths(of.resource, of.role, of.purpose), self._ends(of), self._spans(of))
+            if key is not None:  # when the access begins changes nothing then, and one decision asks several times
+                if len(self._known_bounds) >= _MOST_BOUNDS:
+                    self._known_bounds.clear()
+                self._known_bounds[key] = found
+        return found
 
     def _lengths(self, resource: str, role: str, purpose: str) -> tuple[AccessBound[timedelta], ...]:
         """Return how long access may last at most, whoever has it; the settings always say."""

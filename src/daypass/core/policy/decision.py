@@ -5,7 +5,7 @@ empty set of approvers, a rule that fails, and anything unknown is a denial with
 and what is allowed today stays allowed at every later instant of its own window, or is refused today with the date
 (invariant 10).
 
-Everything wrong is said at once. How it is decided:
+Everything wrong is said at once:
 
 1. policies that cannot be read deny everything;
 2. what a request names must exist, and must stay within the limits of role, purpose and settings;
@@ -17,7 +17,7 @@ Everything wrong is said at once. How it is decided:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from types import MappingProxyType
 
@@ -31,14 +31,14 @@ from daypass.core.policy.cel.pattern import whole
 from daypass.core.policy.details import WRONG_DETAILS, faults
 from daypass.core.policy.facts import beside_words, coming, of_history, printable, untold
 from daypass.core.policy.held import UNREAD, Held, held_too_long
-from daypass.core.policy.intervals import judge, too_long
+from daypass.core.policy.intervals import bounds_of, judge, too_long
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.policies.renames import called_now
 from daypass.core.policy.requirement import Requirement, merge, resolve, sponsored
 from daypass.core.policy.rules import Rule, Verdict
 from daypass.core.policy.shortage import clock_runs_out, shortage
 from daypass.core.policy.sources import OWNERS, Ending, may_ask_for, written
-from daypass.core.window import Bounds, Window, format_instant
+from daypass.core.window import Window, format_instant
 
 RULE_DENIES = "rule-denies"
 RULE_FAILED = "rule-failed"
@@ -140,19 +140,38 @@ class Decision(Struct, frozen=True):
         return bool(self.denials)
 
 
-def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision:
+def without_rules(policy: Policy, request: Request) -> tuple[Denial, ...]:
+    """Return the denials of a request that no rule makes: policies that differ in rules alone have the same.
+
+    Only a request is held to its purpose, by the base's. What is merged was asked for as that was then.
+    """
+    grant, by, at, window = request.grant, request.requester, request.opened_at, _window(policy, request)
+    asked = faults(policy.catalogue, grant, by, at, window, whole)
+    return (
+        *_broken(policy, request.judging),
+        *_grant_denials(policy, grant),
+        *_request_denials(policy, request, window),
+        *(Denial(*said) for said in outside(bounds_of(policy.catalogue, grant, window), window)),
+        *(Denial(code, message, hint, path=path) for code, path, message, hint in asked),
+        *_total_denials(policy, request, window),
+    )
+
+
+def _window(policy: Policy, request: Request) -> Window:
+    span = request.grant.span
+    known = request.window if span.recurs is None else None  # its intervals are this policy's to tell
+    return known or policy.catalogue.window(span, request.opened_at)
+
+
+def decide(
+    policy: Policy, request: Request, *, trace: bool = False, denied: tuple[Denial, ...] | None = None
+) -> Decision:
     """Decide on a request. The same policy and request give the same decision; no clock is read.
 
-    ``trace`` adds what each rule did and why.
+    ``trace`` adds what each rule did and why. ``denied`` is what is known of it `without_rules`.
     """
-    grant = request.grant
-    known = request.window if grant.span.recurs is None else None  # its intervals are this policy's to tell
-    window = known or policy.catalogue.window(grant.span, request.opened_at)
-    denials = [*_broken(policy, request.judging), *_grant_denials(policy, grant)]
-    denials += _request_denials(policy, request, window)
-    denials += [Denial(*said) for said in outside(_bounds(policy, grant, window), window)]
-    denials += _purpose_denials(policy, request, window)
-    denials += _total_denials(policy, request, window)
+    grant, window = request.grant, _window(policy, request)
+    denials = list(without_rules(policy, request) if denied is None else denied)
     if not _known(policy, grant):
         return Decision(tuple(denials), (), automatic=False, policy=policy.digest)
     ahead = coming(window, request.opened_at)
@@ -213,7 +232,11 @@ def static_denials(policy: Policy, grant: Grant, window: Window | None = None) -
     grant = policy.catalogue.by_todays_names(grant)
     denials = [*_broken(policy), *_grant_denials(policy, grant)]
     known = window or grant.span.window
-    denials += [Denial(*said) for said in to_come(_bounds(policy, grant, known), known)] if known is not None else []
+    denials += (
+        [Denial(*said) for said in to_come(bounds_of(policy.catalogue, grant, known), known)]
+        if known is not None
+        else []
+    )
     if _known(policy, grant):
         denials += _rule_denials(policy.rules.judge_grant(policy.facts.of_grant(grant)))
     return tuple(denials)
@@ -227,10 +250,8 @@ def ending_denials(policy: Policy, grant: Grant) -> tuple[Denial, ...]:
 
 
 def _known(policy: Policy, grant: Grant) -> bool:
-    resource = policy.catalogue.resources.get(grant.resource)
-    return (
-        grant.subject in policy.catalogue.directory.subjects and resource is not None and grant.role in resource.roles
-    )
+    catalogue, resource = policy.catalogue, policy.catalogue.resources.get(grant.resource)
+    return grant.subject in catalogue.directory.subjects and resource is not None and grant.role in resource.roles
 
 
 def _broken(policy: Policy, judging: int = JUDGING) -> tuple[Denial, ...]:
@@ -299,16 +320,6 @@ def _no_resource(policy: Policy, grant: Grant) -> Denial:
     return Denial("unknown-resource", f"there is no resource {grant.resource!r} in the catalogue", hint)
 
 
-def room(policy: Policy, grant: Grant, window: Window) -> timedelta:
-    """Return how much later than a window a grant may end, its start staying as it is; nothing or less: it may not."""
-    return _bounds(policy, grant, window).latest(window.start, recurs=grant.span.recurs is not None) - window.end
-
-
-def _bounds(policy: Policy, grant: Grant, window: Window | None = None) -> Bounds:
-    of = policy.catalogue.bounded(grant)
-    return policy.catalogue.bounds(of._replace(since=window.start) if window is not None else of)
-
-
 def _request_denials(policy: Policy, request: Request, window: Window) -> list[Denial]:
     """Judge what depends on who asks and when."""
     found: list[Denial] = []
@@ -324,7 +335,7 @@ def _request_denials(policy: Policy, request: Request, window: Window) -> list[D
     if window.ended(at):
         message = f"the window ended at {format_instant(window.closes)}, before the request was opened at {format_instant(at)}"
         found.append(Denial("window-past", message, "ask for a window that is still to come"))
-    found += [Denial(*said) for said in over(_bounds(policy, grant), at)]
+    found += [Denial(*said) for said in over(bounds_of(policy.catalogue, grant), at)]
     unchecked = unchecked_claims(policy.catalogue, grant) if request.judging >= _CLAIMS else None
     found += [Denial(*unchecked, path="subject")] if unchecked is not None else []
     if not may_ask_for(policy.catalogue, request.access, at):
@@ -340,16 +351,6 @@ def _request_denials(policy: Policy, request: Request, window: Window) -> list[D
     return found
 
 
-def _purpose_denials(policy: Policy, request: Request, window: Window) -> list[Denial]:
-    """Judge who asks, ticket and details by the purpose.
-
-    Only a request is held to it, at its merge too, by the base's purposes. A grant that is merged was asked for as its
-    purpose was then, and an audit holds it to that: one that asks for more today makes no fault of it.
-    """
-    told = faults(policy.catalogue, request.grant, request.requester, request.opened_at, window, whole)
-    return [Denial(code, message, hint, path=path) for code, path, message, hint in told]
-
-
 def _total_denials(policy: Policy, request: Request, window: Window) -> list[Denial]:
     """Refuse what would add up, with what its subject has had and has, to longer than the role allows without a gap."""
     grant = request.grant
@@ -357,10 +358,8 @@ def _total_denials(policy: Policy, request: Request, window: Window) -> list[Den
     role = resource.roles.get(grant.role) if resource is not None else None
     if role is None or request.judging < TOTALS:
         return []
-    who = f"{grant.subject} would have role {grant.role} of {grant.resource}"
-    return [
-        Denial(*said) for said in held_too_long(who, role.max_total or role.max_duration, request.held.role, window)
-    ]
+    who, most = f"{grant.subject} would have role {grant.role} of {grant.resource}", role.max_total or role.max_duration
+    return [Denial(*said) for said in held_too_long(who, most, request.held.role, window)]
 
 
 def _rule_denials(

@@ -203,6 +203,8 @@ def held_too_long(
 
     ``who`` says who has which role. What is too long by itself is denied for that alone.
     """
+    if not others:
+        return
     found = unbroken(others, window)
     if found.total <= most or not found.grants:
         return

@@ -11,10 +11,22 @@ from daypass.core.catalogue import Catalogue
 from daypass.core.grant import Grant
 from daypass.core.policy.held import GAP
 from daypass.core.policy.rules import Rules, Verdict
-from daypass.core.window import EVER, AccessBound, Window, format_duration
+from daypass.core.window import EVER, AccessBound, Bounds, Window, format_duration
 
 ACCESS = frozenset({"access.from", "access.until"})
 """What rules read of the time of access: where a window recurs, of one interval."""
+
+
+def bounds_of(catalogue: Catalogue, grant: Grant, window: Window | None = None) -> Bounds:
+    """Return what bounds a grant, whose access begins with a window where that is known."""
+    of = catalogue.bounded(grant)
+    return catalogue.bounds(of._replace(since=window.start) if window is not None else of)
+
+
+def room(catalogue: Catalogue, grant: Grant, window: Window) -> timedelta:
+    """Return how much later than a window a grant may end, its start staying as it is; nothing or less: it may not."""
+    bounds = bounds_of(catalogue, grant, window)
+    return bounds.latest(window.start, recurs=grant.span.recurs is not None) - window.end
 
 
 def too_long(catalogue: Catalogue, grant: Grant) -> Iterator[tuple[str, str, str, str, str]]:

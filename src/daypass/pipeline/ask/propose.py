@@ -17,8 +17,9 @@ from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.standing import Standing
-from daypass.core.policy.decision import Decision, Request, decide, room
+from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.held import HeldGrant
+from daypass.core.policy.intervals import room
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
 from daypass.core.record import replace
@@ -142,7 +143,7 @@ def extension(
     beside = Beside(context.history, context.tip, policy, HeldBook(context.standing).before(), at)
     held = beside.held(HeldGrant.of(new, policy.catalogue.window(span, at)), requester)
     decision = decide(policy, Request(new, requester, at, "widen", held=held), trace=True)
-    left = room(policy, old, admission.window)
+    left = room(policy.catalogue, old, admission.window)
     hint = f"at most {format_duration(left)} more is possible" if left > timedelta(0) else "no more is possible"
     told = (replace(d, hint=hint) if d.code in _TOO_LATE else d for d in decision.denials)
     return new, replace(decision, denials=tuple(told))

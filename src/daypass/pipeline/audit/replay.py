@@ -67,7 +67,7 @@ def replay(
     same = Unmoved(before, after)
     for batch in _batches(every if most is None else _last(every, most, at)):
         for asked, request in _read(index, batch, unread):
-            difference = None if same.holds(request) else compare(before, after, request)
+            difference = None if same.holds(request) else compare(before, after, request, rules_alone=same.rules_alone)
             history.add(difference)
             if asked.runs(at):
                 live.add(difference)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
@@ -43,7 +44,8 @@ def between(before: Policy, after: Policy, at: datetime) -> Compared:
 
 def rules_alone(before: Policy, after: Policy) -> bool:
     """Say whether two policies differ in nothing but rules."""
-    return before.catalogue == after.catalogue and before.unfit == after.unfit and before.faulty == after.faulty
+    same = before.catalogue == after.catalogue and before.unfit == after.unfit
+    return same and before.faulty == after.faulty and before.broken == after.broken
 
 
 class Unmoved:
@@ -55,7 +57,8 @@ class Unmoved:
     def __init__(self, before: Policy, after: Policy) -> None:
         self._policy = before
         self._rules: Rules | None = None
-        if rules_alone(before, after) and not (before.broken or after.broken):
+        self.rules_alone = rules_alone(before, after)
+        if self.rules_alone and not before.broken:
             self._rules = Rules.of([*_without(before, after, "-"), *_without(after, before, "+")])
 
     def holds(self, request: Request) -> bool:
@@ -125,6 +128,7 @@ class _Between:
         self._denying = [rule for rule in common if rule not in self._asking]
         rules = [*self._old, *self._new, *common]
         self._branching = Branching(Space(before, [one for rule in rules for one in rule.conditions], at, [after]))
+        self._compared: dict[tuple[int, ...], PolicyDifference] = {}
 
     def compared(self) -> Compared:
         gathered = PolicyComparison()
@@ -140,14 +144,17 @@ class _Between:
 
     def differences(self) -> Iterator[PolicyDifference]:
         """Yield each way in which requests move, part by part."""
-        for region in self._moving():
+        for region, denied in self._moving():
             for alone in (True, False):
                 people = tuple(point for point in region[WHO] if (point.part[0] == point.part[1]) is alone)
                 part = (*region[:WHO], people, *region[WHO + 1 :])
-                yield from self._ways(part)
+                yield from islice(self._ways(part), 1 if denied else None)
 
-    def _moving(self) -> Iterator[Region]:
-        """Yield the parts of the space in which rules come to something else."""
+    def _moving(self) -> Iterator[tuple[Region, bool]]:
+        """Yield the parts of the space in which rules come to something else, and whether they deny it on one side.
+
+        Then there is one way to move, if any.
+        """
         differing = [*self._old, *self._new]
         if not differing:
             return
@@ -161,7 +168,7 @@ class _Between:
                 shared = [rule for rule in self._asking if rule.id in applied_too]
                 whole = [_effect([*rules, *shared], no) for rules, no in zip(sides, denied, strict=True)]
                 if not denying_too and not whole[0].same_as(whole[1]):
-                    yield part
+                    yield part, any(denied)
 
     def _ways(self, region: Region) -> Iterator[PolicyDifference]:
         """Yield each way in which requests of a region move: who asks says whether there are people to approve it."""
@@ -171,7 +178,10 @@ class _Between:
             yield found
 
     def _look(self, seen: set[frozenset[Move]], points: tuple[Point, ...]) -> Look[PolicyDifference]:
-        found = compare(*self._both, self._branching.space.request(points))
+        key = tuple(map(id, points))  # the space holds its points, and each way is looked for from the beginning
+        found = self._compared.get(key)
+        if found is None:
+            found = self._compared[key] = compare(*self._both, self._branching.space.request(points), rules_alone=True)
         if found.shifts:
             return Look(None if found.shifts in seen else found)
         before, after = found.before.denials, found.after.denials

@@ -21,9 +21,12 @@ from daypass.core.grant import IMPORT, Bounded, Grant
 from daypass.core.ids import GrantId
 from daypass.core.policy.analysis.options import as_brought
 from daypass.core.policy.analysis.samples import durations_in, instants_in
-from daypass.core.policy.decision import Decision, Request, decide
+from daypass.core.policy.decision import Decision, Request, decide, without_rules
 from daypass.core.policy.escalation import Escalation
+from daypass.core.policy.order import all_before
+from daypass.core.policy.order import before as comes_before
 from daypass.core.policy.policies import Policy
+from daypass.core.policy.requirement import Requirement
 from daypass.core.record import replace
 from daypass.core.window import Span
 
@@ -127,17 +130,25 @@ def _shifts(before: Decision, after: Decision) -> frozenset[Move]:
 
 
 def _lacks(one: Decision, other: Decision) -> bool:
-    """Whether an approval that the other asks for is not asked for here, or of fewer people, or of more to choose from."""
-    asked = {(need.source, need.without): need for need in one.requirements}
-    for need in other.requirements:
-        here = asked.get((need.source, need.without))
+    """Whether an approval that the other asks for is not asked for here, or earlier, of fewer people, or of more to choose."""
+    asked = {(need.source, need.without): (need, earlier) for need, earlier in _in_order(one.requirements)}
+    for need, earlier in _in_order(other.requirements):
+        here, here_earlier = asked.get((need.source, need.without), (None, frozenset[str]()))
         if (
             here is None
             or here.at_least < need.at_least
+            or not earlier <= here_earlier
             or any(not _as_strict(step, need.escalate) for step in here.escalate if not step.closes)
         ):
             return True
     return False
+
+
+def _in_order(needs: Sequence[Requirement]) -> Iterator[tuple[Requirement, frozenset[str]]]:
+    """Yield requirements with the sources whose approvals have to come before."""
+    order = comes_before(needs)
+    for place, need in enumerate(needs):
+        yield need, frozenset(needs[one].source for one in all_before(order, place))
 
 
 def _as_strict(step: Escalation, others: Iterable[Escalation]) -> bool:
@@ -167,9 +178,18 @@ class PolicyComparison:
         return Compared(tuple(ranked), self._tried, max(possible, self._tried))
 
 
-def compare(before: Policy, after: Policy, request: Request) -> PolicyDifference:
-    """Decide on a request by both; where they say the same nothing shifts. What was only renamed is the same."""
-    moved, old, new = _moved(*(decide(policy, _by_todays_names(policy, request)) for policy in (before, after)))
+def compare(before: Policy, after: Policy, request: Request, *, rules_alone: bool = False) -> PolicyDifference:
+    """Decide on a request by both; where they say the same nothing shifts. What was only renamed is the same.
+
+    ``rules_alone``: they are known to differ in nothing else, so that what no rule denies is asked of one.
+    """
+    if rules_alone:
+        named = _by_todays_names(before, request)
+        denied = without_rules(before, named)
+        both = (decide(before, named, denied=denied), decide(after, named, denied=denied))
+    else:
+        both = (decide(before, _by_todays_names(before, request)), decide(after, _by_todays_names(after, request)))
+    moved, old, new = _moved(*both)
     return PolicyDifference(request, old, new, moved)
 
 

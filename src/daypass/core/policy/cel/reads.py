@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 
 from cel_expr_python import cel
@@ -53,8 +53,9 @@ class Reads(Struct):
     loose: set[str]
 
 
+@lru_cache(maxsize=1_000)
 def reads(checked: bytes) -> Reads:
-    """Return what a condition reads; ``checked`` is what the engine serializes."""
+    """Return what a condition reads; ``checked`` is what the engine serializes. The result is shared: do not change it."""
     found = Reads({}, {}, set(), set())
     _walk(message(bytes_in(whole_of(checked), 4)), found)
     return found
