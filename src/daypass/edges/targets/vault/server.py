@@ -46,7 +46,8 @@ class VaultServer:
         answer = self._ask("POST", path, data)
         if answer.status_code == _MISSING:
             raise EdgeError(f"target {self.name}: the server has nothing at {path}")
-        return (self._data(answer, path) if answer.content else None) or {}
+        said = self._json(answer, path).get("data") if answer.content else None  # there may be warnings alone
+        return said if isinstance(said, dict) else {}
 
     def delete(self, path: str) -> None:
         """Take away what stands at a path; nothing there is nothing to do. Raises EdgeError."""

@@ -8,6 +8,7 @@ the server asks it for each call, so that a token from before has nothing from t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -85,6 +86,8 @@ class VaultTarget(Observing):
                 concerns.append(f"the token may not write and delete {place[:-20]}*")
             if not needed and may & {"create", "update", "delete", "sudo"}:
                 concerns.append(f"the token may write {place}, which is not ours")
+        if ours and "expiration" not in (self._server.read(f"{_POLICIES}/{ours[0]}") or {"expiration": ""}):
+            concerns.append("the server keeps no ends of policies: access ends by the run of `apply` at its end alone")
         facts = (
             f"{about.get('version')} at namespace {self._options.namespace or 'root'}, JWT method auth/{self._options.auth}",
             f"{len(ours)} roles of ours of {len(names)}; a token there lives for {self._lives} at most",
@@ -150,12 +153,17 @@ class VaultTarget(Observing):
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make changes one by one; roles whose policy has ended by itself go with them."""
         done = one_by_one(self.name, orders, self._change)
-        if orders and not any(one.error for one in done):
-            kept = {*self._server.names(_POLICIES)}
-            for name in self._server.names(self._roles):
-                if is_ours(self.name, name) and name not in kept:
-                    self._server.delete(f"{self._roles}/{name}")
+        if orders:
+            with suppress(EdgeError):  # what was changed stands all the same
+                self._sweep()
         return done
+
+    def _sweep(self) -> None:
+        """Take away the roles of ours whose policies have ended: they let in, and give nothing."""
+        kept = {*self._server.names(_POLICIES)}
+        for name in self._server.names(self._roles):
+            if is_ours(self.name, name) and name not in kept:
+                self._server.delete(f"{self._roles}/{name}")
 
     def _change(self, order: Order) -> None:
         if order.action is Action.REMOVE:
