@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # only named here: their modules would cost every start 30 ms
+    from daypass.core.bounds.watch import Condition, Watched
     from daypass.core.catalogue import Catalogue
     from daypass.core.forge import (
         Account,
@@ -149,6 +150,10 @@ class ForgeReader(Protocol):
         """Return who is acting, as the forge knows them."""
         ...
 
+    def watch(self, conditions: Collection[Condition]) -> Mapping[Condition, Watched]:
+        """Say of each condition of ``ends_when`` whether it has come about, or why nobody can tell. Fails for none."""
+        ...
+
     def clock(self) -> datetime | None:
         """Ask what the forge takes the time to be, None where it has no clock of its own."""
         ...
@@ -185,15 +190,9 @@ class Forge(ForgeReader, Protocol):
         ...
 
     def commit(
-        self,
-        *,
-        branch: str,
-        parent: Oid,
-        files: Sequence[tuple[str, bytes | None]],
-        message: str,
-        at: datetime,
+        self, *, branch: str, parent: Oid, files: Sequence[tuple[str, bytes | None]], message: str, at: datetime,
         fresh: bool = False,
-    ) -> Oid:
+    ) -> Oid:  # fmt: skip
         """Commit file contents (None deletes) on top of ``parent`` and point the branch there, in no work tree.
 
         A branch of ours that is there already is moved, or made anew, which may close its pull request; ``fresh``: it

@@ -37,7 +37,7 @@ from daypass.core.policy.cel.expression import compile_condition
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.policies import SETTINGS, read_policies
 from daypass.core.window import parse_duration, parse_instant
-from daypass.edges.forges.github.environment import read_base, read_event
+from daypass.edges.forges.environment import read_base, read_event
 from daypass.edges.forges.github.inbox import read_form
 from daypass.edges.forges.github.transport import credential_from
 from daypass.edges.forges.local import records

@@ -154,6 +154,12 @@ class ForgeContract:
         assert before in (bobs.mains or told[bobs.at])
         assert after in (carols.mains or told[carols.at])
 
+    def test_what_cannot_be_watched_says_so_and_every_condition_is_answered(self, place: Place) -> None:
+        asked = [("issue_closed", "nobody/nothing#1"), ("pull_merged", "nobody/nothing#2")]
+        found = place.forge("alice").watch(asked)
+        assert list(found) == asked
+        assert all(one.came is None and one.unknown for one in found.values())
+
     def test_opening_and_pushing_are_told_with_who_and_where_main_stood(self, place: Place) -> None:
         number = opened(place)
         before, old = place.main(), place.forge("bob").pull(number).head

@@ -137,8 +137,8 @@ def test_everything_wrong_is_said_at_once():
             (
                 "ends-when-unwatched",
                 "",
-                "ends_when: issue_closed is watched by nobody yet",
-                "remove ends_when; the window ends the access",
+                "ends_when: nobody can look at issue_closed acme/orders#88",
+                "remove ends_when: the local forge has no issues; the window ends the access",
             ),
         ),
         (

@@ -200,6 +200,8 @@ RECURRING: list[Body] = [
     replace(BARE, window=Window(AT, AT + timedelta(days=14), PARTS, "office")),
 ]
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-13", body) for n, body in enumerate(RECURRING, len(RECEIPTS))]
+ENDING = (("issue_closed", "acme/orders#88"), ("pull_merged", "acme/orders#91"))
+RECEIPTS.append(Receipt(len(RECEIPTS), DIGEST, AT, BASE, "run-14", replace(BARE, ends_when=ENDING)))
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

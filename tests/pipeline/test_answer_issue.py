@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.forge import Account, Occasion
-from daypass.edges.forges.github.environment import read_event
+from daypass.edges.forges.environment import read_event
 from daypass.edges.forges.github.inbox import asked_in, links_of
 from daypass.pipeline.ask.answer import AnswerContext, answer_issue
 from daypass.views.form import reply_line, reply_markdown

@@ -11,6 +11,7 @@ import click
 from msgspec import Struct, field
 
 from daypass.cli.verb import Duration, say, show
+from daypass.core.bounds.watch import ENDS_WHEN
 from daypass.core.errors import InvalidError, UsageError
 from daypass.core.window import Recurrence, Span, format_duration, format_instant
 
@@ -45,6 +46,7 @@ class Answers(Struct):
     given: dict[str, str]
     span: Span | None
     details: Mapping[str, str] = field(default_factory=dict)
+    ends_when: Mapping[str, str] = field(default_factory=dict)
     talks: bool = field(default_factory=lambda: sys.stdin.isatty() and sys.stdout.isatty())
     _answered: dict[str, str | timedelta] = field(default_factory=dict)
     _resource: str = ""
@@ -70,6 +72,7 @@ class Answers(Struct):
             reason=self._text("reason"),
             ticket=self._ticket(purpose),
             purpose=purpose,
+            ends_when=tuple(sorted(self.ends_when.items())),
             details=self._details(purpose),
         )
 
@@ -213,6 +216,20 @@ def asked_span(duration: timedelta | None, bounds: tuple[str, str], recurs: Recu
         return span_between(start or format_instant(at), until, recurs)
     except ValueError as error:
         raise UsageError(str(error), hint=getattr(error, "hint", "")) from None
+
+
+def asked_ends(said: Sequence[str]) -> dict[str, str]:
+    """Return what --ends-when says, key by key. Raises UsageError for another key, one without a value, and one said twice."""
+    found: dict[str, str] = {}
+    for one in said:
+        key, _, what = one.partition("=")
+        if key not in ENDS_WHEN or not what:
+            known = " or ".join(f"{name}=owner/name#12" for name in ENDS_WHEN)
+            raise UsageError(f"--ends-when {one} names nothing that ends access", hint=f"write {known}")
+        if key in found:
+            raise UsageError(f"--ends-when {key} is given twice", hint="one of each is watched")
+        found[key] = what
+    return found
 
 
 def asked_details(said: Sequence[str]) -> dict[str, str]:

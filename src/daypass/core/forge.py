@@ -31,6 +31,8 @@ class ForgeKind(NamedTuple):
     """Groups are teams there, ``organisation/team``, whom CODEOWNERS names."""
     merges_all: bool = False
     """It merges any change that its owners approve, and not grants alone."""
+    watches: bool = False
+    """It can be asked whether an issue is closed or a pull request merged, which ends access (``ends_when``)."""
     needs: tuple[str, ...] = ()
     """Settings of ``forge`` that must be there."""
     takes: tuple[str, ...] = ()
@@ -45,8 +47,9 @@ FORGES: Mapping[str, ForgeKind] = MappingProxyType(
             vouches=True,
             teams=True,
             merges_all=True,
+            watches=True,
             needs=("repository",),
-            takes=("repository", "bot", "teams"),
+            takes=("repository", "bot", "teams", "watch"),
         ),
         "local": ForgeKind(),
     }

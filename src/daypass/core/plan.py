@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
+from daypass.core.bounds.watch import EndingTask
 from daypass.core.grant import Bounded, Moments
 from daypass.core.ids import GrantId, Oid, digest
 from daypass.core.window import Window, format_instant
@@ -234,7 +235,8 @@ class Plan(Struct, frozen=True):
     is what somebody took away at a target whose settings say that it is to be left so; ``offered`` should exist, and
     waits for the subject to accept it.
     ``gone`` is to be taken away, and its target was seen without it: nothing is left to do but to write that down.
-    ``denied`` is live, and today's policies deny it: nothing is done about it.
+    ``denied`` is live, and today's policies deny it: nothing is done about it. ``tasks`` end what is live: they
+    are done, or could not be looked at.
     ``failing`` should be made, has failed, and is tried again later: it is no change of this plan.
     Of what is ``unknown`` nobody can tell whether it exists: nothing is planned for it. ``renamed`` is ours under a name
     of today.
@@ -254,6 +256,7 @@ class Plan(Struct, frozen=True):
     renamed: tuple[Doubt, ...] = ()
     failing: tuple[Failing, ...] = ()
     denied: tuple[Denied, ...] = ()
+    tasks: tuple[EndingTask, ...] = ()
     by_ledger: int = 0
     gone: frozenset[Entitlement] = frozenset()
 

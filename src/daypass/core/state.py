@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct, field
 
 from daypass.core.approval.judgement import Counted, Ignored, Status
+from daypass.core.bounds.watch import EndingTask
 from daypass.core.forge import Review
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId, Oid
@@ -171,7 +172,8 @@ class Overview(Struct, frozen=True):
     ``refused`` stands on main without proof, and of ``unproved`` nobody could tell. ``notes`` say what the targets told
     of access, ``claims`` what each grant gives by main's policies, and ``denied`` what these deny of it today. ``gone`` are
     grants that neither main nor the ledger has any more, and what was given by them. ``renewed`` says of a grant that recurs
-    what each of its intervals hands over anew. ``unreviewed`` was given for an emergency and is not reviewed yet.
+    what each of its intervals hands over anew. ``tasks`` end what is live: they are done, or could not be looked at.
+    ``unreviewed`` was given for an emergency and is not reviewed yet.
     """
 
     at: datetime
@@ -188,6 +190,7 @@ class Overview(Struct, frozen=True):
     gone: Mapping[GrantId, Entitlement] = field(default_factory=dict)
     renewed: Mapping[GrantId, str] = field(default_factory=dict)
     unreviewed: Mapping[tuple[GrantId, Oid], Awaited] = field(default_factory=dict)
+    tasks: Sequence[EndingTask] = ()
 
     @property
     def grants(self) -> tuple[GrantState, ...]:

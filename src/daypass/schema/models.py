@@ -103,10 +103,16 @@ WindowForm.__doc__ = (
 with_config(ConfigDict(json_schema_extra=_ONE_KIND))(WindowForm)
 
 
+@with_config(ConfigDict(json_schema_extra={"minProperties": 1}))
 class EndsWhen(TypedDict):
-    """What ends access before its window does."""
+    """What ends access before its window does, for good: whichever comes about first."""
 
-    issue_closed: Annotated[Issue, said("The issue that is closed when the task is done.", "acme/orders#88")]
+    issue_closed: NotRequired[
+        Annotated[Issue, said("The issue that is closed when the task is done.", "acme/orders#88")]
+    ]
+    pull_merged: NotRequired[
+        Annotated[Issue, said("The pull request that is merged when the task is done.", "acme/orders#91")]
+    ]
 
 
 @with_config(ConfigDict(title="daypass grant"))

@@ -39,6 +39,7 @@ from daypass.schema.shapes import (
     Keys,
     Pull,
     Refused,
+    Task,
     Texts,
     many,
     of,
@@ -58,6 +59,7 @@ _PLAN: Keys = {
     "invalid": Texts,
     "unreadable": dict[str, str],
     "denied": many(Denied),
+    "tasks": many(Task),
     "failing": many(shape("Failing", {**CHANGE, "error": str, **of(Instant, "since", "again")})),
     **of(many(Doubt), "unknown", "renamed"),
     **of(many(Entitlement), "offered", "unmanaged"),
@@ -171,6 +173,7 @@ Status = output(
         "refused": many(Refused),
         "overdue": many(shape("Overdue", OVERDUE)),
         "denied": many(Denied),
+        "tasks": many(Task),
         "unreviewed": many(shape("Unreviewed", UNREVIEWED)),
     },
 )

@@ -66,6 +66,11 @@ Bot = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*\[bot\]", "the login of an A
 Repository = Annotated[
     str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+", "a repository as owner/name", longest=140)
 ]
+WatchedRepository = Annotated[
+    str,
+    text(r"[A-Za-z0-9][A-Za-z0-9-]*/(?:[A-Za-z0-9_.-]+|\*)", "a repository as owner/name, or owner/*", longest=140),
+]
+EnvironmentName = Annotated[str, text("[A-Z_][A-Z0-9_]*", "the name of a variable of the environment", longest=100)]
 Team = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[a-z0-9][a-z0-9_-]*", "a team as org/slug", longest=140)]
 Condition = Annotated[str, Field(min_length=1, max_length=4000, description="a CEL expression that says true or false")]
 Count = Annotated[int, Field(ge=1, le=20)]
@@ -89,6 +94,16 @@ class BotForm(TypedDict):
     id: Annotated[int, Field(ge=1)]
 
 
+class WatchForm(TypedDict):
+    """Whose issues and pull requests may end access, beside those of the access repository, and how they are read.
+
+    ``token_env`` names the environment's variable with a token that may read them, and need not write anything.
+    """
+
+    repositories: Annotated[list[WatchedRepository], Field(min_length=1, max_length=200)]
+    token_env: EnvironmentName
+
+
 class ForgeForm(TypedDict):
     """Where pull requests are: in this repository's own refs, or at GitHub."""
 
@@ -98,6 +113,7 @@ class ForgeForm(TypedDict):
     teams: NotRequired[
         Annotated[dict[Name, Team], Field(description="the team of a group where its name is not the group's")]
     ]
+    watch: NotRequired[WatchForm]
 
 
 class LedgerForm(TypedDict):

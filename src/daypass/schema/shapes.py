@@ -119,6 +119,7 @@ UNREVIEWED: Keys = {
     "by": Instant,
     "missing": bool,
 }
+Task = shape("Task", {**of(str, "grant", "key", "what", "unknown"), "came": Instant | None})
 Denied = shape("Denied", {"grant": str, **ENTITLEMENT, **DENIES, "ends": bool})
 SPAN = of(Instant, "from", "until")
 CLAIM: Keys = {"grant": str, **ENTITLEMENT, **SPAN, "blocked": str | None, "bound": str}

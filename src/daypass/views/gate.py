@@ -15,7 +15,7 @@ from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain, pull_data
 from daypass.views.findings import as_output, finding_text, joined
-from daypass.views.plan import bounds_of, denied_line, entitlement_text
+from daypass.views.plan import bounds_of, denied_line, entitlement_text, task_line
 from daypass.views.policy.chain import waiting_words
 from daypass.views.policy.decision import (
     denial_lines,
@@ -132,6 +132,7 @@ def status_text(now: Overview) -> str:
         lines.append(f"{len(now.refused)} without proof, which give nothing:")
         lines += [f"  {refusal.grant:44} {refusal.message} [{refusal.code}]" for refusal in now.refused]
     lines += [denied_line(one) for one in now.denied]
+    lines += [task_line(one) for one in now.tasks]
     if now.unreviewed:
         lines.append(f"{len(now.unreviewed)} given for an emergency and not reviewed yet:")
     for (name, _), one in now.unreviewed.items():
@@ -173,6 +174,7 @@ def status_json(now: Overview) -> str:
         "refused": plain(now.refused),
         "overdue": late,
         "denied": plain(now.denied),
+        "tasks": plain(now.tasks),
         "unreviewed": [
             {"grant": grant, "subject": one.subject, "resource": one.resource, "role": one.role, "purpose": one.purpose}
             | {"requester": one.requester, "by": format_instant(one.by), "missing": one.by <= now.at}

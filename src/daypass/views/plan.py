@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from daypass.core.bounds.watch import EndingTask
 from daypass.core.ledger.receipt import Intent, Outcome, Receipt
 from daypass.core.ledger.statement import kind_of
 from daypass.core.plan import THERE_BEFORE, Action, Claim, Denied, Doubt, Entitlement, Failing, Intended, Plan, Reason
@@ -90,6 +91,7 @@ def _notes(plan: Plan, told: Overview, invalid: Iterable[str]) -> list[str]:
     lines += [f"lost     {change_line(change)[2:]}; left so" for change in plan.lost]
     lines += [failing_line(one) for one in plan.failing]
     lines += [denied_line(one) for one in plan.denied]
+    lines += [task_line(one) for one in plan.tasks]
     lines += [f"unknown  {entitlement_text(d.entitlement)}: {d.why}{_givers(d)}" for d in plan.unknown]
     lines += [f"renamed  {entitlement_text(d.entitlement)}: {d.why}{_givers(d)}" for d in plan.renamed]
     lines += [f"invited  {entitlement_text(entitlement)}; awaiting acceptance" for entitlement in plan.offered]
@@ -115,6 +117,13 @@ def denied_line(one: Denied) -> str:
     """Write that policy denies what is live."""
     until = "the next run ends it" if one.ends else "it goes on until its window ends"
     return f"denied   {one.grant}: live, and policy denies it today: {one.said}; {until}"
+
+
+def task_line(one: EndingTask) -> str:
+    """Write that what a grant was for is done, or that nobody can tell."""
+    if one.came is not None:
+        return f"done     {one.grant}: {one.said}, which ends it"
+    return f"unlooked {one.grant}: {one.key} {one.what}: {one.unknown}; it goes on until its window ends"
 
 
 def entitlement_text(entitlement: Entitlement) -> str:

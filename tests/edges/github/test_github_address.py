@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from daypass.edges.forges.github.environment import server_of
+from daypass.edges.forges.environment import server_of
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,12 @@ def _(world: World):
     return "bob", lambda forge: forge.merged_as(commit)
 
 
+@step("`watch`")
+def _(world: World):
+    conditions = [("issue_closed", f"acme/access#{number}") for number in range(1, 101)]
+    return "bob", lambda forge: forge.watch(conditions)
+
+
 @step("`acting`, a person")
 def _(world: World):
     return "bob", lambda forge: forge.acting()

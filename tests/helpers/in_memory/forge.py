@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from daypass.core.bounds.watch import Condition, Watched
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, MissingError, RefusedError, UsageError
 from daypass.core.finding import near
@@ -65,6 +66,9 @@ class MemoryForge:
 
     def reviews(self, number: int) -> tuple[Review, ...]:
         return self._fold(number)[1]
+
+    def watch(self, conditions: Collection[Condition]) -> Mapping[Condition, Watched]:
+        return dict.fromkeys(conditions, Watched(unknown="there are no issues in memory"))
 
     def mains_at(self, instants: Collection[datetime]) -> Mapping[datetime, tuple[Oid, ...]]:
         return {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.asking import Answers, asked_details, asked_span
+from daypass.cli.asking import Answers, asked_details, asked_ends, asked_span
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, Duration, GrantName, Named, WindowBound, say, show, verb
 from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError, RefusedError, UsageError
@@ -49,6 +49,12 @@ if TYPE_CHECKING:
     help="What the purpose asks for, such as due=2026-12-20; again for each. Names have commas between them.",
 )
 @click.option(
+    "--ends-when",
+    multiple=True,
+    metavar="KEY=WHAT",
+    help="What ends it sooner: issue_closed=acme/orders#88, pull_merged=acme/orders#91; again for another.",
+)
+@click.option(
     "--branch", default="", help="Open a pull request of a branch that you made yourself, in place of writing one."
 )
 @click.option("--dry-run", is_flag=True, help="Check and say what would be needed; open nothing.")
@@ -67,6 +73,7 @@ def request(
     ticket: str,
     purpose: str,
     details: tuple[str, ...],
+    ends_when: tuple[str, ...],
     branch: str,
     dry_run: bool,
     at: datetime,
@@ -93,7 +100,7 @@ def request(
     given = {"subject": subject, "resource": resource, "role": role, "reason": reason, "ticket": ticket}
     given["purpose"] = purpose
     span = asked_span(duration, (start, until), Recurrence(hours, zone, calendar), at)
-    answers = Answers(repo.policy, me, at, given, span, asked_details(details))
+    answers = Answers(repo.policy, me, at, given, span, asked_details(details), asked_ends(ends_when))
     answers.talks = answers.talks and output != "json"
     grant, decision = _settled(answers)
     if not repo.policy.broken:  # else what looks like a slip may be what the broken file would have said

@@ -244,7 +244,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     from daypass.cli.runs.running import denied_at, say_paused
     from daypass.core.planning.holdback import doubt as doubt_of
     from daypass.core.state import Overview
-    from daypass.pipeline.apply.current import claims_on, landed, live_claims, refused_there
+    from daypass.pipeline.apply.current import claims_on, ending_tasks, landed, live_claims, refused_there
     from daypass.pipeline.apply.overview import entitlements_given
     from daypass.views.gate import status_json, status_text
 
@@ -283,6 +283,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
         claims=claims,
         denied=denied_at(repo, repo.policy, live_claims(repo.standing, claims.values(), at)),
         unreviewed=repo.standing.unreviewed,
+        tasks=ending_tasks(repo, at),
     )
     show_view((status_json if output == "json" else status_text)(overview), output)
     return codes

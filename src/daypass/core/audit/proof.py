@@ -85,6 +85,11 @@ def _file(admission: Admission, grant: Grant | None) -> Iterator[_Pair]:
         yield "grant-fields", f"the file gives {grant.subject} {grant.role} on {grant.resource}, the receipt {said}"
     if admission.purpose not in ("", grant.purpose):  # receipts of earlier releases name none
         yield "grant-fields", f"the file is for purpose {grant.purpose or 'none'}, the receipt says {admission.purpose}"
+    if admission.ends_when != grant.ends_when:
+        yield (
+            "grant-fields",
+            f"the file ends when {_ends(grant.ends_when)}, the receipt says {_ends(admission.ends_when)}",
+        )
     if admission.narrowed_from:
         return
     window = grant.span.starting(admission.merged_at)
@@ -95,6 +100,10 @@ def _file(admission: Admission, grant: Grant | None) -> Iterator[_Pair]:
         told = Window(told.start, told.end)
     if window != told or (grant.span.recurs or Recurrence()).calendar != admission.window.calendar:
         yield "window", f"the file's window is {window}, the receipt's {admission.window}"
+
+
+def _ends(conditions: tuple[_Pair, ...]) -> str:
+    return ", ".join(f"{key} {what}" for key, what in conditions) or "its window does"
 
 
 def _narrowing(admission: Admission, before: Admission | None) -> Iterator[_Pair]:

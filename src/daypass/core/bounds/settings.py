@@ -91,6 +91,7 @@ class Settings(Struct, frozen=True):
 
     @property
     def variables(self) -> frozenset[str]:
-        """The environment's variables that targets are reached by: the values of options that end in _env."""
+        """The environment's variables that targets are reached by, and what ends access: options that end in _env."""
         options = [item for target in self.targets.values() for item in target.options.items()]
+        options += (self.forge_options.get("watch") or {}).items()
         return frozenset(str(value) for key, value in options if key.endswith("_env"))

@@ -1,4 +1,4 @@
-"""Receipts: the signed record of what was attempted and what came of it, and the state they add up to.
+"""Receipts: the signed record of what was attempted and what came of it.
 
 A receipt is an in-toto statement (https://github.com/in-toto/attestation, Statement v1) whose predicate is ours. Each
 names the SHA-256 of the envelope before it, so that none can be changed, dropped or reordered. A ledger that was begun
@@ -31,6 +31,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from daypass.core.bounds.watch import Condition
 from daypass.core.grant import REVIEW, Bounded, Moments
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.records import ActRecord, ApprovalRecord, Awaited, HeldWindow, barred_of
@@ -60,9 +61,9 @@ class Admission(Struct, frozen=True):
     ``landing`` is the commit of main that brought this blob to this path: the same bytes brought again by another
     commit need their own proof. ``meaning`` and ``grant_digest`` and ``policy`` are the digests that the approval is
     bound to. ``lack`` is why nobody was entitled to narrow it, "" where somebody was or where that was not looked at.
-    ``acts`` are who opened the request and who pushed to it; receipts of earlier releases have none, and no ``purpose``.
-    ``judged`` is the `daypass.core.policy.decision.JUDGING` that it was judged by. ``due`` are the details that end the
-    access, as the purpose said at the merge: whatever it says later, they stand. ``hands`` are who had a hand in its commits.
+    ``acts`` are who opened and pushed; receipts of earlier releases have none, and no ``purpose``. ``judged`` is the JUDGING
+    of decisions that it was judged by. ``due`` are the details that end it, as the purpose said at the merge. ``hands`` had
+    a hand in its commits. ``ends_when`` is what ends it before its window does.
     """
 
     grant: GrantId
@@ -91,6 +92,7 @@ class Admission(Struct, frozen=True):
     purpose: str = ""
     due: Moments = ()
     hands: tuple[str, ...] = ()
+    ends_when: tuple[Condition, ...] = ()
 
     @property
     def bounded(self) -> Bounded:
@@ -126,9 +128,8 @@ class Refusal(Struct, frozen=True):
 class Retirement(Struct, frozen=True):
     """An admitted grant file that main no longer has; ``commit`` is the main it was missing from.
 
-    Where its time was not over and the forge's record was read: ``pull`` and ``by`` (a handle; ``number`` is the account's)
-    removed it, and ``lack`` is the code of why nobody was entitled to, "" where somebody was. ``revoked``: by the emergency
-    stop, and rightly. Receipts of earlier releases have no number.
+    Where its time was not over and the forge's record was read: ``pull`` and ``by`` (handle, account's ``number``) removed it;
+    ``lack`` is why nobody was entitled to, "" where somebody was. ``revoked``: by the emergency stop, and rightly.
     """
 
     grant: GrantId
@@ -142,10 +143,9 @@ class Retirement(Struct, frozen=True):
 
 
 class Intent(Struct, frozen=True):
-    """Changes about to be made, at most BATCH of them.
+    """Changes about to be made, at most BATCH.
 
-    ``basis`` are the digests of the admissions that its additions stand on (`admission_digest`), in order; intents of
-    earlier releases have none. It holds whichever chain the admission is in.
+    ``basis``: digests of the admissions that additions stand on (`admission_digest`); earlier releases wrote none.
     """
 
     changes: tuple[Intended, ...]
@@ -172,9 +172,9 @@ class Outcome(Struct, frozen=True):
 class Settled(Struct, frozen=True):
     """A person ended a doubt about ``holding``, as the ledger had it.
 
-    ``adopted``: whoever and whatever bears the names now is meant, and the numbers that were recorded are forgotten. Else
-    it is written off: ours no longer, though nobody has seen it gone, and ``files`` (grant, blob, landing), all that would
-    give it again, give nothing any more. ``by``, by the account ``number``, said so; ``reason`` is the SHA-256 of why.
+    ``adopted``: whoever and whatever bears the names now is meant, and recorded numbers are forgotten. Else it is written
+    off: ours no longer, though nobody saw it gone, and ``files`` (grant, blob, landing), all that would give it again, give
+    nothing any more. ``by``, by the account ``number``, said so; ``reason`` is the SHA-256 of why.
     """
 
     holding: Holding

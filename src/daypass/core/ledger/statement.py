@@ -157,6 +157,7 @@ ADMISSION = Record(
     purpose=shared(TEXT).optional("", "an admission without a purpose does not say so"),
     due=MOMENTS.optional((), "an admission that no detail ends does not say so"),
     hands=TEXTS.optional((), "an admission that nobody had a hand in does not say so"),
+    ends_when=BY_NAME.optional((), "an admission that only its window ends does not say so"),
 )
 
 

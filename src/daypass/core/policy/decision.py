@@ -24,6 +24,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from daypass.core.bounds.outside import outside, over, to_come, unchecked_claims
+from daypass.core.bounds.watch import unwatched
 from daypass.core.calendar.calendars import RUNS_OUT, RUNS_OUT_HINT
 from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
@@ -302,11 +303,8 @@ def _grant_denials(policy: Policy, grant: Grant) -> list[Denial]:
     if purpose is not None and purpose.ticket_required and not grant.ticket:
         found.append(Denial("ticket-missing", f"purpose {purpose.name} demands a ticket", "add ticket: …"))
     found += [Denial(*told) for told in too_long(catalogue, grant)]
-    if grant.ends_when:
-        # A reviewer would take it for a promise; until something watches it, only the window is one.
-        kinds = ", ".join(key for key, _ in grant.ends_when)
-        message = f"ends_when: {kinds} is watched by nobody yet"
-        found.append(Denial("ends-when-unwatched", message, "remove ends_when; the window ends the access"))
+    # A reviewer would take it for a promise; where nothing watches it, only the window is one.
+    found += [Denial(*told) for told in unwatched(catalogue.settings, grant.ends_when)]
     return found
 
 

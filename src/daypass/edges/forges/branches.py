@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 
+from daypass.core.bounds.watch import Condition, Watched
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import ConflictError, EdgeError, UsageError
 from daypass.core.finding import near, shown
@@ -39,6 +40,12 @@ class Branches:
 
     def clock(self) -> None:
         """Say no time: records are dated by whoever makes them."""
+
+    def watch(self, conditions: Collection[Condition]) -> Mapping[Condition, Watched]:
+        """Tell nothing: there are no issues here."""
+        return dict.fromkeys(
+            conditions, Watched(unknown="this forge has no issues or pull requests of other repositories")
+        )
 
     def mains_at(self, instants: Collection[datetime]) -> Mapping[datetime, tuple[Oid, ...]]:  # noqa: ARG002  (records are all there is)
         """Tell nothing: the records themselves name main."""

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from daypass.core.errors import InvalidError
 from daypass.core.forge import FORGES
-from daypass.edges.forges.github.environment import read_occasion, summary_file
+from daypass.edges.forges.environment import read_occasion, summary_file
 
 if TYPE_CHECKING:
     from daypass.core.bounds.settings import Settings

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from daypass.core.bounds.watch import Condition
 from daypass.core.errors import EdgeError
 from daypass.core.grant import Moments
 from daypass.core.ids import GrantId, Oid
@@ -31,7 +32,7 @@ from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.window import Part, Window, parse_instant
 
-TABLES_VERSION = 16
+TABLES_VERSION = 17
 """Counts up when the tables below change."""
 
 _WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
@@ -55,6 +56,7 @@ _TABLES = {
     "approved": "resource TEXT, handle TEXT, at INTEGER NOT NULL, PRIMARY KEY(resource, handle)",
     "unreviewed": "grant_id TEXT, landing TEXT, awaited TEXT NOT NULL, PRIMARY KEY(grant_id, landing)",
     "reviewed": "grant_id TEXT PRIMARY KEY, landing TEXT NOT NULL",
+    "watched": "grant_id TEXT PRIMARY KEY, conditions TEXT NOT NULL",
     "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
     "pending": f"action TEXT, {_WORDS}, change TEXT NOT NULL, PRIMARY KEY(action, {_KEY})",
     "handed": f"sequence INTEGER PRIMARY KEY, {_WORDS}, grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL,"
@@ -234,6 +236,10 @@ class StoredStanding(Standing):
 
     def _reviewed(self) -> dict[GrantId, Oid]:
         return {GrantId(grant): Oid(at) for grant, at in self._query("SELECT * FROM reviewed ORDER BY grant_id")}
+
+    def _watched(self) -> dict[GrantId, tuple[Condition, ...]]:
+        rows = self._query("SELECT * FROM watched ORDER BY grant_id")
+        return {GrantId(grant): tuple(json.loads(text).items()) for grant, text in rows}
 
     def on_resource(self, resource: str) -> OnResource:
         """Return what is known of the grants of one resource, without reading the others."""

@@ -38,6 +38,7 @@ class Writer:
         self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
         self._change("revoked", delta.revoked, lambda _: ())
         self._change("reviewed", delta.reviewed, lambda landing: (landing,))
+        self._change("watched", delta.watched, lambda conditions: (canonical(dict(conditions)),))
         gone = [key for key, awaited in delta.unreviewed.items() if awaited is None]
         self._run("DELETE FROM unreviewed WHERE grant_id = ? AND landing = ?", gone)
         waits = [(*key, msgspec.json.encode(one).decode()) for key, one in delta.unreviewed.items() if one is not None]

@@ -1,19 +1,20 @@
-"""What main and the ledger have now of grants, told without looking at targets or asking the forge.
+"""What main and the ledger have now of grants, told without looking at targets, and what live grants wait for.
 
 It loads none of what proves, surveys or merges: `explain` and `status` are to start at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from daypass.core.errors import InvalidError, UsageError
+from daypass.core.bounds.watch import Condition, EndingTask, Watched, looked_at
+from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, SUFFIX, GrantId, Oid, grant_id, grant_path
-from daypass.core.ledger.receipt import Refusal
+from daypass.core.ledger.receipt import Admission, Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import AdmittedGrant, Claim, Reason
 from daypass.core.planning.compute import ClaimMaker
@@ -90,3 +91,56 @@ def last_policies(context: Context, standing: Standing, tip: Oid) -> Policy:
     """Return main's policies; while they do not read, the last ones before that did: access ends by them."""
     since = Oid(standing.main) if standing.main and context.history.find(standing.main) is not None else None
     return last_read(context, tip, since)
+
+
+Conditions = Mapping[GrantId, tuple[Condition, ...]]
+
+_NOT_YET = "there are more to look at than one run may; the next runs go on with them"
+
+
+def watched_grants(
+    standing: Standing, at: datetime, changed: Mapping[GrantId, Admission | None] | None = None
+) -> Conditions:
+    """Return what ends each grant that is not over at an instant. ``changed`` is what a run has just proved, or retired."""
+    changed = changed or {}
+    found = {
+        grant: conditions
+        for grant, conditions in standing.watched.items()
+        if grant not in changed and grant not in standing.ends and not standing.rows[grant].window.ended(at)
+    }
+    for grant, proof in changed.items():
+        again = proof is not None and not (proof.narrowed_from and grant in standing.ends)
+        if proof is not None and proof.ends_when and again and not proof.window.ended(at):
+            found[grant] = proof.ends_when
+    return dict(sorted(found.items()))
+
+
+def tasks_of(grants: Conditions, looked: Mapping[Condition, Watched]) -> tuple[EndingTask, ...]:
+    """Return what was found of grants' conditions that is worth telling: what came about, and what nobody can tell."""
+    return tuple(
+        EndingTask(grant, *one, *looked[one])
+        for grant, conditions in grants.items()
+        for one in conditions
+        if one in looked and any(looked[one])
+    )
+
+
+def ending_tasks(context: Context, at: datetime) -> tuple[EndingTask, ...]:
+    """Return what ends live grants and is done by an instant, or could not be looked at."""
+    grants = watched_grants(context.standing, at)
+    return tasks_of(grants, look(context, grants, at))
+
+
+def look(
+    context: Context, grants: Conditions, at: datetime, but: Container[Condition] = ()
+) -> Mapping[Condition, Watched]:
+    """Return what the forge says of the conditions of grants, but for those that were looked at."""
+    wanted = {one for conditions in grants.values() for one in conditions if one not in but}
+    if not wanted:
+        return {}
+    now = looked_at(wanted, at)
+    found = dict.fromkeys(wanted - set(now), Watched(unknown=_NOT_YET))
+    try:
+        return found | dict(context.forge.watch(now))
+    except EdgeError as error:  # nobody can act there: the window ends the access
+        return found | dict.fromkeys(now, Watched(unknown=error.message))

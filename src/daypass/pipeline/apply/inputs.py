@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from daypass.core.bounds.watch import ENDS_WHEN, Condition, Watched
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import ConflictError, EdgeError, RefusedError
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
@@ -22,7 +23,7 @@ from daypass.core.policy.decision import RULE_DENIES
 from daypass.core.record import replace
 from daypass.core.window import Window, catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
-from daypass.pipeline.apply.current import last_policies, live_claims
+from daypass.pipeline.apply.current import last_policies, live_claims, look, tasks_of, watched_grants
 from daypass.pipeline.apply.survey import Clocks, Inputs, Survey, digest_of_inputs
 from daypass.pipeline.context import Context
 from daypass.ports import ForgeReader, TargetReader
@@ -67,6 +68,9 @@ def prepare(
     clocks = _clocks(context.forge, clock)
     at = catch_up(at, standing.at) + clocks.off
     targets = open_readers(tip)
+    looked = look(context, watched_grants(standing, at), at)
+    if any(one.came or one.unknown for one in looked.values()):
+        recalled = remember = None  # what came about ends access, and what nobody could look at is told
     grounds = digest_of_inputs(program, standing, tip, targets) if remember is not None else ""
     apart = doubt(at - clocks.off, standing.at, clocks.skews) is not None
     if recalled is not None and grounds and recalled.holds(grounds, at) and not apart:
@@ -91,21 +95,40 @@ def prepare(
     # Of a main that is not followed nobody knows what it says by now: nothing ends for good by it.
     found = replace(found, denied=denied)
     found = _with_ended_by_rules(found, latest) if stuck is None else replace(found, ending=())
-    return replace(found, stuck=stuck, keep=remember, program=program, grounds=grounds, retry=retry)
+    found = _with_tasks_done(replace(found, stuck=stuck), context, latest, looked)
+    return replace(found, keep=remember, program=program, grounds=grounds, retry=retry)
 
 
 def _with_ended_by_rules(found: Inputs, standing: Standing) -> Inputs:
     """Return inputs in which what rules of today end, by their own word (``on_live: end``), is over from now on."""
-    bounds = {one.grant: f"rule {one.rule} denies it" for one in reversed(found.denied) if one.ends}
+    bounds = {one.grant: (RULE_DENIES, f"rule {one.rule} denies it") for one in reversed(found.denied) if one.ends}
+    found = _ended_now(found, standing, bounds)
+    return replace(found, denied=tuple(one for one in found.denied if one.grant not in bounds))
+
+
+def _with_tasks_done(
+    found: Inputs, context: Context, standing: Standing, looked: Mapping[Condition, Watched]
+) -> Inputs:
+    """Return inputs in which what was to end with its task (``ends_when``) is over from now on where that is done."""
+    grants = watched_grants(standing, found.at, found.admitted.changed)
+    # What this very run proved was not looked at yet.
+    looked = {**looked, **look(context, grants, found.at, but=looked)}
+    tasks = tasks_of(grants, looked)
+    found = replace(found, tasks=tasks)
+    if found.stuck is not None:
+        return found
+    done = sorted((one for one in tasks if one.came is not None), key=lambda one: (one.came, one), reverse=True)
+    return _ended_now(found, standing, {one.grant: (ENDS_WHEN[one.key].code, one.said) for one in done})
+
+
+def _ended_now(found: Inputs, standing: Standing, bounds: Mapping[GrantId, tuple[str, str]]) -> Inputs:
+    """Return inputs in which live grants are over from now on, each with the code of what ends it, and its words."""
     if not bounds:
         return found
     rows = (found.admitted.changed.get(grant) or standing.rows[grant] for grant in sorted(bounds))
-    ended = tuple(Ended(r.grant, r.blob, r.landing, found.at, RULE_DENIES, bounds[r.grant]) for r in rows)
-    claims = tuple(c.ending(found.at, bounds[c.grant]) if c.grant in bounds else c for c in found.claims)
-    ending = (*(one for one in found.ending if one.grant not in bounds), *ended)
-    return replace(
-        found, claims=claims, ending=ending, denied=tuple(one for one in found.denied if one.grant not in bounds)
-    )
+    ended = tuple(Ended(r.grant, r.blob, r.landing, found.at, *bounds[r.grant]) for r in rows)
+    claims = tuple(c.ending(found.at, bounds[c.grant][1]) if c.grant in bounds else c for c in found.claims)
+    return replace(found, claims=claims, ending=(*(e for e in found.ending if e.grant not in bounds), *ended))
 
 
 def _follow(context: Context, at: datetime, before: Callable[[], None]) -> tuple[Admitted, Oid, RefusedError | None]:

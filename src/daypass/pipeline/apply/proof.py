@@ -180,6 +180,7 @@ class Prover:
             grant_digest=after.digest,
             narrowed_from=change.old,
             lack="",
+            ends_when=after.ends_when,
         )
 
     def _admission(self, case: Gated, verdict: ItemVerdict) -> Admission:
@@ -230,6 +231,7 @@ class Prover:
             purpose=grant.purpose,
             due=policy.catalogue.due(grant, merge.at),
             hands=_hands(policy, grant, pull, evidence),
+            ends_when=grant.ends_when,
         )
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
+from daypass.core.bounds.watch import EndingTask
 from daypass.core.errors import EdgeError, ExitCode, RefusedError
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import IMPORT, Grant
@@ -48,7 +49,7 @@ class Survey(Struct, frozen=True):
     """Everything that reading tells: the plan, what could not be proved, and what an earlier run left open.
 
     ``stuck`` is why main is not followed, None when it is. ``boundary`` is the first instant at which a window opens or
-    ends: nothing changes before it unless something else moves. ``late`` names the targets that were not waited for.
+    ends: nothing changes before it by itself. ``late`` names the targets that were not waited for.
     ``doubts`` say at which targets nothing is given since clocks disagree. ``claims``, ``invalid`` and ``observed`` are
     what the plan follows from. ``ended`` are the grants that something ended by now, which no receipt says yet.
     """
@@ -146,6 +147,7 @@ class Inputs(Struct, frozen=True):
     clocks: Clocks = Clocks()
     retry: bool = False
     denied: tuple[Denied, ...] = ()
+    tasks: tuple[EndingTask, ...] = ()
     ending: tuple[Ended, ...] = ()
     away: bool = False
 
@@ -165,15 +167,15 @@ class Inputs(Struct, frozen=True):
 
 
 _BY_RECEIPTS = frozenset({*BOUND_TO_TIME, Reason.WINDOW_MOVED, Reason.BOUND, Reason.GRANT_REMOVED})
-"""Why receipts alone end access: time is over, or it is on record that a grant was narrowed, ended or retired."""
+"""Why receipts alone end access: time is over, or a grant is on record as narrowed, ended or retired."""
 
 
 def _doubts(inputs: Inputs, observed: Observed, at: datetime) -> Mapping[str, ClockDoubt]:
     """Return at which targets clocks disagree, and how."""
     found: dict[str, ClockDoubt] = {}
     for name in inputs.targets:
-        mine = {f"target {name}": observed.skews[name]} if name in observed.skews else {}
-        if (known := doubt(at - inputs.clocks.off, inputs.standing.at, {**inputs.clocks.skews, **mine})) is not None:
+        skews = {**inputs.clocks.skews, **({f"target {name}": observed.skews[name]} if name in observed.skews else {})}
+        if (known := doubt(at - inputs.clocks.off, inputs.standing.at, skews)) is not None:
             found[name] = known
     return found
 
@@ -204,8 +206,8 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
         begun={c.entitlement: Holding(c.entitlement, c.grants, c.until) for c in given},
         importing=_importing(inputs.history, standing, inputs.admitted, inputs.claims, strays),
     )
-    plan = replace(plan, denied=inputs.denied)
-    plan = rest(plan, standing.failures, standing.holdings, partial(_moved, inputs))
+    told = replace(plan, denied=inputs.denied, tasks=inputs.tasks)
+    plan = rest(told, standing.failures, standing.holdings, partial(_moved, inputs))
     # What failed and is tried again, now or later, stays open: that it has not come about is known.
     again = {one.change for one in plan.failing} | {c for c in plan.changes if failed_before(c, standing.failures)}
     recovered = tuple(outcome for outcome in recovered if outcome.ok or outcome.change not in again)
@@ -217,7 +219,6 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
         plan = replace(plan, changes=tuple(takes), failing=())
         recovered = tuple(outcome for outcome in recovered if outcome.change.action is Action.REMOVE)
     doubts = _doubts(inputs, observed, at)
-    over = (one for one in inputs.ending if one.end <= at)
     return Survey(
         plan,
         inputs.admitted,
@@ -232,7 +233,7 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
         invalid=inputs.invalid,
         observed=observed,
         # Where clocks disagree nobody knows that it is over, and an end is final.
-        ended=() if doubts else tuple(over),
+        ended=() if doubts else tuple(one for one in inputs.ending if one.end <= at),
     )
 
 

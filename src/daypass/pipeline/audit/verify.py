@@ -32,6 +32,7 @@ from daypass.pipeline.judge.beside import Beside, grants_in
 
 if TYPE_CHECKING:
     from daypass.core.policy.policies import Policy
+from daypass.core.bounds.watch import ENDS_WHEN
 
 _FEW = 5
 
@@ -254,7 +255,13 @@ class _Run:
         except EdgeError:
             ends = ()
         rejected = body.code == REJECTED and body.grant in self._rejected
-        if not rejected and not any(bound.code == body.code and bound.says(body.end, receipt.run_at) for bound in ends):
+        # Whether the task was done only the forge knew, and the run that asked it: that the grant was to end with it, git.
+        watched = body.end <= receipt.run_at and body.code in {ENDS_WHEN[key].code for key, _ in proof.ends_when}
+        if (
+            not rejected
+            and not watched
+            and not any(bound.code == body.code and bound.says(body.end, receipt.run_at) for bound in ends)
+        ):
             message = (
                 f"receipt {receipt.sequence} says that {body.grant} ended: {body.bound}; main's policies did not say so"
             )

@@ -30,6 +30,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from daypass.core.bounds.watch import Condition
 from daypass.core.grant import REVIEW
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
@@ -66,7 +67,7 @@ __all__ = (
     "over",
 )
 
-FOLD_VERSION = 13
+FOLD_VERSION = 14
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -99,6 +100,7 @@ class Delta:
         "seen",
         "unreviewed",
         "voided",
+        "watched",
     )
 
     def __init__(self, head: Head | None = None) -> None:
@@ -116,6 +118,7 @@ class Delta:
         self.voided: dict[Entitlement, Intended | None] = {}
         self.unreviewed: dict[tuple[GrantId, Oid], Awaited | None] = {}
         self.reviewed: dict[GrantId, Oid | None] = {}
+        self.watched: dict[GrantId, tuple[Condition, ...] | None] = {}
         self.held: dict[GrantId, dict[int, HeldWindow]] = {}
         self.held_until: dict[GrantId, datetime] = {}
         """When what was held by a grant before these receipts ended at the latest."""
@@ -159,6 +162,7 @@ class Delta:
 
     def _admit(self, admission: Admission, receipt: Receipt) -> None:
         self.admissions[admission.grant] = admission
+        self.watched[admission.grant] = admission.ends_when or None
         self._end_held(admission.grant, receipt.run_at)
         if (new := ended_by(None, admission.held)) is not None:
             self.held[admission.grant][receipt.sequence] = new
@@ -185,6 +189,7 @@ class Delta:
         self.ends[why.grant] = None
         self.refusals[why.grant] = why if isinstance(why, Refusal) else None
         self.reviewed[why.grant] = None
+        self.watched[why.grant] = None
         if isinstance(why, Retirement):
             self.revoked[why.grant] = why.revoked or None
 
@@ -263,6 +268,7 @@ class Delta:
             held=self._held_onto(standing.held),
             unreviewed=_over(standing.unreviewed, self.unreviewed),
             reviewed=reviewed,
+            watched=_over(standing.watched, self.watched),
             seen={**standing.seen, **{main: at for main, at in self.seen.items() if main not in standing.seen}},
         )
 

@@ -10,6 +10,7 @@ from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from daypass.core.bounds.watch import Condition
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, DecidedKey, Ended, Refusal
@@ -71,7 +72,8 @@ class Standing:
     one did. ``approved`` is, by resource and handle, when somebody last approved there. ``decided`` are the decisions on
     requests that were not merged, and when each was recorded. ``held``, by grant and the number of its admission's receipt,
     is who had which role when. ``unreviewed``, by grant and landing, are the emergencies that nobody has reviewed yet, and
-    ``reviewed`` what people have approved since, by the landing that they approved. Answers never change; mappings but
+    ``reviewed`` what people have approved since, by the landing that they approved. ``watched``, by grant, is what ends it
+    before its window does. Answers never change; mappings but
     ``holdings`` are in order.
 
     Written out, and no dataclass: to compile one would slow the start of every verb that reads the ledger.
@@ -98,6 +100,7 @@ class Standing:
         held: Mapping[tuple[GrantId, int], HeldWindow] = _NONE,
         unreviewed: Mapping[tuple[GrantId, Oid], Awaited] = _NONE,
         reviewed: Mapping[GrantId, Oid] = _NONE,
+        watched: Mapping[GrantId, tuple[Condition, ...]] = _NONE,
     ) -> None:
         self.head: Final = head
         self.commit: Final = commit
@@ -117,6 +120,7 @@ class Standing:
         self.held: Final = held
         self.unreviewed: Final = unreviewed
         self.reviewed: Final = reviewed
+        self.watched: Final = watched
 
     @property
     def pending(self) -> Mapping[Opened, Intended]:

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from github import Auth
 
 from daypass.core.finding import shown
+from daypass.edges.forges.environment import API, server_of
 from daypass.edges.forges.github.answers import (
     LONGEST_WAIT,
     Answer,
@@ -26,7 +27,6 @@ from daypass.edges.forges.github.answers import (
     parsed,
     refusal,
 )
-from daypass.edges.forges.github.environment import API, server_of
 from daypass.edges.forges.github.transport import PER_PAGE, Credential, Transport, credential_from
 
 LIMIT = 5000

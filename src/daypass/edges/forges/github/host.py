@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daypass.core.bounds.settings import Settings
 from daypass.core.catalogue import Directory
@@ -15,6 +15,7 @@ from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.inbox import GitHubInbox, links_of
 from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.pulls import GitHubForge
+from daypass.edges.forges.github.watch import watching_api
 from daypass.edges.forges.host import Host, Run
 from daypass.edges.git.remote import Remote, repository_url
 
@@ -47,6 +48,7 @@ class GitHubHost(Host):
         self.links = links_of(self._page)
         bot = options.get("bot")
         self._bot = Bot(str(bot["login"]), int(bot["id"])) if bot else None
+        self._watch: Mapping[str, Any] = options.get("watch") or {}
         self._run = run
 
     @cached_property
@@ -73,7 +75,11 @@ class GitHubHost(Host):
     def forge(self, directory: Directory) -> GitHubForge:
         """Return pull requests there."""
         git = self._run.repository.git
-        return GitHubForge(self.api, directory, self._bot, self.remote, git)
+        return GitHubForge(self.api, directory, self._bot, self.remote, git, self._watching)
+
+    def _watching(self) -> Api:
+        """Return the client that reads issues of other repositories. Raises EdgeError where it has no credential."""
+        return watching_api(self._run.environ, self._watch, wait=self._run.wait)
 
     def pages(self, directory: Directory) -> GitHubPages:
         """Return where people are told how things stand."""

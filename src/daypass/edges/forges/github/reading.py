@@ -8,13 +8,14 @@ The calls that each method makes are listed in docs/github-calls.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from daypass.core.bounds.watch import Condition, Watched, repository_of
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.finding import shown
@@ -23,6 +24,7 @@ from daypass.core.ids import ABSENT, Oid
 from daypass.core.record import replace
 from daypass.edges.forges.github.answers import ACTIONS, BOT, MAIN, Bot, Fields, account_of
 from daypass.edges.forges.github.evidence import mains_at, needs_events, pushers_of, reviews_of
+from daypass.edges.forges.github.watch import watch
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
@@ -85,8 +87,17 @@ class RepositoryPart:
 class GitHubReader(RepositoryPart):
     """Implements ports.ForgeReader for one repository."""
 
-    def __init__(self, api: Api, directory: Directory, bot: Bot | None, remote: Remote, git: Git) -> None:
+    def __init__(
+        self,
+        api: Api,
+        directory: Directory,
+        bot: Bot | None,
+        remote: Remote,
+        git: Git,
+        watching: Callable[[], Api] | None = None,
+    ) -> None:
         super().__init__(api, directory, bot)
+        self._watching = watching
         self._remote = remote
         self._git = git
         self._main_moves: list[Fields] = []
@@ -211,6 +222,12 @@ class GitHubReader(RepositoryPart):
         if self._api.kind == "actions":
             name = f"{ACTIONS.login} (id {ACTIONS.id})"
         return Account("", name, person=False)
+
+    def watch(self, conditions: Collection[Condition]) -> Mapping[Condition, Watched]:
+        """Say which conditions have come about, a hundred a call; what cannot be looked at, and why."""
+        ours = frozenset(one for one in conditions if repository_of(one).lower() == self._repository.lower())
+        others = frozenset(conditions) - ours
+        return dict(watch(ours, lambda: self._api)) | dict(watch(others, self._watching or (lambda: self._api)))
 
     # One pull request
 

@@ -34,8 +34,8 @@ from requests.exceptions import (
 )
 
 from daypass.core.errors import EdgeError
+from daypass.edges.forges.environment import is_local, read_base
 from daypass.edges.forges.github.answers import Answer, lost
-from daypass.edges.forges.github.environment import is_local, read_base
 
 VERSION = "2022-11-28"
 """The version of the API that the answers are read by: https://docs.github.com/en/rest/about-the-rest-api/api-versions"""

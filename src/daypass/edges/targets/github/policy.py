@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.ids import canonical
-from daypass.edges.forges.github.environment import API, read_base
+from daypass.edges.forges.environment import API, read_base
 from daypass.edges.targets.common import VARIABLE, first_near, written
 
 if TYPE_CHECKING:

@@ -1,0 +1,113 @@
+"""What ends access when its task is done (``ends_when``): what is watched, and what the forge says of it.
+
+Nothing is decided by it but an end: what nobody can look at, and what is undone later, gives no access and no more time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from daypass.core.window import format_instant
+
+if TYPE_CHECKING:
+    from daypass.core.bounds.settings import Settings
+    from daypass.core.ids import GrantId
+
+Condition = tuple[str, str]
+"""A key of ``ends_when`` and what it names: ``("issue_closed", "acme/orders#88")``."""
+
+
+class EndKind(NamedTuple):
+    """One key of ``ends_when``: the ``code`` of the end that it brings, and the ``words`` for what it names."""
+
+    code: str
+    words: str
+
+    def said(self, what: str, came: datetime) -> str:
+        """Say what came about, and when."""
+        return f"{self.words.format(what)} at {format_instant(came)}"
+
+
+ENDS_WHEN: Mapping[str, EndKind] = MappingProxyType(
+    {
+        "issue_closed": EndKind("issue-closed", "issue {} was closed"),
+        "pull_merged": EndKind("pull-merged", "pull request {} was merged"),
+    }
+)
+
+
+class Watched(NamedTuple):
+    """What the forge says of a condition: when it ``came`` about, None where it has not.
+
+    ``unknown`` is why nobody can tell, "" where it was looked at.
+    """
+
+    came: datetime | None = None
+    unknown: str = ""
+
+
+class EndingTask(NamedTuple):
+    """What ends a live grant: ``key`` and ``what`` of its ``ends_when``, and what the forge says of it (`Watched`)."""
+
+    grant: GrantId
+    key: str
+    what: str
+    came: datetime | None = None
+    unknown: str = ""
+
+    @property
+    def said(self) -> str:
+        """Say what came about."""
+        assert self.came is not None  # noqa: S101  (asked of what came about)
+        return ENDS_WHEN[self.key].said(self.what, self.came)
+
+
+MOST = 5_000
+"""So many conditions are looked at in one run: 50 questions, of the 5,000 points that GitHub gives an hour."""
+
+_ROUND = timedelta(minutes=5)
+
+
+def looked_at(conditions: Collection[Condition], at: datetime) -> tuple[Condition, ...]:
+    """Return those of the conditions that are looked at now: all of them, or as many as one run may, in turns."""
+    listed = sorted(conditions)
+    if len(listed) <= MOST:
+        return tuple(listed)
+    first = int(at.timestamp()) // int(_ROUND.total_seconds()) * MOST % len(listed)
+    return tuple((listed + listed)[first : first + MOST])
+
+
+def repository_of(condition: Condition) -> str:
+    """Return the repository, ``owner/name``, that a condition is about."""
+    return condition[1].rpartition("#")[0]
+
+
+def watched_there(settings: Settings, condition: Condition) -> bool:
+    """Say whether the forge can be asked about a condition by the settings.
+
+    It is asked about issues and pull requests of the access repository by the App, and by a credential of its own about
+    those of the repositories that ``forge.watch`` names (``owner/name``, or ``owner/*``).
+    """
+    if not settings.forge.watches:
+        return False
+    repository = repository_of(condition).lower()
+    watch = settings.forge_options.get("watch") or {}
+    known = {str(one).lower() for one in (settings.forge_options.get("repository", ""), *watch.get("repositories", ()))}
+    return not known.isdisjoint({repository, f"{repository.partition('/')[0]}/*"})
+
+
+def unwatched(settings: Settings, conditions: Iterable[Condition]) -> list[tuple[str, str, str]]:
+    """Return code, message and hint for each condition that nothing watches by the settings."""
+    found = []
+    for key, what in conditions:
+        if not watched_there(settings, (key, what)):
+            hint = (
+                f"have {repository_of((key, what))} added to forge.watch in policies/daypass.yaml, or remove ends_when"
+            )
+            if not settings.forge.watches:
+                hint = f"remove ends_when: the {settings.forge_kind} forge has no issues; the window ends the access"
+            found.append(("ends-when-unwatched", f"ends_when: nobody can look at {key} {what}", hint))
+    return found

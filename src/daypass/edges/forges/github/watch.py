@@ -1,0 +1,129 @@
+"""Whether issues are closed and pull requests merged, asked of GitHub a hundred at a time.
+
+By GraphQL, since REST takes a call for each one: https://docs.github.com/en/graphql/reference/objects#repository. Upholds:
+an end is believed only of the very thing that was named; what was moved, what has another name by now, and what the
+credential may not see is not known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from daypass.core.bounds.watch import Condition, Watched, repository_of
+from daypass.core.errors import EdgeError
+from daypass.core.finding import shown
+from daypass.core.window import parse_instant
+from daypass.edges.forges.environment import API
+
+if TYPE_CHECKING:
+    from daypass.edges.forges.github.api import Api
+
+A_CALL = 100
+"""So many are asked of at once."""
+
+
+def watching_api(environ: Mapping[str, str], options: Mapping[str, Any], *, wait: Callable[[float], None]) -> Api:
+    """Return the client for other repositories, with the token of the variable that the settings name.
+
+    Raises EdgeError where the settings name none, or it is not set.
+    """
+    # Both load the client library, which no run needs that watches nothing.
+    from github import Auth  # noqa: PLC0415
+
+    from daypass.edges.forges.github.api import Api  # noqa: PLC0415
+    from daypass.edges.forges.github.transport import Credential, Transport  # noqa: PLC0415
+
+    name = str(options.get("token_env", ""))
+    token = environ.get(name, "") if name else ""
+    if not token:
+        raise EdgeError(f"{name} is not set here" if name else "the settings no longer have forge.watch")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise EdgeError(f"{name} holds characters that no token has")
+    base = environ.get("GITHUB_API_URL") or API
+    return Api(Transport(base), Credential("token", fixed=Auth.Token(token)), "", wait=wait)
+
+
+def watch(conditions: Collection[Condition], api: Callable[[], Api]) -> Iterator[tuple[Condition, Watched]]:
+    """Yield what GitHub says of each condition; a call that fails leaves those unknown that it asked of."""
+    listed = sorted(conditions)
+    for first in range(0, len(listed), A_CALL):
+        part = listed[first : first + A_CALL]
+        try:
+            yield from zip(part, _ask(part, api()), strict=True)
+        except EdgeError as error:
+            yield from ((one, Watched(unknown=error.message)) for one in part)
+
+
+def _ask(part: list[Condition], api: Api) -> list[Watched]:
+    by_repository: dict[str, list[int]] = {}
+    for place, one in enumerate(part):
+        by_repository.setdefault(repository_of(one), []).append(place)
+    names = list(by_repository)
+    query = "{" + " ".join(_of_repository(n, name, part, by_repository[name]) for n, name in enumerate(names)) + "}"
+    answer = api.send("POST", "/graphql", {"query": query}, safe=True)
+    data = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(data, dict):
+        raise EdgeError(f"GitHub does not say: {_first_error(answer)}")
+    found = {}
+    for n, name in enumerate(names):
+        there = data.get(f"r{n}")
+        for place in by_repository[name]:
+            found[place] = _read(part[place], name, there, f"c{place}")
+    return [found[place] for place in range(len(part))]
+
+
+def _of_repository(n: int, repository: str, part: list[Condition], places: list[int]) -> str:
+    owner, _, name = repository.partition("/")
+    # The schema of grants lets no quote, backslash or brace into a name; json.dumps is there all the same.
+    told = " ".join(
+        f"c{place}: issueOrPullRequest(number: {int(part[place][1].rpartition('#')[2])})"
+        " { __typename ... on Issue { closed closedAt } ... on PullRequest { merged mergedAt } }"
+        for place in places
+    )
+    return f"r{n}: repository(owner: {json.dumps(owner)}, name: {json.dumps(name)}) {{ nameWithOwner {told} }}"
+
+
+_WANTED: Mapping[str, tuple[str, str, str, str]] = {
+    "issue_closed": ("Issue", "an issue", "closed", "closedAt"),
+    "pull_merged": ("PullRequest", "a pull request", "merged", "mergedAt"),
+}
+
+
+def _read(condition: Condition, repository: str, there: Any, alias: str) -> Watched:
+    key, what = condition
+    if key not in _WANTED:
+        return Watched(unknown=f"this release cannot look at {key}")
+    kind, words, flag, when = _WANTED[key]
+    if not isinstance(there, dict):
+        return Watched(unknown=f"there is no repository {repository}, or the credential may not see it")
+    named = there.get("nameWithOwner")
+    if not isinstance(named, str) or named.lower() != repository.lower():
+        # Whoever takes the old name of a repository must not decide when access ends.
+        return Watched(unknown=f"{repository} is called {shown(str(named))} now")
+    found = there.get(alias)
+    if not isinstance(found, dict):
+        return Watched(unknown=f"there is no {what}, or the credential may not see it")
+    if found.get("__typename") != kind:
+        return Watched(unknown=f"{what} is not {words}")
+    if found.get(flag) is False:
+        return Watched()
+    came = _instant(found.get(when))
+    if found.get(flag) is not True or came is None:
+        return Watched(unknown=f"GitHub's answer about {what} makes no sense")
+    return Watched(came)
+
+
+def _instant(text: Any) -> datetime | None:
+    try:
+        return parse_instant(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _first_error(answer: Any) -> str:
+    errors = answer.get("errors") if isinstance(answer, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    return shown(str(first.get("message", "its answer makes no sense")))
