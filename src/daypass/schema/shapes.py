@@ -121,6 +121,8 @@ UNREVIEWED: Keys = {
 }
 Task = shape("Task", {**of(str, "grant", "key", "what", "unknown"), "came": Instant | None})
 Denied = shape("Denied", {"grant": str, **ENTITLEMENT, **DENIES, "ends": bool})
+LIVE: Keys = {"denied": many(Denied), "tasks": many(Task)}
+"""What is said of live grants: what today's policies deny, and what ends with its task."""
 SPAN = of(Instant, "from", "until")
 CLAIM: Keys = {"grant": str, **ENTITLEMENT, **SPAN, "blocked": str | None, "bound": str}
 TERMS: Keys = {

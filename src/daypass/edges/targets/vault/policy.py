@@ -54,7 +54,7 @@ class VaultOptions(Struct, frozen=True):
     longest: int = 900
 
 
-class Mark(Struct, frozen=True):
+class RoleMark(Struct, frozen=True):
     """What a role and its policy are for."""
 
     entitlement: Entitlement
@@ -115,12 +115,12 @@ def is_ours(target: str, name: str) -> bool:
     return re.fullmatch(re.escape(prefix(target)) + "[0-9a-f]{20}", name) is not None
 
 
-def mark_of(entitlement: Entitlement) -> Mark:
+def mark_of(entitlement: Entitlement) -> RoleMark:
     """Return what stands for an entitlement at the server. Raises EdgeError for one that nothing can stand for."""
-    return Mark(entitlement, read_privilege(entitlement.privilege), read_claims(entitlement.principal))
+    return RoleMark(entitlement, read_privilege(entitlement.privilege), read_claims(entitlement.principal))
 
 
-def read_mark(target: str, name: str, text: str) -> Mark | None:
+def read_mark(target: str, name: str, text: str) -> RoleMark | None:
     """Return what a policy is for, None where its first line does not say it, or says what its name does not follow from."""
     line = text.partition("\n")[0]
     try:

@@ -21,7 +21,7 @@ from daypass.core.window import format_duration, format_instant
 from daypass.edges.targets.common import one_by_one
 from daypass.edges.targets.registry import NOTHING, Known
 from daypass.edges.targets.vault.policy import (
-    Mark,
+    RoleMark,
     VaultOptions,
     is_ours,
     mark_of,
@@ -125,7 +125,7 @@ class VaultTarget(Observing):
             found.add(one._replace(principal=canonical({"changed": changed, "role": name})) if changed else one)
         return frozenset(found)
 
-    def _stand(self) -> Iterator[tuple[str, Mark | None, str, Mapping[str, Any] | None]]:
+    def _stand(self) -> Iterator[tuple[str, RoleMark | None, str, Mapping[str, Any] | None]]:
         """Yield the policies of ours: name, what it is for, its text, and the role of the name."""
         roles = {*self._server.names(self._roles)}
         for name in self._server.names(_POLICIES):
@@ -138,7 +138,7 @@ class VaultTarget(Observing):
             role = self._server.read(f"{self._roles}/{name}") if name in roles else None
             yield name, read_mark(self.name, name, text), text, role
 
-    def _changed(self, mark: Mark, text: str, role: Mapping[str, Any]) -> list[str]:
+    def _changed(self, mark: RoleMark, text: str, role: Mapping[str, Any]) -> list[str]:
         """Return what of a policy and its role is not as we wrote it."""
         wanted = mark.role(self._options.audience, 0)
         found = ["policy"] if text != mark.policy else []
