@@ -199,6 +199,7 @@ def test_a_series_that_never_comes_does_not_keep_anybody_waiting(monkeypatch: py
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux")
 def test_a_calendar_that_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "SECONDS", 200)
     monkeypatch.setattr(feeds, "_MEMORY", 96 * 1024 * 1024)
     assert len(read_feed(feed(event(*AN_HOUR)), YEAR).events) == 1
     many = [event(*AN_HOUR, "RRULE:FREQ=DAILY", uid=str(number)) for number in range(50)]
