@@ -5,7 +5,7 @@
 | 1 | `check_ended`: a run that reaches nothing but targets leaves nothing that is over; `check_access`: after a run each target has of ours what the oracle allows, and ends by itself nothing later than that |
 | 2 | `Life._runs`: what a run gave was allowed; `Life._notice_merges`: what the gate merged had the approvals it needed |
 | 3, 4, 16 | the oracle counts no approval of who had a hand in it, by an older head or under other needs, and has rules and groups from main alone: what is merged or given beside that breaks 1 or 2 |
-| 5 | `check_ledger`, `check_access`, `check_read_back`: every change has a receipt, the ledger has what is there; `audits.check_answers`: the audit says so of every minute that was noted, on disk by its own index |
+| 5 | `check_ledger`, `check_access`, `check_read_back`, `check_standing`: every change has a receipt, the ledger has what is there; `audits.check_answers`: the audit says so of every minute that was noted, on disk by its own index |
 | 6 | `check_by_hand`: what others gave is there still |
 | 7 | `Life._check_code`: how a run ended fits what befell it; nothing is given where clocks disagree, and nothing on main's old state (13) |
 | 8 | `check_access`: where a run ended well all is there that was granted, whatever else failed before |
@@ -27,7 +27,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from daypass.core.ledger import snapshot
 from daypass.core.ledger.receipt import Decided, Intent, Receipt
+from daypass.core.ledger.standing import fold
 from daypass.core.plan import Entitlement
 from simulation.accounts import Accounts
 from simulation.oracle import Oracle
@@ -150,6 +152,16 @@ def check_ledger(place: Place, at: int, accounts: Accounts, receipts: Iterable[R
             keep((verb, target.access(one)) in intended, "5", f"{verb} {target.access(one)} has no receipt")
 
 
+def check_standing(place: Place, receipts: Iterable[Receipt]) -> None:
+    """What a machine followed, and what one reads that begins at a snapshot, is what all receipts add up to."""
+    whole = snapshot.write(fold(receipts))
+    place.forget()
+    for how, standing in (("followed", place.standing), ("begun at a snapshot", place.access.repo().standing)):
+        found = snapshot.write(standing)
+        wrong = sorted(name for name in whole.keys() | found.keys() if whole.get(name) != found.get(name))
+        keep(not wrong, "5", f"the standing that was {how} is not what the receipts add up to: {wrong}")
+
+
 def check_decisions(
     place: Place, oracle: Oracle, numbers: Mapping[str, int], at: int, receipts: Iterable[Receipt]
 ) -> None:
@@ -166,6 +178,9 @@ def check_decisions(
         may = request.fate(at) | {"denied"} | ({"rejected"} if request.rejected else set())
         keep(said <= may, "17", f"the ledger says that {name} was {sorted(said)}; it was {sorted(request.fate(at))}")
         looked = place.standing.main and at - request.touched < _LOOKED_AT
-        if pull.state != "merged" and request.wish is not None and looked:
+        path = f"grants/{request.grant}.yaml"
+        asks = place.tree(pull.head).get(path)
+        same = asks in (place.tree().get(path), place.tree(place.parent(pull.head)).get(path))  # it asks for nothing
+        if pull.state != "merged" and request.wish is not None and looked and not same:
             lacking = request.fate(at) - said
             keep(not lacking, "5", f"the ledger does not say that {name} was {sorted(lacking)}")

@@ -22,6 +22,12 @@ def _granted(at: int, name: str, grant: str, wish: Wish) -> tuple[Step, ...]:
 
 _HOURS = ((550, 580), (600, 640), (700, 730), (800, 860))
 KEPT: dict[str, tuple[Step, ...]] = {
+    # Who began at the snapshot did not know of the main that the snapshot's own receipt names.
+    "a snapshot is the first to be written on a main": (
+        *(Step(at, "opens", f"r{at}", "alice", _ALICE._replace(length=600), f"orders/g{at}") for at in range(1, 6)),
+        Step(10, "expire"),
+        Step(11, "changes the rules", number=0),
+    ),
     # The audit judged it by the whole window, of which the calendar's last interval was over.
     "somebody asks for a window whose last interval by the calendar is over": (
         Step(1, "changes the calendar", number=0),

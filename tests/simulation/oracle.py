@@ -171,7 +171,9 @@ class Oracle:
         may = [*self.given.values(), *self.past]
         self.given[request.grant] = replace(given, sure=given.sure and not self._adds_up(given, may, undated=True))
         if wish.purpose == "incident":
-            barred = frozenset({wish.subject, *request.hands, *request.reviews})
+            # Whose approval nobody needed has approved nothing, by the receipt; of several that did nobody knows which counted.
+            heard = {who for who, one in request.reviews.items() if one.state == "approved" and "owners" in one.needs}
+            barred = frozenset({wish.subject, *request.hands, *(heard if len(heard) == 1 else ())})
             mine = request.hands == {wish.subject} and not request.reviews and not request.rejected
             self.given[request.grant] = replace(
                 self.given[request.grant],

@@ -21,6 +21,7 @@ from simulation.checks import (
     check_ended,
     check_ledger,
     check_read_back,
+    check_standing,
 )
 from simulation.faults import Armed, Crossing, Kind, Seen
 from simulation.files import directory_file, resource_file
@@ -253,4 +254,5 @@ class Runs:
         receipts = tuple(ledger.receipts.proved(ledger.verifier.open).receipts)
         check_decisions(self._place, self._oracle, self._numbers, at, receipts)
         check_ledger(self._place, at, self._accounts, receipts)
+        check_standing(self._place, receipts)
         check_answers(self._place, self._told, self._oracle, self._numbers, at, receipts)

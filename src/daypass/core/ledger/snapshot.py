@@ -118,6 +118,8 @@ def read(snapshot: Snapshot, head: Head, files: Files, expected: str = "") -> De
         raise LedgerError(f"its chunks cannot be read: {error}") from None
     if _digest(write(delta.onto(Standing()))[INDEX]) != snapshot.standing:
         raise LedgerError("its chunks are not written in the one form")
+    if head.main:  # what it names was there before it; that it was written on this main, its own receipt says
+        delta.seen.setdefault(head.main, head.at)
     return delta
 
 
