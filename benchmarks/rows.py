@@ -201,6 +201,13 @@ def _replay(scale: Scale) -> Row:
     return Row(place.daypass("policy", "replay", "main", head, *AT), place.blobs(), _GIT, 20, of_processor=True)
 
 
+def _replay_moving(scale: Scale) -> Row:
+    place = scale.grants(scale.fewer)
+    one = "at_least: 1, from: group:security-leads"
+    head = place.changed("policies/rules/access.yaml", one, one.replace("1", "2"))
+    return Row(place.daypass("policy", "replay", "main", head, *AT), place.blobs(), _GIT, 20, of_processor=True)
+
+
 def _policy_test(scale: Scale) -> Row:
     few, many = (Example(scale.folder / f"{count}-cases", cases=count) for count in (1, 200))
     return Row(many.daypass("policy", "test"), few.daypass("policy", "test"), "one case", 2, of_processor=True)
@@ -230,6 +237,7 @@ ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "audit access": _access,
     "audit history": _history,
     "policy replay": _replay,
+    "replay, third moves": _replay_moving,
     "policy test": _policy_test,
     "index, built": _index,
     "index, 1,000 more": _index_more,

@@ -34,6 +34,7 @@ MOST = 2_000
 """Requests that a search tries at most."""
 
 _REASON = "tried by a comparison of policies"
+_NOTHING = frozenset[str]()
 _SECOND = timedelta(seconds=1)
 _TICKETS = ("", "EXAMPLE-1")
 
@@ -133,7 +134,7 @@ def _lacks(one: Decision, other: Decision) -> bool:
     """Whether an approval that the other asks for is not asked for here, or earlier, of fewer people, or of more to choose."""
     asked = {(need.source, need.without): (need, earlier) for need, earlier in _in_order(one.requirements)}
     for need, earlier in _in_order(other.requirements):
-        here, here_earlier = asked.get((need.source, need.without), (None, frozenset[str]()))
+        here, here_earlier = asked.get((need.source, need.without), (None, _NOTHING))
         if (
             here is None
             or here.at_least < need.at_least
@@ -147,8 +148,9 @@ def _lacks(one: Decision, other: Decision) -> bool:
 def _in_order(needs: Sequence[Requirement]) -> Iterator[tuple[Requirement, frozenset[str]]]:
     """Yield requirements with the sources whose approvals have to come before."""
     order = comes_before(needs)
+    chained = any(order)
     for place, need in enumerate(needs):
-        yield need, frozenset(needs[one].source for one in all_before(order, place))
+        yield need, frozenset(needs[one].source for one in all_before(order, place)) if chained else _NOTHING
 
 
 def _as_strict(step: Escalation, others: Iterable[Escalation]) -> bool:
