@@ -102,6 +102,17 @@ def test_who_came_and_what_was_widened_is_found_with_its_first_request():
     assert timedelta(hours=8) < length <= timedelta(hours=9)
 
 
+def test_who_may_approve_from_now_on_is_told_with_the_first_request_for_it():
+    joined = DIRECTORY.replace("security: {members: [dan]}", "security: {members: [dan, carol]}")
+    more = RESOURCE.replace("owners: [dba]", "owners: [dba, security]")
+    for after in (policy(directory_people=joined), policy(resources_orders_db=more)):
+        found = search(policy(), after, AT, 1_500)
+        assert found.looser
+        assert {shift for one in found.differences for shift in one.shifts} == {Move.APPROVERS}
+        assert {one.request.grant.resource for one in found.differences} == {"orders-db"}
+        assert not search(after, policy(), AT, 1_500).looser
+
+
 def test_a_ticket_that_is_no_longer_demanded_is_found():
     free = PURPOSE.replace("required: true", "required: false")
     assert {how for how, *_ in moved(policy(), policy(purposes_incident=free))} == {"permits"}

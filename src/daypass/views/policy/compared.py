@@ -29,6 +29,7 @@ _SPARE = 2_000
 _MOVES = {
     Move.PERMITS: "lets through what was denied",
     Move.FEWER: "no longer asks for an approval that was asked for",
+    Move.APPROVERS: "lets further people approve",
     Move.DENIES: "denies what was let through",
     Move.MORE: "asks for an approval that was not asked for",
 }

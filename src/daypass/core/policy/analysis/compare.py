@@ -40,15 +40,16 @@ _TICKETS = ("", "EXAMPLE-1")
 
 
 class Move(Enum):
-    """How a decision moved. The first two loosen what was asked, the others tighten it."""
+    """How a decision moved. The first three loosen what was asked, the others tighten it."""
 
     PERMITS = "permits"
     FEWER = "asks fewer"
+    APPROVERS = "more may approve"
     DENIES = "denies"
     MORE = "asks more"
 
 
-LOOSER = frozenset({Move.PERMITS, Move.FEWER})
+LOOSER = frozenset({Move.PERMITS, Move.FEWER, Move.APPROVERS})
 """The shifts that somebody may take advantage of."""
 
 
@@ -192,7 +193,18 @@ def compare(before: Policy, after: Policy, request: Request, *, rules_alone: boo
     else:
         both = (decide(before, _by_todays_names(before, request)), decide(after, _by_todays_names(after, request)))
     moved, old, new = _moved(*both)
+    if not rules_alone and _further(old, new) - {request.grant.subject, request.requester}:
+        moved |= {Move.APPROVERS}
     return PolicyDifference(request, old, new, moved)
+
+
+def _further(before: Decision, after: Decision) -> frozenset[str]:
+    """Return who may approve what nobody denies, and could not before, where both ask the same source."""
+    if before.denials or after.denials:
+        return _NOTHING
+    there = {(need.source, need.without): need.eligible for need in before.needs}
+    both = (need for need in after.needs if (need.source, need.without) in there)
+    return _NOTHING.union(*(need.eligible - there[need.source, need.without] for need in both))
 
 
 def _by_todays_names(policy: Policy, request: Request) -> Request:
