@@ -85,18 +85,18 @@ def directory_file(
     return "policies/directory/people.yaml", "\n".join([*lines, ""]).encode()
 
 
-def resource_file(name: str, kept: int | None) -> tuple[str, bytes]:
-    """Write a resource with its roles, and until when its data is kept."""
+def resource_file(name: str, kept: int | None, *, renamed: bool = False) -> tuple[str, bytes]:
+    """Write a resource with its roles, and until when its data is kept; ``renamed``: its roles are called otherwise now."""
     lines = ["version: 1", f"title: {name.title()}", f"target: {TARGETS[name]}", "environment: staging"]
     lines += ["classification: confidential", "owners: [owners]"]
     lines += ["data: []"]
     lines += [f"retention_until: {instant(kept)}"] if kept is not None else []
     lines.append("roles:")
-    lines += [
-        f"  {role}: {{max_duration: {most}m, max_total: {TOTALS.get((resource, role), most)}m, privilege: {{member_of: {role}}}}}"
-        for (resource, role), most in ROLES.items()
-        if resource == name
-    ]
+    for (resource, role), most in ROLES.items():
+        if resource == name:
+            limits = f"max_duration: {most}m, max_total: {TOTALS.get((resource, role), most)}m"
+            what = f"{limits}, privilege: {{member_of: {role}}}"
+            lines.append(f"  new-{role}: {{was: [{role}], {what}}}" if renamed else f"  {role}: {{{what}}}")
     return f"policies/resources/{name}.yaml", "\n".join([*lines, ""]).encode()
 
 

@@ -111,7 +111,8 @@ class Oracle:
         one = self.given.get(grant)
         if one is None or one.review_by is None or opened < one.landed:
             return
-        if who in self.groups["owners"] - one.barred:
+        barred = one.barred if state == "approved" else frozenset()  # a rejection is heard of anybody who is asked
+        if who in self.groups["owners"] - barred:
             votes = (*(vote for vote in one.votes if vote[0] != who or vote[1] == "approved"), (who, state, at))
             self.given[grant] = replace(one, votes=votes, sure=one.sure and state == "approved")
 

@@ -250,9 +250,22 @@ class Runs:
         self._place.pass_time(at)
         self._runs(Step(at, "apply"))
         self._runs(Step(at, "expire"))
+        if self._oracle.agreed is not None and isinstance(self._place, MemoryPlace):
+            self._renames_roles(at)
         ledger = self._place.access.repo().ledger
         receipts = tuple(ledger.receipts.proved(ledger.verifier.open).receipts)
         check_decisions(self._place, self._oracle, self._numbers, at, receipts)
         check_ledger(self._place, at, self._accounts, receipts)
         check_standing(self._place, receipts)
         check_answers(self._place, self._told, self._oracle, self._numbers, at, receipts)
+
+    def _renames_roles(self, at: int) -> None:
+        """Call every role otherwise, and hold that it changes nothing of what anybody has."""
+        place, before = self._place, there(self._place)
+        asked = [len(target.calls) for target in place.targets.values()]
+        files = [resource_file(name, self._oracle.kept.get(name), renamed=True) for name in TARGETS]
+        place.write_main(files, at)
+        self._runs(Step(at, "apply"))
+        keep(there(place) == before, "10", f"roles were renamed, and {sorted(there(place) ^ before)} changed")
+        again = [len(target.calls) for target in place.targets.values()]
+        keep(asked == again, "9", f"roles were renamed, and targets were asked for {again} changes, not {asked}")

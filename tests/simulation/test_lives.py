@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from daypass.cli.runs import away
+from daypass.core import catalogue
 from daypass.core.approval import judgement
 from daypass.core.approval.stages import Excluded, Then
 from daypass.core.audit.access import Holdings
@@ -177,14 +178,19 @@ def whole_window(window: Window, _: object) -> Window:
     return window
 
 
-def no_review(catalogue: Catalogue, grant: Grant, merged_at: datetime) -> Moments:
-    return catalogue.bounded(grant).due
+def no_names(_: Mapping[str, tuple[str, ...]]) -> Mapping[str, str]:
+    return {}
+
+
+def no_review(known: Catalogue, grant: Grant, merged_at: datetime) -> Moments:
+    return known.bounded(grant).due
 
 
 PLANTED_IN_TERMS = {
     "an end of an agreement is no bound": Planted(Vendor, "bounds", no_bound, {"1", "2"}, 83),
     "what adds up is not looked at": Planted(decision, "held_too_long", no_bound, {"1", "2"}, 77),
     "a calendar that is cut takes nothing away": Planted(compute, "left_of", whole_window, {"1", "2"}, 81),
+    "old names are forgotten": Planted(catalogue, "known_as", no_names, {"8", "10"}, 77),
     "emergencies need no review": Planted(Catalogue, "due", no_review, {"1", "2"}, 89),
 }
 
