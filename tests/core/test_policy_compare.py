@@ -113,6 +113,14 @@ def test_who_may_approve_from_now_on_is_told_with_the_first_request_for_it():
         assert not search(after, policy(), AT, 1_500).looser
 
 
+def test_an_approver_who_is_only_called_otherwise_is_nobody_new():
+    called = DIRECTORY.replace("dan: {name: Dan Orr,", "daniel: {name: Dan Orr, was: [dan],").replace(
+        "[dan]}", "[daniel]}"
+    )
+    found = search(policy(), policy(directory_people=called), AT, 1_500)
+    assert not {shift for one in found.differences for shift in one.shifts} & {Move.APPROVERS}
+
+
 def test_a_ticket_that_is_no_longer_demanded_is_found():
     free = PURPOSE.replace("required: true", "required: false")
     assert {how for how, *_ in moved(policy(), policy(purposes_incident=free))} == {"permits"}

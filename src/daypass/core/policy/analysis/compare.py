@@ -193,16 +193,17 @@ def compare(before: Policy, after: Policy, request: Request, *, rules_alone: boo
     else:
         both = (decide(before, _by_todays_names(before, request)), decide(after, _by_todays_names(after, request)))
     moved, old, new = _moved(*both)
-    if not rules_alone and _further(old, new) - {request.grant.subject, request.requester}:
+    if not rules_alone and _further(old, new, after) - {request.grant.subject, request.requester}:
         moved |= {Move.APPROVERS}
     return PolicyDifference(request, old, new, moved)
 
 
-def _further(before: Decision, after: Decision) -> frozenset[str]:
+def _further(before: Decision, after: Decision, policy: Policy) -> frozenset[str]:
     """Return who may approve what nobody denies, and could not before, where both ask the same source."""
     if before.denials or after.denials:
         return _NOTHING
-    there = {(need.source, need.without): need.eligible for need in before.needs}
+    today = policy.catalogue.renames.subject
+    there = {(need.source, need.without): frozenset(map(today, need.eligible)) for need in before.needs}
     both = (need for need in after.needs if (need.source, need.without) in there)
     return _NOTHING.union(*(need.eligible - there[need.source, need.without] for need in both))
 
