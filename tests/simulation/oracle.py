@@ -191,7 +191,11 @@ class Oracle:
         """
         access = access_of(given.wish)
         mine = [one for one in others if access_of(one.wish) == access]
-        times = [(start, min(end, self._end(one))) for one in mine for start, end in self._times(one)]
+        # Before its merge nobody had it, whenever its window begins.
+        since = {id(one): 0 if undated else one.landed for one in mine}
+        times = [
+            (max(start, since[id(one)]), min(end, self._end(one))) for one in mine for start, end in self._times(one)
+        ]
         waiting = sum(one.wish.length for one in mine if not one.proved) if undated else 0
         runs = joined([*((start, end) for start, end in times if start < end), *self._times(given)])
         long = [end - start for start, end in runs if any(start <= a and b <= end for a, b in self._times(given))]
