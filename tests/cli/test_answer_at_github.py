@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from daypass.core.calendar.recurrence import span_between
+from daypass.core.files.grants import read_grant
+from daypass.core.grant import Grant
+from daypass.core.window import Recurrence
 from driver import Said
 from fakes.inbox import answered
 from hub import REPOSITORY, Hub
@@ -73,6 +77,27 @@ def test_an_issue_becomes_a_pull_request_of_its_author(hub: Hub) -> None:
     assert "in the name of `alice`, who can therefore not approve it" in comment
     told = json.loads(answer(hub, number, 0, "--format", "json").out)
     assert (told["number"], told["kind"], told["by"], told["pull"]) == (1, "there", "alice", 2)
+
+
+def test_a_window_that_recurs_and_what_ends_it_are_asked_for_with_the_form(hub: Hub) -> None:
+    hub.run("form", who="alice")
+    form = (hub.clone("alice") / ".github/ISSUE_TEMPLATE/daypass-request.yml").read_text(encoding="utf-8")
+    assert 'label: "Ends when"' in form
+    watched = ask(hub, "olga", "Weekly report", labels=())
+    number = ask(
+        hub,
+        "alice",
+        answered(
+            duration="2026-12-01 until 2026-12-12, Mon 06:00-08:00, Europe/Berlin",
+            ends_when=f"issue_closed {REPOSITORY}#{watched}",
+        ),
+    )
+    assert f"#{number}: request by alice: #3 opened" in answer(hub, number).out
+    (path,) = grants_of(hub, 3)
+    grant = read_grant(path, (hub.bare("show", f"daypass/issue-{number}:{path}") + "\n").encode())
+    assert isinstance(grant, Grant)
+    assert grant.span == span_between("2026-12-01", "2026-12-12", Recurrence("Mon 06:00-08:00", "Europe/Berlin"))
+    assert grant.ends_when == (("issue_closed", f"{REPOSITORY}#{watched}"),)
 
 
 def grants_of(hub: Hub, number: int) -> dict[str, str]:

@@ -136,13 +136,21 @@ def test_of_two_that_recur_and_overlap_only_what_held_then_gave_access(access: A
     [
         (("--hours", "Mon 06:00-08:00"), "a window needs an end: add --until"),
         (("--for", "2h", "--calendar", "office"), "exclude each other"),
-        (("--until", "2026-12-30", "--hours", "Mon 06:00-08:00"), "--hours needs the zone whose clock shows them"),
-        (("--until", "2026-12-30", "--zone", "UTC"), "--zone says where --hours hold, and there are none"),
+        (("--until", "2026-12-30", "--hours", "Mon 06:00-08:00"), "hours need the zone whose clock shows them"),
+        (("--until", "2026-12-30", "--zone", "UTC"), "a zone says where hours hold, and there are none"),
         (
             ("--until", "2026-12-30", "--zone", "UTC", "--calendar", "a", "--hours", "b"),
-            "--hours and --calendar exclude",
+            "either hours or a calendar, not both",
         ),
         (("--until", "2026-12-30", "--zone", "UTC", "--hours", "Mo"), "'Mo' are no hours"),
+        (
+            ("--from", "2026-12-01T09:00Z", "--until", "2026-12-01T10:00+01:00"),
+            "until (2026-12-01T10:00:00+01:00) is not after from (2026-12-01T09:00:00Z)\n  hint: a window ends after it begins",
+        ),
+        (
+            ("--for", "2h", "--ends-when", "tomorrow"),
+            "--ends-when: 'tomorrow' names nothing that ends access\n  hint: write for example issue_closed=acme/orders#88 or ",
+        ),
         (("--until", "2026-12-02", "--zone", "UTC", "--hours", "Mon 06:00-08:00"), "holds at no time between"),
         (
             ("--until", "9999-12-30", "--zone", "UTC", "--hours", "Mon 06:00-08:00"),

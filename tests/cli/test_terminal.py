@@ -170,6 +170,28 @@ def test_a_bad_answer_is_asked_for_again_and_the_others_are_kept(access: Access)
 
 
 @pytest.mark.on_disk
+def test_a_window_can_be_answered_and_one_that_is_wrong_is_asked_for_again(access: Access) -> None:
+    code, shown = _answer(
+        access, "--as", "alice", "request", "--at", T("10:00"),
+        lines=[
+            "", "orders-db", "readonly", "none",
+            "2026-12-01 until 2026-12-12, Mo 06:00-08:00, Europe/Berlin",
+            "2026-12-01 until 2026-12-12, calendar office, Europe/Berlin",
+            "This one is long enough",
+            "2026-11-01T09:00Z until 2026-11-01T11:00Z",
+            "2026-12-01 until 2026-12-12, Mon 06:00-08:00, Europe/Berlin",
+        ],
+    )  # fmt: skip
+    assert code == 0, shown
+    assert "'Mo 06:00-08:00' are no hours; write for example \"Mon-Fri 08:00-19:00\"" in shown
+    assert "there is no calendar 'office'" in shown
+    assert "the window ended at 2026-11-01T11:00:00Z" in shown
+    assert shown.count("For (at most 8h), or FROM until UNTIL") == 4
+    assert shown.count("Reason:") == 1
+    assert "Opened #1: Grant alice readonly on orders-db for 11d, in intervals" in shown
+
+
+@pytest.mark.on_disk
 def test_a_subject_whom_nobody_knows_is_asked_for_again(access: Access) -> None:
     code, shown = _answer(
         access, "--as", "alice", "request", "--at", T("10:00"),

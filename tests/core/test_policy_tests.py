@@ -121,7 +121,8 @@ def test_a_case_may_be_opened_by_somebody_else():
         (
             f"{WIKI.replace('duration: 4h', 'from: 2026-11-20T10:00:00Z, until: 2026-11-20T10:00:00Z')}, "
             "at: 2026-11-20T10:00:00Z, expect: {automatic: true}",
-            "3:84 test-window until (2026-11-20T10:00:00Z) is not after from (2026-11-20T10:00:00Z)",
+            "3:84 test-window until (2026-11-20T10:00:00Z) is not after from (2026-11-20T10:00:00Z) "
+            "[a window ends after it begins]",
         ),
         (
             f"{WIKI.replace('duration: 4h', 'from: 2026-11-31T10:00:00Z, until: 2026-12-20T10:00:00Z')}, "

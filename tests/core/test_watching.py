@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daypass.core.bounds.settings import Settings
-from daypass.core.bounds.watch import MOST, Condition, EndingTask, looked_at, unwatched, watched_there
+from daypass.core.bounds.watch import MOST, Condition, EndingTask, ends_said, looked_at, unwatched, watched_there
 from daypass.core.ids import GrantId
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -18,6 +18,31 @@ GITHUB = Settings(
         "watch": {"repositories": ["acme/orders", "Platform/*"], "token_env": "DAYPASS_WATCH_TOKEN"},
     },
 )
+
+
+@pytest.mark.parametrize("sign", [" ", "=", " = "])
+def test_what_ends_access_is_read_as_people_say_it(sign: str) -> None:
+    said = [f"pull_merged{sign}acme/orders#91", f"issue_closed{sign}acme/orders#88"]
+    assert ends_said(said, " ") == (("issue_closed", "acme/orders#88"), ("pull_merged", "acme/orders#91"))
+    assert ends_said(said[:1], " ") == (("pull_merged", "acme/orders#91"),)
+    assert ends_said(["acme/orders#88"], " ") == (("issue_closed", "acme/orders#88"),)
+    assert ends_said([], " ") == ()
+
+
+@pytest.mark.parametrize(
+    "said", ["", "tomorrow", "issue_closed", "issue_closed=", "#88", "issue_opened a/b#1", "a b a/b#1"]
+)
+@pytest.mark.parametrize("sign", [" ", "="])
+def test_what_names_nothing_is_refused_with_examples(said: str, sign: str) -> None:
+    with pytest.raises(ValueError, match="names nothing that ends access") as found:
+        ends_said([said], sign)
+    examples = f"issue_closed{sign}acme/orders#88 or pull_merged{sign}acme/orders#91"
+    assert str(found.value) == f"{said!r} names nothing that ends access; write for example {examples}"
+
+
+def test_one_of_each_is_watched() -> None:
+    with pytest.raises(ValueError, match="issue_closed is given twice; one of each is watched"):
+        ends_said(["a/b#1", "issue_closed a/b#2"], " ")
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,42 @@ def test_an_answered_form_becomes_a_pull_request_in_the_name_of_its_author(
     assert reply_line(reply) == "#12: request by alice: #1 opened"
 
 
+@pytest.mark.parametrize(
+    ("said", "window"),
+    [
+        (
+            "2026-12-01 until 2026-12-12, Mon 06:00-08:00, Europe/Berlin",
+            'from: 2026-11-30T23:00:00Z\n  until: 2026-12-11T23:00:00Z\n  hours: "Mon 06:00-08:00"\n  zone: Europe/Berlin\n',
+        ),
+        (
+            "2026-12-01T09:00Z until 2026-12-01T11:00Z",
+            "from: 2026-12-01T09:00:00Z\n  until: 2026-12-01T11:00:00Z\n",
+        ),
+    ],
+)
+def test_a_window_that_is_asked_for_in_the_form_is_the_grants(
+    context: AnswerContext, access: Access, said: str, window: str
+) -> None:
+    inbox(context).write(12, ALICE, answered(duration=said))
+    assert answer_issue(context, 12, at=AT).kind == "opened"
+    (path,) = access.git("diff", "--name-only", "main...daypass/issue-12").splitlines()
+    assert window in access.git("show", f"daypass/issue-12:{path}") + "\n"
+
+
+def test_a_calendar_that_there_is_not_is_denied(context: AnswerContext) -> None:
+    inbox(context).write(12, ALICE, answered(duration="2026-12-01 until 2026-12-12, calendar office, Europe/Berlin"))
+    reply = answer_issue(context, 12, at=AT)
+    assert reply.kind == "denied"
+    assert "there is no calendar 'office'" in said(context, reply)
+
+
+def test_what_ends_access_is_denied_where_the_forge_watches_nothing(context: AnswerContext) -> None:
+    inbox(context).write(12, ALICE, answered(ends_when="acme/orders#88"))
+    reply = answer_issue(context, 12, at=AT)
+    assert reply.kind == "denied"
+    assert "ends_when: nobody can look at issue_closed acme/orders#88" in said(context, reply)
+
+
 def test_an_empty_subject_is_the_author(context: AnswerContext) -> None:
     inbox(context).write(12, ALICE, answered())
     reply = answer_issue(context, 12, at=AT)
@@ -206,6 +242,16 @@ def test_an_edited_issue_is_refused(context: AnswerContext) -> None:
         (answered(ticket="two words"), "issue 12: error: 'Ticket': 'two words'"),
         (answered(reason="ten characters [skip ci] and more"), "skip ci"),
         (answered(duration="a day"), "'a day' is not a duration [bad-duration]"),
+        (
+            answered(duration="2026-12-01T09:00Z until 2028-12-01T09:00Z"),
+            "error: 'How long': the window lasts 731d, longer than the 366d that any access may last [window-too-long]",
+        ),
+        (
+            answered(duration="2026-12-01 until 2027-01-15, calendar Office, UTC"),
+            "'How long': 'Office' is no",
+        ),
+        (answered(ends_when="orders#88"), "'Ends when': 'orders#88' is not of the form that is wanted here"),
+        (answered(ends_when="soon"), "issue 12: error: 'soon' names nothing that ends access [form-answer]"),
         (answered(duration="400d"), "400d is longer than the 366d that any access may last [bad-duration]"),
     ],
 )

@@ -174,9 +174,10 @@ def test_every_legal_catalogue_gives_a_form_that_keeps_the_rules_and_whose_choic
     assert read.purpose == (purposes[-1] if purposes else "")
 
 
-@pytest.mark.parametrize("size", [1, MOST_CHOICES + 5])
-def test_the_form_keeps_the_public_schema_of_issue_forms(tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize(("size", "forge"), [(1, "github"), (MOST_CHOICES + 5, "local")])
+def test_the_form_keeps_the_public_schema_of_issue_forms(tmp_path: Path, size: int, forge: str) -> None:
     made = catalogue({f"system-{n}": ("on", "no") for n in range(size)}, ("none", "incident"))
+    made = replace(made, settings=replace(made.settings, forge_kind=forge))
     (tmp_path / "form.yml").write_text(form_text(made), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-issue-forms", str(tmp_path / "form.yml")],
@@ -202,6 +203,11 @@ def test_a_form_asks_for_details_where_a_purpose_has_fields() -> None:
     made = catalogue({"orders-db": ("readonly",)})
     form = yaml.safe_load(request_form(replace(made, purposes={"case": Purpose("case", fields=fields)}), "Hello")[1])
     asked = [one["id"] for one in form["body"] if "id" in one]
+    watching = replace(
+        made, settings=replace(made.settings, forge_kind="github"), purposes={"case": Purpose("case", fields=fields)}
+    )
+    form_there = yaml.safe_load(form_text(watching))
+    assert [one["id"] for one in form_there["body"] if "id" in one] == [*asked[:-2], "ends_when", *asked[-2:]]
     assert asked == ["role", "subject", "duration", "purpose", "ticket", "details", "reason"]
     (details,) = [one for one in form["body"] if one.get("id") == "details"]
     assert (details["type"], details["validations"]["required"]) == ("textarea", False)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import Struct, field
 
-from daypass.cli.verb import Duration, say, show
-from daypass.core.bounds.watch import ENDS_WHEN
+from daypass.cli.verb import say, show
+from daypass.core.bounds.watch import Condition, ends_said
 from daypass.core.errors import InvalidError, UsageError
 from daypass.core.window import Recurrence, Span, format_duration, format_instant
 
@@ -30,8 +30,26 @@ _ASKED_AS |= {
     "vendor-data-unsaid": "resource",
     "vendor-purpose": "purpose",
 }
+_ASKED_AS |= dict.fromkeys(("window", "from", "until", "hours", "zone", "calendar"), "for")
+_ASKED_AS |= dict.fromkeys(("span-too-long", "window-past", "before-agreement"), "for")
 _ASKED_AS |= {"ticket-missing": "ticket", "ticket-form": "ticket", "unknown-subject": "subject"}
 """What is asked for again where a finding's field or a denial's code has another name."""
+
+
+class HowLong(click.ParamType[Span]):
+    """How long, as people say it: 8h, or a window (`daypass.core.calendar.asked`)."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Span:
+        """Read it or fail with its message."""
+        from daypass.core.calendar.asked import span_said
+        from daypass.core.calendar.recurrence import SpanError
+
+        try:
+            return value if isinstance(value, Span) else span_said(str(value).strip())
+        except SpanError as error:
+            self.fail("; ".join(filter(None, (error.message, error.hint))), param, ctx)
 
 
 class Answers(Struct):
@@ -46,9 +64,9 @@ class Answers(Struct):
     given: dict[str, str]
     span: Span | None
     details: Mapping[str, str] = field(default_factory=dict)
-    ends_when: Mapping[str, str] = field(default_factory=dict)
+    ends_when: tuple[Condition, ...] = ()
     talks: bool = field(default_factory=lambda: sys.stdin.isatty() and sys.stdout.isatty())
-    _answered: dict[str, str | timedelta] = field(default_factory=dict)
+    _answered: dict[str, str | Span] = field(default_factory=dict)
     _resource: str = ""
 
     def wish(self) -> Grant:
@@ -68,11 +86,11 @@ class Answers(Struct):
             subject=subject or self.me,
             resource=resource,
             role=role,
-            span=self.span or Span(duration=self._duration(self._longest(resource, role, purpose))),
+            span=self.span or self._span(self._longest(resource, role, purpose)),
             reason=self._text("reason"),
             ticket=self._ticket(purpose),
             purpose=purpose,
-            ends_when=tuple(sorted(self.ends_when.items())),
+            ends_when=self.ends_when,
             details=self._details(purpose),
         )
 
@@ -83,7 +101,10 @@ class Answers(Struct):
                 (finding.place.path.rpartition(".")[2], finding.message, finding.hint) for finding in wrong.findings
             ]
         else:
-            told = [(d.path if d.path in self._answered else d.code, d.message, d.hint) for d in wrong.denials]
+            told = [
+                (d.path if _ASKED_AS.get(d.path, d.path) in self._answered else d.code, d.message, d.hint)
+                for d in wrong.denials
+            ]
         bad = {_ASKED_AS.get(name, name) for name, _, _ in told}
         if not told or not bad <= self._answered.keys():
             return False
@@ -115,15 +136,15 @@ class Answers(Struct):
             self._answered[name] = str(click.prompt(name.capitalize(), type=kind, default=default)).strip()
         return str(self._answered[name])
 
-    def _duration(self, longest: timedelta) -> timedelta:
+    def _span(self, longest: timedelta) -> Span:
         if not self.talks:
             raise UsageError("--for is missing", hint=f"at most {format_duration(longest)}")
         if "for" not in self._answered:
             default = min(longest, timedelta(hours=1))
-            question = f"For (at most {format_duration(longest)})"
-            self._answered["for"] = click.prompt(question, type=Duration(), default=format_duration(default))
+            question = f"For (at most {format_duration(longest)}), or FROM until UNTIL"
+            self._answered["for"] = click.prompt(question, type=HowLong(), default=format_duration(default))
         found = self._answered["for"]
-        assert isinstance(found, timedelta)  # noqa: S101  (Duration gives nothing else)
+        assert isinstance(found, Span)  # noqa: S101  (HowLong gives nothing else)
         return found
 
     def _purpose(self) -> str:
@@ -204,32 +225,21 @@ def asked_span(duration: timedelta | None, bounds: tuple[str, str], recurs: Recu
         raise UsageError("a window needs an end: add --until", hint="or ask for a duration with --for")
     if not until:
         return Span(duration=duration) if duration is not None else None
-    if recurs.hours and recurs.calendar:
-        raise UsageError("--hours and --calendar exclude each other")
-    if bool(recurs.hours) > bool(recurs.zone):
-        raise UsageError("--hours needs the zone whose clock shows them", hint="add for example --zone Europe/Berlin")
-    if recurs.zone and not (recurs.hours or recurs.calendar):
-        raise UsageError("--zone says where --hours hold, and there are none")
-    from daypass.core.calendar.recurrence import span_between
+    from daypass.core.calendar.recurrence import SpanError, span_between
 
     try:
         return span_between(start or format_instant(at), until, recurs)
+    except SpanError as error:
+        raise UsageError(error.message, hint=error.hint) from None
+
+
+def asked_ends(said: Sequence[str]) -> tuple[Condition, ...]:
+    """Return what --ends-when says. Raises UsageError for another key, one without a value, and one said twice."""
+    try:
+        return ends_said(said, "=")
     except ValueError as error:
-        raise UsageError(str(error), hint=getattr(error, "hint", "")) from None
-
-
-def asked_ends(said: Sequence[str]) -> dict[str, str]:
-    """Return what --ends-when says, key by key. Raises UsageError for another key, one without a value, and one said twice."""
-    found: dict[str, str] = {}
-    for one in said:
-        key, _, what = one.partition("=")
-        if key not in ENDS_WHEN or not what:
-            known = " or ".join(f"{name}=owner/name#12" for name in ENDS_WHEN)
-            raise UsageError(f"--ends-when {one} names nothing that ends access", hint=f"write {known}")
-        if key in found:
-            raise UsageError(f"--ends-when {key} is given twice", hint="one of each is watched")
-        found[key] = what
-    return found
+        message, _, hint = str(error).rpartition("; ")
+        raise UsageError(f"--ends-when: {message}", hint=hint) from None
 
 
 def asked_details(said: Sequence[str]) -> dict[str, str]:

@@ -82,9 +82,6 @@ def _followed(repo: AccessRepository, *, or_away: bool) -> AccessRepository:
     return repo
 
 
-_NO_ACCESS_THEN = "is no instant that access could be given at; write a year from 1970 to 8999"
-
-
 class Instant(click.ParamType[datetime]):
     """An RFC 3339 instant."""
 
@@ -92,7 +89,7 @@ class Instant(click.ParamType[datetime]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Read an instant or fail with its message."""
-        from daypass.core.window import parse_instant
+        from daypass.core.window import NO_ACCESS_THEN, parse_instant
 
         if isinstance(value, datetime):
             return value
@@ -102,7 +99,7 @@ class Instant(click.ParamType[datetime]):
             self.fail(str(error), param, ctx)
         if not FIRST <= found < LAST:
             # Nothing happened before, and at the end of the calendar there is no instant after that could be reckoned.
-            self.fail(f"{value} {_NO_ACCESS_THEN}", param, ctx)
+            self.fail(f"{value} {NO_ACCESS_THEN}", param, ctx)
         return found
 
 
@@ -113,14 +110,16 @@ class WindowBound(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Read an instant or a date or fail with its message."""
-        from daypass.core.window import YEARS, as_day
+        from daypass.core.calendar.asked import with_seconds
+        from daypass.core.window import NO_ACCESS_THEN, YEARS, as_day
 
-        day = as_day(str(value))
+        said = with_seconds(str(value))
+        day = as_day(said)
         if day is not None and day.year not in YEARS:
-            self.fail(f"{value} {_NO_ACCESS_THEN}", param, ctx)
-        if value and day is None:
-            Instant().convert(value, param, ctx)
-        return str(value)
+            self.fail(f"{said} {NO_ACCESS_THEN}", param, ctx)
+        if said and day is None:
+            Instant().convert(said, param, ctx)
+        return said
 
 
 class Duration(click.ParamType[timedelta]):

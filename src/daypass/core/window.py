@@ -61,6 +61,7 @@ def format_duration(value: timedelta) -> str:
 
 YEARS = range(1970, 9000)
 """The years that access is given in: days can be reckoned with on both sides of them, by the clock of every zone."""
+NO_ACCESS_THEN = f"is no instant that access could be given at; write a year from {YEARS[0]} to {YEARS[-1]}"
 
 
 @lru_cache(maxsize=4096)

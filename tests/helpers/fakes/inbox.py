@@ -15,8 +15,7 @@ from daypass.ports import ForgeReader
 def answered(**said: str) -> str:
     """Write what the forge writes of an answered form."""
     asked = {"role": "orders-db/readonly", "duration": "2h", "reason": "reading four orders of a complaint"} | said
-    form = questions(details="details" in said)
-    return "\n\n".join(f"### {q.label}\n\n{asked.get(q.key, '_No response_')}" for q in form)
+    return "\n\n".join(f"### {q.label}\n\n{asked.get(q.key, '_No response_')}" for q in questions(said))
 
 
 @dataclass

@@ -5,11 +5,13 @@ Nothing is decided by it but an end: what nobody can look at, and what is undone
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from daypass.core.files.text import quoted
 from daypass.core.window import format_instant
 
 if TYPE_CHECKING:
@@ -37,6 +39,28 @@ ENDS_WHEN: Mapping[str, EndKind] = MappingProxyType(
         "pull_merged": EndKind("pull-merged", "pull request {} was merged"),
     }
 )
+
+
+_SAID = re.compile(r"(?:([a-z_]+)(?:\s*=\s*|\s+))?([^\s=#]+#[0-9]+)")
+
+
+def ends_said(said: Sequence[str], sign: str) -> tuple[Condition, ...]:
+    """Read what ends access as people say it: ``issue_closed acme/orders#88``, or with ``=`` between the two.
+
+    An issue alone is one that is closed. ``sign`` is what examples have between the two. Whether it can be the name of an
+    issue is not judged here: a grant's file is read for that. Raises ValueError, with a message for people.
+    """
+    found: dict[str, str] = {}
+    for one in said:
+        match = _SAID.fullmatch(one)
+        key = (match[1] or "issue_closed") if match is not None else ""
+        if match is None or key not in ENDS_WHEN:
+            known = f"issue_closed{sign}acme/orders#88 or pull_merged{sign}acme/orders#91"
+            raise ValueError(f"{quoted(one)} names nothing that ends access; write for example {known}")
+        if key in found:
+            raise ValueError(f"{key} is given twice; one of each is watched")
+        found[key] = match[2]
+    return tuple(sorted(found.items()))
 
 
 class Watched(NamedTuple):

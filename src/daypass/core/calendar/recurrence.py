@@ -6,30 +6,48 @@ time that no clock shows, since summer time skips it, is refused: nobody could s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
+from typing import TypeVar
 
 from daypass.core.calendar.calendars import LONGEST, RUNS_OUT, RUNS_OUT_HINT, Calendar
 from daypass.core.calendar.hours import check_zone, parse_hours, parse_zone
 from daypass.core.finding import near
-from daypass.core.window import Part, Recurrence, Span, Window, as_day, format_instant, parse_instant
+from daypass.core.window import (
+    NO_ACCESS_THEN,
+    YEARS,
+    Part,
+    Recurrence,
+    Span,
+    Window,
+    as_day,
+    format_instant,
+    parse_instant,
+)
+
+_T = TypeVar("_T")
 
 MOST_INTERVALS = 500
 """A window has no more intervals than this."""
 
 _DAY_MINUTES = 24 * 60
+_INSTANT = "write for example 2026-11-21T09:00:00Z"
 _SECOND = timedelta(seconds=1)
 
 
-class RecurrenceError(ValueError):
-    """A window that recurs and cannot be told, with the code of why and a hint."""
+class SpanError(ValueError):
+    """What is no window, with the code of why and a hint."""
 
     def __init__(self, code: str, message: str, hint: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.hint = hint
+
+
+class RecurrenceError(SpanError):
+    """A window that recurs and cannot be told."""
 
 
 def local_midnight(day: date, zone: str) -> datetime:
@@ -40,16 +58,46 @@ def local_midnight(day: date, zone: str) -> datetime:
 def span_between(start: str, until: str, recurs: Recurrence) -> Span:
     """Return the span of a window with two bounds, each an instant, or a date of the zone that is named.
 
-    ``recurs`` is empty where it does not recur. Raises ValueError, with a message for people.
+    ``recurs`` is empty where it does not recur. Raises SpanError.
     """
+    if recurs.hours and recurs.calendar:
+        message = "a window that recurs has either hours or a calendar, not both"
+        raise SpanError("two-windows", message, "keep one of the two")
+    if recurs.hours and not recurs.zone:
+        raise SpanError(
+            "hours-without-zone", "hours need the zone whose clock shows them", "add for example Europe/Berlin"
+        )
+    if recurs.zone and not (recurs.hours or recurs.calendar):
+        message = "a zone says where hours hold, and there are none"
+        raise SpanError(
+            "zone-without-hours", message, "add hours or a calendar; without them write instants and no zone"
+        )
+    if recurs.zone:
+        reading("bad-zone", check_zone, recurs.zone)
+    if recurs.hours:
+        reading("bad-hours", parse_hours, recurs.hours)
+    first, end = _bound(start, recurs.zone), _bound(until, recurs.zone)
+    if not first < end:
+        message = f"until ({until}) is not after from ({start})"
+        raise SpanError("until-before-from", message, "a window ends after it begins")
+    return spanning(Window(first, end), None if recurs == Recurrence() else recurs)
 
-    def bound(text: str) -> datetime:
-        day = as_day(text)
-        if day is None or not recurs.zone:
-            return parse_instant(text)
-        return local_midnight(day, recurs.zone)
 
-    return spanning(Window(bound(start), bound(until)), None if recurs == Recurrence() else recurs)
+def reading(code: str, parse: Callable[[str], _T], text: str, hint: str = "") -> _T:
+    """Return what a parser reads. Raises SpanError where it refuses; the ``hint`` is for refusals that have none."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        message, _, more = str(error).rpartition("; ")
+        raise SpanError(code, message or more, more if message else hint) from None
+
+
+def _bound(text: str, zone: str) -> datetime:
+    found = (as_day(text) if zone else None) or reading("bad-instant", parse_instant, text, _INSTANT)
+    if found.year not in YEARS:
+        message, _, hint = f"{text} {NO_ACCESS_THEN}".partition("; ")
+        raise SpanError("bad-instant", message, hint)
+    return found if isinstance(found, datetime) else local_midnight(found, zone)
 
 
 def spanning(window: Window, recurs: Recurrence | None) -> Span:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
+from daypass.core.bounds.watch import Condition, ends_said
+from daypass.core.calendar.asked import span_said
+from daypass.core.calendar.recurrence import SpanError
 from daypass.core.files.text import quoted, unseen
 from daypass.core.finding import Finding, Place
-from daypass.core.window import parse_duration
+from daypass.core.window import Span
 
 
 class Question(Struct, frozen=True):
@@ -32,13 +34,19 @@ QUESTIONS = (
 )
 """In the order of the form. The reason comes last: it has several lines."""
 
+ENDS_WHEN = Question("ends_when", "Ends when")
+"""What a form asks for besides, before the reason, where the forge watches issues and pull requests."""
+
 DETAILS = Question("details", "Details", lines=True)
-"""What a form asks for besides, before the reason, where some purpose has fields: one a line."""
+"""... and where some purpose has fields: one a line."""
+
+BESIDES = (ENDS_WHEN, DETAILS)
+"""In the order of the form. A form of an earlier release may lack any of them, and is read all the same."""
 
 
-def questions(*, details: bool) -> tuple[Question, ...]:
-    """Return the questions of a form, with the one about details or without."""
-    return (*QUESTIONS[:-1], DETAILS, QUESTIONS[-1]) if details else QUESTIONS
+def questions(besides: Collection[str] = ()) -> tuple[Question, ...]:
+    """Return the questions of a form, with those of ``BESIDES`` whose keys are given."""
+    return (*QUESTIONS[:-1], *(one for one in BESIDES if one.key in besides), QUESTIONS[-1])
 
 
 _PAIR = re.compile(r"([a-z0-9][a-z0-9-]{0,62})/([a-z0-9][a-z0-9_-]{0,62})")
@@ -52,10 +60,11 @@ class FormAnswers(Struct, frozen=True):
     resource: str
     role: str
     subject: str
-    duration: timedelta
+    span: Span
     purpose: str
     ticket: str
     reason: str
+    ends_when: tuple[Condition, ...] = ()
     details: tuple[tuple[str, str], ...] = ()
 
 
@@ -65,7 +74,7 @@ def read_answers(file: str, said: Mapping[str, str]) -> FormAnswers | tuple[Find
     Whether resource, role, subject and purpose exist is not judged here: that takes the catalogue.
     """
     found: list[Finding] = []
-    for question in questions(details="details" in said):
+    for question in questions(said):
         found += _look(file, question, said[question.key])
     answers = _answers(file, said, found)
     return tuple(found) if answers is None or found else answers
@@ -98,18 +107,28 @@ def _answers(file: str, said: Mapping[str, str], found: list[Finding]) -> FormAn
         message = f"expected the handle of a person, got {quoted(said['subject'])}"
         hint = "write the name that policies/directory has for them, such as alice; leave it empty to ask for yourself"
         found.append(Finding("form-answer", Place(file, path="subject"), message, hint))
-    duration = None
+    span = None
     try:
-        duration = parse_duration(said["duration"])
-    except ValueError as error:
+        span = span_said(said["duration"])
+    except SpanError as error:
         if "duration" not in wrong:
-            message, _, hint = str(error).partition("; ")
-            found.append(Finding("bad-duration", Place(file, path="duration"), message, hint))
+            found.append(Finding(error.code, Place(file, path="duration"), error.message, error.hint))
+    ends_when = () if "ends_when" in wrong else _ends_when(file, said.get("ends_when", ""), found)
     details = _details(file, said.get("details", ""), found)
-    if pair is None or duration is None:
+    if pair is None or span is None:
         return None
     words = (said["purpose"], said["ticket"], said["reason"])
-    return FormAnswers(pair[1], pair[2], said["subject"], duration, *words, details)
+    return FormAnswers(pair[1], pair[2], said["subject"], span, *words, ends_when, details)
+
+
+def _ends_when(file: str, said: str, found: list[Finding]) -> tuple[Condition, ...]:
+    """Read what ends the access, with commas between."""
+    try:
+        return ends_said([part.strip() for part in said.split(",")], " ") if said else ()
+    except ValueError as error:
+        message, _, hint = str(error).rpartition("; ")
+        found.append(Finding("form-answer", Place(file, path="ends_when"), message, hint))
+        return ()
 
 
 def _details(file: str, said: str, found: list[Finding]) -> tuple[tuple[str, str], ...]:

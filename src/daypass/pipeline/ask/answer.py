@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import ConflictError, EdgeError, InvalidError, UsageError
-from daypass.core.files.form import FormAnswers, questions
+from daypass.core.files.form import BESIDES, QUESTIONS, FormAnswers
 from daypass.core.files.grants import grant_text
 from daypass.core.files.text import quoted
 from daypass.core.finding import Finding, Place
@@ -34,7 +34,7 @@ from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import Ending, may_end
 from daypass.core.record import replace
 from daypass.core.request import Reply
-from daypass.core.window import Span, parse_duration
+from daypass.core.window import parse_duration
 from daypass.pipeline.apply.current import claims_on, read_current
 from daypass.pipeline.apply.tidy import open_from
 from daypass.pipeline.ask import propose
@@ -133,17 +133,20 @@ def _wish(answers: FormAnswers, author: str, catalogue: Catalogue) -> Grant:
         subject=answers.subject or author,
         resource=answers.resource,
         role=answers.role,
-        span=Span(duration=answers.duration),
+        span=answers.span,
         reason=answers.reason,
         ticket=answers.ticket,
         purpose=answers.purpose,
+        ends_when=answers.ends_when,
         details=tuple((name, as_written(fields.get(name), said)) for name, said in sorted(answers.details)),
     )
 
 
 def _of_form(finding: Finding, number: int) -> Finding:
     """Say of an answer what was found in the file that it was written to: nobody ever sees that file."""
-    label = next((q.label for q in questions(details=True) if q.key == finding.place.path.partition(".")[0]), "")
+    field = finding.place.path.partition(".")[0]
+    key = "duration" if field == "window" else field
+    label = next((q.label for q in (*QUESTIONS, *BESIDES) if q.key == key), "")
     message = f"{label!r}: {finding.message}" if label else finding.message
     return replace(finding, place=Place(f"issue {number}", path=finding.place.path), message=message)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from daypass.core.bounds.purposes import Purpose
-from daypass.core.calendar.recurrence import span_between
+from daypass.core.calendar.recurrence import SpanError, span_between
 from daypass.core.files.grants import details_in
 from daypass.core.finding import Place, near
 from daypass.core.grant import Grant
@@ -314,8 +314,8 @@ def _span(file: PolicyFile[PolicyTestForm], window: WindowForm, *keys: Key) -> S
         return None
     try:
         return span_between(window["from"], window["until"], recurs)
-    except ValueError as error:
-        file.fault("test-window", (*keys,), str(error))
+    except SpanError as error:
+        file.fault("test-window", (*keys,), error.message, error.hint)
         return None
 
 

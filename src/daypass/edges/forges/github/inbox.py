@@ -25,7 +25,7 @@ from urllib.parse import quote
 from daypass.core.bounds.purposes import DetailField
 from daypass.core.catalogue import Catalogue
 from daypass.core.errors import EdgeError
-from daypass.core.files.form import DETAILS, QUESTIONS, FormAnswers, questions, read_answers
+from daypass.core.files.form import BESIDES, QUESTIONS, FormAnswers, Question, questions, read_answers
 from daypass.core.files.text import quoted
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Links, Remark, Ticket
@@ -142,9 +142,17 @@ MOST_CHOICES = 100
 _HELP = {
     "role": "What you need access to, and the role on it.",
     "subject": "A handle of the directory, such as alice. Leave it empty to ask for yourself.",
-    "duration": "From the merge on, such as 8h, 30m or 2d.",
+    "duration": (
+        "From the merge on, such as 8h, 30m or 2d. Or a window, 2026-12-01T09:00Z until 2026-12-01T17:00Z; one that recurs "
+        "has hours or a calendar, and a zone: 2026-12-01 until 2027-01-15, Mon 06:00-08:00, Europe/Berlin, or "
+        "2026-12-01 until 2027-01-15, calendar office, Europe/Berlin."
+    ),
     "purpose": "A ready-made kind of request, where one fits.",
     "ticket": "The ticket of the task, such as INC-1234.",
+    "ends_when": (
+        "What ends the access before its time, such as issue_closed acme/orders#88 or pull_merged acme/orders#91; a comma "
+        "between the two. An issue alone, acme/orders#88, ends it when it is closed."
+    ),
     "reason": "Why, in words that a reviewer and an auditor understand. Write no line that begins with ###.",
 }
 
@@ -176,7 +184,8 @@ def form_text(catalogue: Catalogue, introduction: str) -> str:
         f"      value: {_text(introduction)}",
     ]
     told = details_help(catalogue)
-    for question in questions(details=bool(told)):
+    besides = {"ends_when": catalogue.settings.forge.watches, "details": bool(told)}
+    for question in questions([key for key, wanted in besides.items() if wanted]):
         offered = choices.get(question.key, ())
         kind = "dropdown" if 0 < len(offered) <= MOST_CHOICES else "textarea" if question.lines else "input"
         lines += [
@@ -235,7 +244,7 @@ def read_form(file: str, body: str) -> FormAnswers | tuple[Finding, ...]:
     lines = body.replace("\r\n", "\n").split("\n")
     places = [number for number, line in enumerate(lines) if _HEADING.match(line)]
     headings = [lines[number] for number in places]
-    asked = questions(details=f"### {DETAILS.label}" in headings)
+    asked = _asked_by(headings)
     if headings != [f"### {question.label}" for question in asked] or "".join(lines[: places[0]]).strip():
         return (Finding("form-broken", Place(file), _what_is_wrong(headings), _AGAIN),)
     ends = (*places[1:], len(lines))
@@ -248,6 +257,11 @@ def read_form(file: str, body: str) -> FormAnswers | tuple[Finding, ...]:
     )
 
 
+def _asked_by(headings: Collection[str]) -> tuple[Question, ...]:
+    """Return the questions of the form that has these headings, as far as they say."""
+    return questions([question.key for question in BESIDES if f"### {question.label}" in headings])
+
+
 def _said(key: str, text: str) -> str:
     """Return an answer, "" where GitHub says in its words that there is none."""
     if text == _NOTHING or (key == "purpose" and text.casefold() == _NO_CHOICE):
@@ -257,8 +271,7 @@ def _said(key: str, text: str) -> str:
 
 def _what_is_wrong(headings: list[str]) -> str:
     """Say how the headings differ from the form's, the first difference only."""
-    with_details = f"### {DETAILS.label}" in headings
-    wanted = [f"### {question.label}" for question in questions(details=with_details)]
+    wanted = [f"### {question.label}" for question in _asked_by(headings)]
     for heading in wanted:
         if headings.count(heading) != 1:
             times = "is missing" if heading not in headings else f"stands {headings.count(heading)} times"
