@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fuzz_conditions
 import pytest
 from hypothesis import given, settings
 from second import FACTS, Term, Wrong, terms
@@ -58,3 +59,18 @@ def test_two_conditions_at_once_come_to_what_each_does_or_to_nothing(one: Term, 
 def test_an_error_is_neither_yes_nor_no(text: str, comes_to: bool | None) -> None:
     found = compiled(text).holds(FACTS)
     assert (None if isinstance(found, EvaluationFailure) else found) is comes_to
+
+
+def test_the_long_search_names_the_first_condition_that_they_differ_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts, wrong = fuzz_conditions.fuzz(7, 0.01)
+    assert (sum(counts.values()), wrong) == (fuzz_conditions.BATCH, "")
+    agree = fuzz_conditions.agree
+
+    def slipped(term: Term) -> tuple[bool | None, bool | None]:
+        found, wanted = agree(term)
+        return (None, wanted) if "||" in term.text else (found, wanted)
+
+    monkeypatch.setattr(fuzz_conditions, "agree", slipped)
+    _, wrong = fuzz_conditions.fuzz(7, 0.01)
+    assert wrong.startswith("seed 7: ")
+    assert "the engine says None, the definition " in wrong
