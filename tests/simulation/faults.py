@@ -93,6 +93,7 @@ LEFT_OUT = {
     "History.is_shallow": "likewise",
     "History.is_partial": "likewise",
     "ForgeReader.mains_at": "a forge that says with each review where main stood is not asked; the suite of forges asks it",
+    "ForgeReader.watch": "asked only of what ends with its task, which no life asks for; it fails for nothing it is asked",
     "TargetReader.health": "`targets` and `doctor` ask it, which change nothing",
     "TargetReader.inspect": "likewise",
     "Fingerprinting.fingerprint": "a shortcut of `observe`, held to it by the suite of targets",
