@@ -7,15 +7,15 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 import copies
-from daypass.core.bounds.settings import TargetKinds
-from daypass.core.policy.policies import Policy
+import policies_once
 from driver import Access
 from founded import example, in_memory
 
@@ -89,30 +89,14 @@ def _held_to_github() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _policies_read_once() -> Iterator[None]:
-    """Read policies once a process for the same bytes, from which alone they are made: most runs have the example's.
+    with policies_once.read_once():
+        yield
 
-    It takes a third of the time of a run. Tests of the reading itself call it past this.
-    """
-    from daypass.core.policy import policies as core
-    from daypass.edges.targets.registry import KINDS
-    from daypass.pipeline.judge import policies as pipeline
 
-    read = core.read_policies
-    known: dict[object, Policy] = {}
-
-    def remembered(files: Mapping[str, bytes], *, kinds: TargetKinds, links: Iterable[str] = ()) -> Policy:
-        if kinds is not KINDS:
-            return read(files, kinds=kinds, links=links)
-        key = (frozenset(files.items()), links := tuple(links))
-        if key not in known:
-            if len(known) > 100:
-                known.clear()
-            known[key] = read(files, kinds=kinds, links=links)
-        return known[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(core, "read_policies", remembered)
-        patch.setattr(pipeline, "read_policies", remembered)
+@pytest.fixture(autouse=True)
+def _policies_read_apart(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep for nobody else what is read while a test has put something else in daypass's place."""
+    with policies_once.apart() if "monkeypatch" in request.fixturenames else nullcontext():
         yield
 
 

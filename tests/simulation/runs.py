@@ -250,7 +250,7 @@ class Runs:
         self._place.pass_time(at)
         self._runs(Step(at, "apply"))
         self._runs(Step(at, "expire"))
-        if self._oracle.agreed is not None and isinstance(self._place, MemoryPlace):
+        if self._oracle.agreed is not None:
             self._renames_roles(at)
         ledger = self._place.access.repo().ledger
         receipts = tuple(ledger.receipts.proved(ledger.verifier.open).receipts)

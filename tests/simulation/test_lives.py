@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import policies_once
 from daypass.cli.runs import away
 from daypass.core import catalogue
 from daypass.core.approval import judgement
@@ -202,6 +203,14 @@ def test_a_fault_planted_in_terms_is_found(what: str, monkeypatch: pytest.Monkey
     faults = (play(tell(seed)) for seed in (planted.seed, *range(LIVES + 1, LIVES + TERMS, 2)))
     fault = next(one for one in faults if one is not None)
     assert fault.invariant in planted.invariants
+
+
+def test_what_a_planted_fault_made_of_policies_is_gone_with_it() -> None:
+    seed = PLANTED_IN_TERMS["old names are forgotten"].seed
+    with policies_once.apart(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue, "known_as", no_names)
+        assert play(tell(seed)) is not None
+    assert play(tell(seed)) is None
 
 
 @pytest.mark.parametrize("what", PLANTED)
