@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import getmembers, isfunction
 from pathlib import Path
 
 import pytest
 
+from daypass.cli.runs.running import _ClosedForge
+from daypass.core.errors import EdgeError
 from daypass.core.window import format_instant
+from daypass.ports import ForgeReader
 from hub import REPOSITORY, Hub
 
 ORDERS = "acme/orders"
@@ -123,3 +127,30 @@ def test_a_repository_of_another_name_by_now_ends_nothing(hub: Hub) -> None:
     hub.double.rename(hub.orders, "parcels")  # type: ignore[attr-defined]
     said = run(hub, "apply")
     assert "acme/orders is called acme/parcels now; it goes on until its window ends" in said
+
+
+def test_a_narrowing_that_names_what_nobody_watches_asks_nothing_of_it(hub: Hub) -> None:
+    path = "grants/orders-db/once.yaml"
+    number = hub.request_pull("alice", hub.grant(), path=path)
+    hub.approve(number, "bob")
+    hub.approve(number, "dave")
+    run(hub, "gate", str(number))
+    run(hub, "apply")
+    secret = hub.double.repository("acme/secret", private=True)
+    secret.collaborate(hub.people["olga"], "admin")
+    name = issue(hub, "acme/secret")
+    number = hub.request_pull("alice", hub.grant(more=f"ends_when:\n  issue_closed: {name}\n"), path=path)
+    assert "merged as" in run(hub, "gate", str(number))
+    close(hub, name)
+    said = run(hub, "apply")
+    assert f"issue_closed {name}: forge.watch does not name acme/secret; it goes on until its window ends" in said
+    run(hub, "audit", "verify")
+
+
+def test_what_stands_in_for_a_forge_that_cannot_be_opened_answers_all_that_is_asked_of_one() -> None:
+    closed = _ClosedForge(EdgeError("there is no App here"))
+    asked = [name for name, _ in getmembers(ForgeReader, isfunction) if not name.startswith("_") and name != "clock"]
+    assert "watch" in asked
+    for name in asked:
+        with pytest.raises(EdgeError, match="there is no App here"):
+            getattr(closed, name)()

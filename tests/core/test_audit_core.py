@@ -494,6 +494,20 @@ class TestProof:
         assert "widened" in self.codes(less, before=before)
         assert "widened" not in self.codes(replace(less, due=due), before=before)
 
+    def test_a_narrowing_keeps_what_ends_it_and_may_say_more(self):
+        closed, merged = ("issue_closed", "acme/orders#8"), ("pull_merged", "acme/orders#9")
+        for before, after, wrong in (
+            ((closed,), (), True),
+            ((closed,), (("issue_closed", "acme/orders#9"),), True),
+            ((closed,), (closed,), False),
+            ((closed,), (closed, merged), False),
+            ((), (merged,), False),
+        ):
+            file = replace(self.grant(), ends_when=after)
+            less = admission(grant_digest=file.digest, narrowed_from=admission().blob, blob=60, ends_when=after)
+            found = self.codes(less, grant=file, before=admission(ends_when=before))
+            assert ("widened" in found) is wrong, (before, after)
+
     def test_a_first_commit_has_no_base(self):
         assert self.codes(self.true(), parents=()) == ["base"]
 

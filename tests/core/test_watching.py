@@ -7,7 +7,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daypass.core.bounds.settings import Settings
-from daypass.core.bounds.watch import MOST, Condition, EndingTask, ends_said, looked_at, unwatched, watched_there
+from daypass.core.bounds.watch import (
+    MOST,
+    Condition,
+    EndingTask,
+    ends_said,
+    is_end_of,
+    looked_at,
+    unwatched,
+    watched_there,
+)
 from daypass.core.ids import GrantId
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -103,3 +112,20 @@ def test_more_are_looked_at_in_turns_and_none_is_left_out() -> None:
 )
 def test_what_came_about_is_said_in_words(key: str, words: str) -> None:
     assert EndingTask(GrantId("orders-db/a"), key, "acme/orders#88", AT).said == words
+
+
+@pytest.mark.parametrize(
+    ("code", "bound", "is_end"),
+    [
+        ("issue-closed", "issue acme/orders#8 was closed at 2026-11-20T09:00:00Z", True),
+        ("issue-closed", "issue acme/orders#88 was closed at 2026-11-20T09:00:00Z", False),
+        ("issue-closed", "pull request acme/orders#9 was merged at 2026-11-20T09:00:00Z", False),
+        ("pull-merged", "pull request acme/orders#9 was merged at 2026-11-20T09:00:00Z", True),
+        ("pull-merged", "issue acme/orders#8 was closed at 2026-11-20T09:00:00Z", False),
+        ("issue-closed", "", False),
+    ],
+)
+def test_an_end_is_one_of_the_grants_conditions_by_its_words(code: str, bound: str, is_end: bool) -> None:
+    conditions = (("issue_closed", "acme/orders#8"), ("pull_merged", "acme/orders#9"))
+    assert is_end_of(conditions, code, bound) is is_end
+    assert not is_end_of((), code, bound)

@@ -240,6 +240,22 @@ def test_an_end_that_mains_policies_did_not_make_is_named(world, code, end):
     assert found.message.endswith("the data is kept until then; main's policies did not say so")
 
 
+def test_an_end_with_a_task_is_one_that_the_grant_waited_for_and_lies_in_the_past(world):
+    content = world.file() + b"ends_when:\n  issue_closed: acme/orders#8\n"
+    admission = world.admission("orders-db/one", content, world.merge("orders-db/one", content), minutes(30))
+    world.write([replace(admission, ends_when=(("issue_closed", "acme/orders#8"),))], minutes(31))
+    proof = (admission.grant, admission.blob, admission.landing)
+    for code, bound, end in (
+        ("issue-closed", "issue acme/orders#8 was closed at 2026-11-21T09:40:00Z", 41),
+        ("issue-closed", "issue acme/orders#9 was closed at 2026-11-21T09:40:00Z", 41),
+        ("pull-merged", "pull request acme/orders#8 was merged at 2026-11-21T09:40:00Z", 41),
+        ("issue-closed", "issue acme/orders#8 was closed at 2026-11-21T09:40:00Z", 43),
+    ):
+        world.write([Ended(*proof, minutes(end), code, bound)], minutes(42))
+    wrong = {found.receipt for found in check(world).differences if found.code == "end-without-grounds"}
+    assert wrong == {3, 4, 5}
+
+
 def test_access_past_its_window_is_named(world):
     world.life("orders-db/one", 30)
     assert codes(world, minutes(89)) == []

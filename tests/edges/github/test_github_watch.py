@@ -9,7 +9,7 @@ import pytest
 
 from daypass.core.bounds.watch import Condition, Watched
 from daypass.core.errors import EdgeError
-from daypass.edges.forges.github.watch import A_CALL, watch, watching_api
+from daypass.edges.forges.github.watch import A_CALL, WatchedElsewhere, watch, watch_all, watching_api
 
 CLOSED: Condition = ("issue_closed", "acme/orders#88")
 MERGED: Condition = ("pull_merged", "acme/orders#91")
@@ -100,6 +100,31 @@ def test_a_hundred_are_asked_of_in_one_call_each_repository_once() -> None:
     assert set(found) == set(conditions)
     assert [query.count("issueOrPullRequest") for query in api.asked] == [A_CALL, 1]
     assert api.asked[0].count("repository(") == 3
+
+
+def test_a_number_that_github_cannot_have_leaves_the_others_of_its_call_known() -> None:
+    beyond: Condition = ("issue_closed", f"acme/orders#{2**31}")
+    api: Any = Answers(of(ISSUE))
+    found = dict(watch([CLOSED, beyond], lambda: api))
+    assert found[CLOSED].came is not None
+    assert found[beyond] == Watched(unknown=f"no number at GitHub is as high as that of acme/orders#{2**31}")
+    assert str(2**31) not in "".join(api.asked)
+    assert dict(watch([("issue_closed", f"acme/orders#{2**31 - 1}")], lambda: api)) != {}
+    assert str(2**31 - 1) in api.asked[-1]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_of_other_repositories_only_those_are_asked_of_that_the_settings_name(named: bool) -> None:
+    secret: Condition = ("issue_closed", "acme/secret#1")
+    ours: Condition = ("issue_closed", "Acme/Access#2")
+    own: Any = Answers(of({"__typename": "Issue", "closed": False}, "acme/access"))
+    other: Any = Answers(of(ISSUE, "acme/orders"))
+    elsewhere = WatchedElsewhere(["acme/orders"], lambda: other) if named else None
+    found = watch_all([secret, ours, CLOSED], "acme/access", own, elsewhere)
+    assert found[ours] == Watched()
+    assert found[secret] == Watched(unknown="forge.watch does not name acme/secret")
+    assert (found[CLOSED].came is not None) is named
+    assert "secret" not in "".join(own.asked + other.asked)
 
 
 @pytest.mark.parametrize(

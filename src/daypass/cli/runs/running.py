@@ -86,7 +86,7 @@ class _ClosedForge:
     def _untold(self, *_: object, **__: object) -> NoReturn:
         raise EdgeError(self._error.message, hint=self._error.hint)
 
-    pull = open_pulls = reviews = mains_at = merged_as = acting = _untold
+    pull = open_pulls = reviews = mains_at = merged_as = acting = watch = unmerged_pulls = _untold
 
     def clock(self) -> None:
         """Say no time."""

@@ -128,6 +128,8 @@ def _narrowing(admission: Admission, before: Admission | None) -> Iterator[_Pair
     kept_due = tuple(one for one in before.due if one[0] != REVIEW)
     if "due" in moved and admission.due == kept_due:
         moved.remove("due")  # people reviewed it meanwhile, of which a receipt of its own tells
+    if not {*before.ends_when} <= {*admission.ends_when}:
+        moved.append("ends_when")
     if moved or not admission.window.within(before.window):
         yield "widened", f"it is called a narrowing and changes {', '.join(moved) or 'the window to a longer one'}"
 

@@ -63,6 +63,12 @@ def ends_said(said: Sequence[str], sign: str) -> tuple[Condition, ...]:
     return tuple(sorted(found.items()))
 
 
+def is_end_of(conditions: Iterable[Condition], code: str, bound: str) -> bool:
+    """Say whether an end, by its code and its words, is that of one of a grant's conditions."""
+    kinds = ((ENDS_WHEN[key], what) for key, what in conditions)
+    return any(kind.code == code and bound.startswith(f"{kind.words.format(what)} at ") for kind, what in kinds)
+
+
 class Watched(NamedTuple):
     """What the forge says of a condition: when it ``came`` about, None where it has not.
 
@@ -117,9 +123,14 @@ def watched_there(settings: Settings, condition: Condition) -> bool:
     """
     if not settings.forge.watches:
         return False
-    repository = repository_of(condition).lower()
     watch = settings.forge_options.get("watch") or {}
-    known = {str(one).lower() for one in (settings.forge_options.get("repository", ""), *watch.get("repositories", ()))}
+    return names_it((settings.forge_options.get("repository", ""), *watch.get("repositories", ())), condition)
+
+
+def names_it(repositories: Iterable[object], condition: Condition) -> bool:
+    """Say whether a list of repositories (``owner/name``, or ``owner/*``) has the one that a condition is about."""
+    repository = repository_of(condition).lower()
+    known = {str(one).lower() for one in repositories}
     return not known.isdisjoint({repository, f"{repository.partition('/')[0]}/*"})
 
 

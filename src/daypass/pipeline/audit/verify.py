@@ -32,7 +32,7 @@ from daypass.pipeline.judge.beside import Beside, grants_in
 
 if TYPE_CHECKING:
     from daypass.core.policy.policies import Policy
-from daypass.core.bounds.watch import ENDS_WHEN
+from daypass.core.bounds.watch import is_end_of
 
 _FEW = 5
 
@@ -256,7 +256,7 @@ class _Run:
             ends = ()
         rejected = body.code == REJECTED and body.grant in self._rejected
         # Whether the task was done only the forge knew, and the run that asked it: that the grant was to end with it, git.
-        watched = body.end <= receipt.run_at and body.code in {ENDS_WHEN[key].code for key, _ in proof.ends_when}
+        watched = body.end <= receipt.run_at and is_end_of(proof.ends_when, body.code, body.bound)
         if (
             not rejected
             and not watched

@@ -15,7 +15,7 @@ from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.inbox import GitHubInbox, links_of
 from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.pulls import GitHubForge
-from daypass.edges.forges.github.watch import watching_api
+from daypass.edges.forges.github.watch import WatchedElsewhere, watching_api
 from daypass.edges.forges.host import Host, Run
 from daypass.edges.git.remote import Remote, repository_url
 
@@ -75,7 +75,8 @@ class GitHubHost(Host):
     def forge(self, directory: Directory) -> GitHubForge:
         """Return pull requests there."""
         git = self._run.repository.git
-        return GitHubForge(self.api, directory, self._bot, self.remote, git, self._watching)
+        elsewhere = WatchedElsewhere(self._watch.get("repositories", ()), self._watching)
+        return GitHubForge(self.api, directory, self._bot, self.remote, git, elsewhere)
 
     def _watching(self) -> Api:
         """Return the client that reads issues of other repositories. Raises EdgeError where it has no credential."""

@@ -8,14 +8,14 @@ The calls that each method makes are listed in docs/github-calls.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from daypass.core.bounds.watch import Condition, Watched, repository_of
+from daypass.core.bounds.watch import Condition, Watched
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.finding import shown
@@ -24,7 +24,7 @@ from daypass.core.ids import ABSENT, Oid
 from daypass.core.record import replace
 from daypass.edges.forges.github.answers import ACTIONS, BOT, MAIN, Bot, Fields, account_of
 from daypass.edges.forges.github.evidence import mains_at, needs_events, pushers_of, reviews_of
-from daypass.edges.forges.github.watch import watch
+from daypass.edges.forges.github.watch import WatchedElsewhere, watch_all
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import objects
 from daypass.edges.git.plumbing import Git
@@ -94,10 +94,10 @@ class GitHubReader(RepositoryPart):
         bot: Bot | None,
         remote: Remote,
         git: Git,
-        watching: Callable[[], Api] | None = None,
+        elsewhere: WatchedElsewhere | None = None,
     ) -> None:
         super().__init__(api, directory, bot)
-        self._watching = watching
+        self._elsewhere = elsewhere
         self._remote = remote
         self._git = git
         self._main_moves: list[Fields] = []
@@ -225,9 +225,7 @@ class GitHubReader(RepositoryPart):
 
     def watch(self, conditions: Collection[Condition]) -> Mapping[Condition, Watched]:
         """Say which conditions have come about, a hundred a call; what cannot be looked at, and why."""
-        ours = frozenset(one for one in conditions if repository_of(one).lower() == self._repository.lower())
-        others = frozenset(conditions) - ours
-        return dict(watch(ours, lambda: self._api)) | dict(watch(others, self._watching or (lambda: self._api)))
+        return watch_all(conditions, self._repository, self._api, self._elsewhere)
 
     # One pull request
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from daypass.core.bounds.watch import Condition, Watched, repository_of
+from daypass.core.bounds.watch import Condition, Watched, names_it, repository_of
 from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
 from daypass.core.window import parse_instant
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 A_CALL = 100
 """So many are asked of at once."""
+
+_MOST = 2**31 - 1
+"""The highest number that may be asked of: a higher one is no Int, and the whole question would go unanswered."""
 
 
 def watching_api(environ: Mapping[str, str], options: Mapping[str, Any], *, wait: Callable[[float], None]) -> Api:
@@ -46,9 +49,30 @@ def watching_api(environ: Mapping[str, str], options: Mapping[str, Any], *, wait
     return Api(Transport(base), Credential("token", fixed=Auth.Token(token)), "", wait=wait)
 
 
+class WatchedElsewhere(NamedTuple):
+    """How other repositories than the access repository are looked at: which, and the client for them."""
+
+    repositories: Collection[str]
+    api: Callable[[], Api]
+
+
+def watch_all(
+    conditions: Collection[Condition], repository: str, api: Api, elsewhere: WatchedElsewhere | None
+) -> Mapping[Condition, Watched]:
+    """Say what GitHub says of conditions: of the access repository by its own client, of others as the settings say."""
+    ours = [one for one in conditions if names_it((repository,), one)]
+    others = [one for one in conditions if one not in ours and elsewhere and names_it(elsewhere.repositories, one)]
+    # A narrowing is denied nothing that it names, and a token may see more than people here are to learn of.
+    found = {one: Watched(unknown=f"forge.watch does not name {repository_of(one)}") for one in conditions}
+    found |= watch(ours, lambda: api)
+    return found | dict(watch(others, elsewhere.api)) if elsewhere is not None else found
+
+
 def watch(conditions: Collection[Condition], api: Callable[[], Api]) -> Iterator[tuple[Condition, Watched]]:
     """Yield what GitHub says of each condition; a call that fails leaves those unknown that it asked of."""
-    listed = sorted(conditions)
+    beyond = sorted(one for one in conditions if _number(one) > _MOST)
+    yield from ((one, Watched(unknown=f"no number at GitHub is as high as that of {one[1]}")) for one in beyond)
+    listed = sorted({*conditions}.difference(beyond))
     for first in range(0, len(listed), A_CALL):
         part = listed[first : first + A_CALL]
         try:
@@ -75,11 +99,15 @@ def _ask(part: list[Condition], api: Api) -> list[Watched]:
     return [found[place] for place in range(len(part))]
 
 
+def _number(condition: Condition) -> int:
+    return int(condition[1].rpartition("#")[2])
+
+
 def _of_repository(n: int, repository: str, part: list[Condition], places: list[int]) -> str:
     owner, _, name = repository.partition("/")
     # The schema of grants lets no quote, backslash or brace into a name; json.dumps is there all the same.
     told = " ".join(
-        f"c{place}: issueOrPullRequest(number: {int(part[place][1].rpartition('#')[2])})"
+        f"c{place}: issueOrPullRequest(number: {_number(part[place])})"
         " { __typename ... on Issue { closed closedAt } ... on PullRequest { merged mergedAt } }"
         for place in places
     )
