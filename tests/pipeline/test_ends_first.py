@@ -27,6 +27,10 @@ class Watched:
         self._asked()
         return self._forge.merged_as(commit)
 
+    def watch(self, conditions: Any) -> Any:
+        self._asked()
+        return self._forge.watch(conditions)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._forge, name)
 
@@ -60,6 +64,20 @@ def test_what_has_ended_is_away_and_written_down_before_the_forge_is_asked_for_a
     assert {(o.change.action.value, o.ok) for o in done.outcomes} == {("remove", True)}
     assert {c.entitlement for c in done.survey.plan.changes} == {o.change.entitlement for o in done.outcomes}
     world.verify("12:07")
+
+
+def test_what_has_ended_is_away_before_the_forge_is_asked_what_became_of_tasks(world: FaultyWorld) -> None:
+    access = world.access
+    name = access.grant(on("11:10"), on("11:15"), "--resource", "billing", "--for", "4h", "--reason", "another reason")
+    world.apply("11:16")
+    path = f"grants/{name}.yaml"
+    access.write(path, (access.top / path).read_text() + "ends_when: {issue_closed: acme/orders#8}\n")
+    access.commit("It ends with its task")
+    world.apply("11:17")
+    assert readonly(world) == {"embedded", "other"}
+    seen: list[set[str]] = []
+    world.apply("12:06", forge=watched(world, lambda: seen.append(readonly(world))))
+    assert seen == [{"other"}]
 
 
 def test_a_forge_that_cannot_be_read_leaves_no_end_undone(world: FaultyWorld) -> None:

@@ -38,9 +38,9 @@ ByReceipts = Callable[[Standing, datetime, frozenset[str]], "Inputs"]
 """Returns what follows from a ledger alone, at an instant, for the targets with these names; see `by_receipts`."""
 
 Attend = Callable[[Standing, ByReceipts, datetime, timedelta], Standing]
-"""Called before each landing is proved, so that no end waits for the forge; returns the ledger as it leaves it.
+"""Called before the forge is asked of tasks, and before each landing is proved, so that no end waits for it.
 
-The last is how far the instant to reckon with is from this machine's clock."""
+It returns the ledger as it leaves it. The last is how far the instant to reckon with is from this machine's clock."""
 
 
 def prepare(
@@ -68,19 +68,21 @@ def prepare(
     clocks = _clocks(context.forge, clock)
     at = catch_up(at, standing.at) + clocks.off
     targets = open_readers(tip)
-    looked = look(context, watched_grants(standing, at), at)
-    if any(one.came or one.unknown for one in looked.values()):
-        recalled = remember = None  # what came about ends access, and what nobody could look at is told
-    grounds = digest_of_inputs(program, standing, tip, targets) if remember is not None else ""
-    apart = doubt(at - clocks.off, standing.at, clocks.skews) is not None
-    if recalled is not None and grounds and recalled.holds(grounds, at) and not apart:
-        return _as_recalled(context, recalled, at, targets)
     latest = standing
 
     def before() -> None:
         nonlocal latest
         latest = attend(latest, partial(by_receipts, context, open_readers, clocks=clocks), at, clocks.off)
 
+    if watched := watched_grants(standing, at):
+        before()
+    looked = look(context, watched, at)
+    if latest is not standing or any(one.came or one.unknown for one in looked.values()):
+        recalled = remember = None  # what came about ends access, and what nobody could look at is told
+    grounds = digest_of_inputs(program, standing, tip, targets) if remember is not None else ""
+    apart = doubt(at - clocks.off, standing.at, clocks.skews) is not None
+    if recalled is not None and grounds and recalled.holds(grounds, at) and not apart:
+        return _as_recalled(context, recalled, at, targets)
     admitted, tip, stuck = _follow(context, at, before)
     if stuck is None and latest.main != standing.main:
         # What this run proved is on record by now: told again, it would stand on what the other has replaced.
