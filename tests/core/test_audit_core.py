@@ -508,6 +508,12 @@ class TestProof:
             found = self.codes(less, grant=file, before=admission(ends_when=before))
             assert ("widened" in found) is wrong, (before, after)
 
+    def test_what_a_narrowing_of_an_earlier_release_was_to_end_by_stands_in_its_file_alone(self):
+        file = replace(self.grant(), ends_when=(("issue_closed", "acme/orders#8"),))
+        less = admission(grant_digest=file.digest, narrowed_from=admission().blob, blob=60)
+        assert "grant-fields" not in self.codes(less, grant=file, before=admission())
+        assert "grant-fields" in self.codes(admission(grant_digest=file.digest), grant=file)
+
     def test_a_first_commit_has_no_base(self):
         assert self.codes(self.true(), parents=()) == ["base"]
 

@@ -85,7 +85,9 @@ def _file(admission: Admission, grant: Grant | None) -> Iterator[_Pair]:
         yield "grant-fields", f"the file gives {grant.subject} {grant.role} on {grant.resource}, the receipt {said}"
     if admission.purpose not in ("", grant.purpose):  # receipts of earlier releases name none
         yield "grant-fields", f"the file is for purpose {grant.purpose or 'none'}, the receipt says {admission.purpose}"
-    if admission.ends_when != grant.ends_when:
+    # Earlier releases let a narrowing say what ends it, and did not write it down: nothing watched it.
+    untold = bool(admission.narrowed_from) and not admission.ends_when
+    if admission.ends_when != grant.ends_when and not untold:
         yield (
             "grant-fields",
             f"the file ends when {_ends(grant.ends_when)}, the receipt says {_ends(admission.ends_when)}",
