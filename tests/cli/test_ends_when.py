@@ -65,6 +65,7 @@ def test_a_closed_issue_ends_access_at_the_next_run_for_good(hub: Hub, repositor
     granted(hub, f"issue_closed: {name}")
     assert "window opened" in run(hub, "apply")
     assert "1 granted" in run(hub, "status")
+    assert f"  ends when issue_closed: {name}\n" in hub.run("explain", "orders-db/alice-1").out
     assert "No changes" in run(hub, "apply")
     close(hub, name)
     when = format_instant(hub.now())
@@ -154,3 +155,18 @@ def test_what_stands_in_for_a_forge_that_cannot_be_opened_answers_all_that_is_as
     for name in asked:
         with pytest.raises(EdgeError, match="there is no App here"):
             getattr(closed, name)()
+
+
+def test_while_main_is_not_followed_what_is_done_ends_nothing_and_is_told_so(hub: Hub) -> None:
+    name = issue(hub)
+    granted(hub, f"issue_closed: {name}")
+    run(hub, "apply")
+    close(hub, name)
+    there = hub.head()
+    hub.bare("update-ref", "refs/heads/main", f"{there}~1")
+    said = run(hub, "apply", expect=1)
+    assert f"issue_closed {name}: it is done, and nothing ends by it while main is not followed" in said
+    assert "which ends it" not in said
+    hub.bare("update-ref", "refs/heads/main", there)
+    assert f"ended early: issue {name} was closed" in run(hub, "apply")
+    run(hub, "audit", "verify")

@@ -101,6 +101,9 @@ def prepare(
     return replace(found, keep=remember, program=program, grounds=grounds, retry=retry)
 
 
+_STUCK = "it is done, and nothing ends by it while main is not followed"
+
+
 def _with_ended_by_rules(found: Inputs, standing: Standing) -> Inputs:
     """Return inputs in which what rules of today end, by their own word (``on_live: end``), is over from now on."""
     bounds = {one.grant: (RULE_DENIES, f"rule {one.rule} denies it") for one in reversed(found.denied) if one.ends}
@@ -115,10 +118,13 @@ def _with_tasks_done(
     grants = watched_grants(standing, found.at, found.admitted.changed)
     # What this very run proved was not looked at yet.
     looked = {**looked, **look(context, grants, found.at, but=looked)}
+    if found.stuck is not None:
+        looked = {
+            one: said._replace(came=None, unknown=said.unknown or _STUCK) if any(said) else said
+            for one, said in looked.items()
+        }
     tasks = tasks_of(grants, looked)
     found = replace(found, tasks=tasks)
-    if found.stuck is not None:
-        return found
     done = sorted((one for one in tasks if one.came is not None), key=lambda one: (one.came, one), reverse=True)
     return _ended_now(found, standing, {one.grant: (ENDS_WHEN[one.key].code, one.said) for one in done})
 

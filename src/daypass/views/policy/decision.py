@@ -241,6 +241,7 @@ def explain_text(
             f"  ends by {format_instant(end.limit)}: {end.what} no longer"
             for end in early_ends(policy.catalogue, grant)
         ),
+        *(f"  ends when {key}: {what}" for key, what in grant.ends_when),
         *([f"  for reviewers: {guide}"] if (guide := guide_of(policy.catalogue, grant)) else []),
         *([] if state.state in ("draft", "denied") else [f"  state: {grant_words(state, at)}"]),
         f"  judged at {format_instant(at)} as asked by {requester}, policy {decision.policy[:19]}…",
