@@ -12,7 +12,7 @@ from daypass.core.bounds.settings import TargetSettings
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.ids import canonical
 from daypass.core.plan import Action, Entitlement, Order
-from daypass.edges.targets.vault.policy import mark_of, read_claims, read_options, read_privilege
+from daypass.edges.targets.vault.policy import VaultOptions, mark_of, read_claims, read_options, read_privilege
 from daypass.edges.targets.vault.target import VaultTarget, open_vault
 from servers.openbao import AUDIENCE, ISSUER, openbao
 
@@ -135,3 +135,27 @@ def test_roles_of_others_stay_and_ours_without_a_policy_go() -> None:
     assert [done.error for done in target.carry_out([order._replace(action=Action.REMOVE, entitlement=seen)])] == [""]
     assert {*server.roles(space)} == {"theirs", "daypass-vault-theirs"}
     assert target.observe() == frozenset()
+
+
+def test_a_role_that_another_run_gives_meanwhile_is_not_swept_away() -> None:
+    class Meanwhile:
+        """A server at which another run makes a policy and its role between two lists."""
+
+        other = f"daypass-vault-{'b' * 20}"
+
+        def __init__(self) -> None:
+            self.listed = 0
+            self.deleted: list[str] = []
+
+        def names(self, _: str) -> tuple[str, ...]:
+            self.listed += 1
+            return (self.other,) if self.listed > 1 else ()
+
+        def delete(self, path: str) -> None:
+            self.deleted.append(path)
+
+    server: Any = Meanwhile()
+    target = VaultTarget("vault", VaultOptions("ADDRESS", "TOKEN", AUDIENCE), server)
+    now = datetime.now(UTC).replace(microsecond=0)
+    assert [done.error for done in target.carry_out([Order(Action.REMOVE, ONE, now, None)])] == [""]
+    assert not [path for path in server.deleted if server.other in path]

@@ -160,8 +160,9 @@ class VaultTarget(Observing):
 
     def _sweep(self) -> None:
         """Take away the roles of ours whose policies have ended: they let in, and give nothing."""
-        kept = {*self._server.names(_POLICIES)}
-        for name in self._server.names(self._roles):
+        roles = self._server.names(self._roles)
+        kept = {*self._server.names(_POLICIES)}  # after the roles: another run writes a policy before its role
+        for name in roles:
             if is_ours(self.name, name) and name not in kept:
                 self._server.delete(f"{self._roles}/{name}")
 
