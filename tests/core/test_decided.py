@@ -18,7 +18,9 @@ from daypass.core.ledger.receipt import AskedFile, Decided, Receipt, Resolution,
 from daypass.core.ledger.records import ActRecord
 from daypass.core.ledger.standing import fold
 from daypass.core.ledger.statement import from_statement, to_statement
+from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.held import UNREAD
+from daypass.core.record import replace
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
 HEAD, BASE, BLOB = (Oid(c * 40) for c in "abc")
@@ -91,6 +93,23 @@ def test_a_denial_is_judged_again(body: Decided, said: str) -> None:
     receipt = Receipt(0, "", AT, BASE, "run", body)
     found = check_denial(receipt, body, {GRANT: grant()}, rules(_NEVER), {GRANT: UNREAD})
     assert "".join(one.message for one in found) == said
+
+
+def test_a_release_that_watched_no_task_denied_what_ends_with_one() -> None:
+    policy = rules(_NEVER.replace('"true"', "grant.emergency"))
+    settings = replace(policy.catalogue.settings, forge_kind="github", forge_options={"repository": "acme/access"})
+    policy = replace(policy, catalogue=replace(policy.catalogue, settings=settings))
+    for what, code, clean in (
+        ("acme/access#8", "ends-when-unwatched", True),
+        ("acme/orders#8", "ends-when-unwatched", True),
+        ("acme/access#8", "never", False),
+    ):
+        asked = grant(ends_when=(("issue_closed", what),))
+        body = Decided(Resolution.DENIED, 7, HEAD, "alice", AT, BASE, DENIED.asked, codes=(code,))
+        receipt = Receipt(0, "", AT, BASE, "run", body)
+        assert (check_denial(receipt, body, {GRANT: asked}, policy, {GRANT: UNREAD}) == ()) is clean
+    asked = grant(ends_when=(("issue_closed", "acme/access#8"),))
+    assert not decide(policy, Request(asked, "alice", AT)).denials
 
 
 @pytest.mark.parametrize(

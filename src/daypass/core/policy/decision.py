@@ -24,6 +24,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from daypass.core.bounds.outside import outside, over, to_come, unchecked_claims
+from daypass.core.bounds.settings import Settings
 from daypass.core.bounds.watch import unwatched
 from daypass.core.calendar.calendars import RUNS_OUT, RUNS_OUT_HINT
 from daypass.core.finding import Finding, Place, near
@@ -47,16 +48,17 @@ PAUSED = "giving is paused: limits.pause is set on main, and only ends go on"
 DEFAULT = "default"
 """What stands for a rule's id where no rule asked."""
 
-JUDGING = 5
+JUDGING = 6
 """Counts up when a release decides otherwise by the same policies, so that what was given before can be judged as it was.
 
 1: ``approve: automatically`` held whoever asked. 2: it holds for oneself, and for others where the rule says ``on_behalf``.
 3: rules that ask one source say the same of when it is reminded, escalated and closed. 4: a workload with claims gets nothing
 at a target that does not check them. 5: nobody has a role for longer than it allows in all, by whatever grants.
+6: what ends a grant (``ends_when``) is watched; before that nobody watched any of it.
 """
 _FAULT_SINCE = {"chain-differs": 3, "manager-circle": 2}
 TOTALS = 5
-_ON_BEHALF, _CLAIMS = 2, 4
+_ON_BEHALF, _CLAIMS, _TASKS = 2, 4, 6
 _NONE: Mapping[str, Window] = MappingProxyType({})
 
 
@@ -150,7 +152,7 @@ def without_rules(policy: Policy, request: Request) -> tuple[Denial, ...]:
     asked = faults(policy.catalogue, grant, by, at, window, whole)
     return (
         *_broken(policy, request.judging),
-        *_grant_denials(policy, grant),
+        *_grant_denials(policy, grant, request.judging),
         *_request_denials(policy, request, window),
         *(Denial(*said) for said in outside(bounds_of(policy.catalogue, grant, window), window)),
         *(Denial(code, message, hint, path=path) for code, path, message, hint in asked),
@@ -270,7 +272,7 @@ def _broken(policy: Policy, judging: int = JUDGING) -> tuple[Denial, ...]:
     )
 
 
-def _grant_denials(policy: Policy, grant: Grant) -> list[Denial]:
+def _grant_denials(policy: Policy, grant: Grant, judging: int = JUDGING) -> list[Denial]:
     """Judge what the grant names, and how long it lasts."""
     catalogue = policy.catalogue
     subject = catalogue.directory.subjects.get(grant.subject)
@@ -304,7 +306,8 @@ def _grant_denials(policy: Policy, grant: Grant) -> list[Denial]:
         found.append(Denial("ticket-missing", f"purpose {purpose.name} demands a ticket", "add ticket: …"))
     found += [Denial(*told) for told in too_long(catalogue, grant)]
     # A reviewer would take it for a promise; where nothing watches it, only the window is one.
-    found += [Denial(*told) for told in unwatched(catalogue.settings, grant.ends_when)]
+    watching = catalogue.settings if judging >= _TASKS else Settings()
+    found += [Denial(*told) for told in unwatched(watching, grant.ends_when)]
     return found
 
 
