@@ -9,6 +9,7 @@ import pytest
 
 from daypass.core.bounds.watch import Condition, Watched
 from daypass.core.errors import EdgeError
+from daypass.edges.forges.github.answers import ApiError
 from daypass.edges.forges.github.watch import A_CALL, WatchedElsewhere, watch, watch_all, watching_api
 
 CLOSED: Condition = ("issue_closed", "acme/orders#88")
@@ -111,6 +112,19 @@ def test_a_number_that_github_cannot_have_leaves_the_others_of_its_call_known() 
     assert str(2**31) not in "".join(api.asked)
     assert dict(watch([("issue_closed", f"acme/orders#{2**31 - 1}")], lambda: api)) != {}
     assert str(2**31 - 1) in api.asked[-1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "calls"),
+    [(ApiError("GitHub asks to wait", status=429, limited=True), 1), ({"errors": [{"message": "no"}]}, 3)],
+)
+def test_who_turns_a_call_away_is_not_asked_the_next_ones(answer: Any, calls: int) -> None:
+    conditions = [("issue_closed", f"acme/orders#{number}") for number in range(1, 2 * A_CALL + 2)]
+    api: Any = Answers(answer)
+    found = dict(watch(conditions, lambda: api))
+    assert len(api.asked) == calls
+    assert set(found) == set(conditions)
+    assert all(one.unknown for one in found.values())
 
 
 @pytest.mark.parametrize("named", [False, True])

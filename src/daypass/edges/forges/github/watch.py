@@ -17,6 +17,7 @@ from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
 from daypass.core.window import parse_instant
 from daypass.edges.forges.environment import API
+from daypass.edges.forges.github.answers import ApiError
 
 if TYPE_CHECKING:
     from daypass.edges.forges.github.api import Api
@@ -78,7 +79,11 @@ def watch(conditions: Collection[Condition], api: Callable[[], Api]) -> Iterator
         try:
             yield from zip(part, _ask(part, api()), strict=True)
         except EdgeError as error:
-            yield from ((one, Watched(unknown=error.message)) for one in part)
+            # Who does not answer, or has had too many questions, is asked no more: each would be waited for anew.
+            left = listed[first:] if isinstance(error, ApiError) else part
+            yield from ((one, Watched(unknown=error.message)) for one in left)
+            if left is not part:
+                return
 
 
 def _ask(part: list[Condition], api: Api) -> list[Watched]:
