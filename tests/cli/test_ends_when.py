@@ -170,3 +170,19 @@ def test_while_main_is_not_followed_what_is_done_ends_nothing_and_is_told_so(hub
     hub.bare("update-ref", "refs/heads/main", there)
     assert f"ended early: issue {name} was closed" in run(hub, "apply")
     run(hub, "audit", "verify")
+
+
+def test_what_the_brake_holds_is_not_over_and_goes_on_where_the_issue_is_opened_again(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = issue(hub)
+    granted(hub, f"issue_closed: {name}")
+    run(hub, "apply")
+    close(hub, name)
+    with monkeypatch.context() as tight:
+        tight.setattr("daypass.core.bounds.limits.Limits.brake", lambda *_: (0, 0))
+        assert "the brake holds" in run(hub, "apply", expect=None)
+    close(hub, name, "open")
+    assert "No changes" in run(hub, "apply")
+    assert "1 granted" in run(hub, "status")
+    run(hub, "audit", "verify")

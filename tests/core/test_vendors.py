@@ -496,6 +496,9 @@ def test_a_workload_with_claims_has_access_where_its_kind_of_target_checks_them(
         ("claims: {issuer: https://ci.example}", "claims-loose", "the claims of nightly do not tell it apart at target embedded (kind embedded): they state no subject"),
         ('claims: {issuer: "https://*", subject: export}', "claims-loose", "the claims of nightly do not tell it apart at target embedded (kind embedded): their issuer is a pattern"),
         ('claims: {issuer: https://ci.example, subject: "*:export"}', "claims-loose", "the claims of nightly do not tell it apart at target embedded (kind embedded): their subject would be almost anything"),
+        ('claims: {issuer: https://ci.example, subject: "repo:*"}', "claims-loose", "the claims of nightly do not tell it apart at target embedded (kind embedded): their subject would be almost anything"),
+        ('claims: {issuer: https://ci.example, subject: "repo:acme*"}', "claims-loose", "the claims of nightly do not tell it apart at target embedded (kind embedded): their subject would be almost anything"),
+        ('claims: {issuer: https://ci.example, subject: export, ref: "*"}', "claims-loose", "the claims of nightly do not tell it apart at target embedded (kind embedded): their ref would be almost anything"),
     ],
 )  # fmt: skip
 def test_where_claims_are_checked_a_subject_without_any_or_with_loose_ones_is_refused(

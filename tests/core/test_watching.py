@@ -98,7 +98,7 @@ def test_as_many_as_one_run_may_are_all_looked_at() -> None:
 
 def test_more_are_looked_at_in_turns_and_none_is_left_out() -> None:
     conditions = _many(2 * MOST + 7)
-    turns = [looked_at(conditions, AT + timedelta(minutes=5 * turn)) for turn in range(3)]
+    turns = [looked_at(conditions, AT + timedelta(minutes=10 * turn)) for turn in range(24)]
     assert {len(set(turn)) for turn in turns} == {MOST}
     assert {one for turn in turns for one in turn} == set(conditions)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
@@ -77,6 +78,11 @@ def _unfit_claims(subject: Subject, target: TargetSettings) -> Said | None:
     return "claims-loose", message, hint
 
 
+_CLOSED = re.compile(r"[^*]*[:/][^*]*[:/]\*")
+"""What a pattern begins with at least: two parts that are closed. ``repo:acme*`` fits a stranger's ``repo:acme-evil/…``, and
+``repo:*`` the repositories of everybody."""
+
+
 def loose_claims(claims: Mapping[str, str]) -> str:
     """Say why claims could fit the token of a stranger, "" where they cannot: whose issuer or subject nothing says."""
     for name in ("issuer", "subject"):
@@ -85,6 +91,7 @@ def loose_claims(claims: Mapping[str, str]) -> str:
     if "*" in claims["issuer"]:
         return "their issuer is a pattern"
     for name, value in claims.items():
-        if value.startswith("*") or not value:
+        open_wide = "*" in value and not _CLOSED.match(value) if name == "subject" else value.startswith("*")
+        if not value or open_wide:
             return f"their {name} would be almost anything"
     return ""

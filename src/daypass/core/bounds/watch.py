@@ -5,9 +5,10 @@ Nothing is decided by it but an end: what nobody can look at, and what is undone
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -98,16 +99,15 @@ class EndingTask(NamedTuple):
 MOST = 5_000
 """So many conditions are looked at in one run: 50 questions, of the 5,000 points that GitHub gives an hour."""
 
-_ROUND = timedelta(minutes=5)
-
 
 def looked_at(conditions: Collection[Condition], at: datetime) -> tuple[Condition, ...]:
-    """Return those of the conditions that are looked at now: all of them, or as many as one run may, in turns."""
+    """Return those of the conditions that are looked at now: all of them, or as many as one run may, each time others."""
     listed = sorted(conditions)
     if len(listed) <= MOST:
         return tuple(listed)
-    first = int(at.timestamp()) // int(_ROUND.total_seconds()) * MOST % len(listed)
-    return tuple((listed + listed)[first : first + MOST])
+    # Turns that went round in order would meet the same ones each time where runs are as regular.
+    turn = f"{int(at.timestamp())} "
+    return tuple(sorted(listed, key=lambda one: hashlib.sha256(f"{turn}{one}".encode()).digest())[:MOST])
 
 
 def repository_of(condition: Condition) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 
 from msgspec import Struct, field
 
+from daypass.core.bounds.watch import ENDS_WHEN
 from daypass.core.errors import ConflictError, EdgeError, ExitCode, worst
 from daypass.core.ids import Oid
 from daypass.core.ledger.receipt import BATCH, Body, Ended, Intent, Outcome, Pulse
@@ -337,11 +338,14 @@ def _write_intents(found: Survey, ledger: Ledger, changes: tuple[Intended, ...],
     return ledger.append(found.standing, bodies, at=found.plan.at, main=found.plan.main, run=run)
 
 
+_UNDONE = frozenset({RULE_DENIES, *(kind.code for kind in ENDS_WHEN.values())})
+
+
 def _over_for_good(found: Survey, changes: tuple[Intended, ...]) -> Iterator[Ended]:
-    """Yield what has ended for good. By a rule only what the brake lets go, or is gone: a slip in one can be undone."""
+    """Yield what has ended for good. By a rule or a task only what the brake lets go, or is gone: a slip can be undone."""
     held = {grant for change in found.plan.changes if change not in changes for grant in change.grants}
     held |= {claim.grant for claim in found.claims if claim.entitlement.target in found.plan.unreadable}
-    yield from (one for one in found.ended if one.code != RULE_DENIES or one.grant not in held)
+    yield from (one for one in found.ended if one.code not in _UNDONE or one.grant not in held)
 
 
 def _intents(found: Survey, changes: tuple[Intended, ...]) -> list[Intent]:
