@@ -181,11 +181,11 @@ def test_what_was_handed_over_counts_no_longer_once_it_is_written_off() -> None:
 @pytest.mark.parametrize("adopted", [True, False])
 def test_the_audit_tells_a_settlement_and_keeps_what_nobody_saw_gone_in_doubt(adopted: bool) -> None:
     receipts = chain(GIVEN, settled(adopted))
-    (found,) = access(Holdings.at(AT, receipts), "orders-db")
+    (found,) = access(Holdings.at(AT, receipts), "orders-db", AT)
     assert found.doubt == ("" if adopted else "carol wrote it off, and nobody has seen it gone")
     (event,) = [event for event in history(Material(receipts)) if event.kind is EventKind.SETTLED]
     assert (event.by, event.grants, event.receipt) == ("carol", (GRANT,), 1)
-    assert access(Holdings.at(AT, chain(settled(adopted))), "orders-db") == ()
+    assert access(Holdings.at(AT, chain(settled(adopted))), "orders-db", AT) == ()
 
 
 DOUBTFUL = Plan(AT, "m", (), unknown=(Doubt(ONE, (GRANT,), "no such role"),))
