@@ -173,6 +173,14 @@ def test_an_engagement_ends_with_the_vendors_when_that_is_sooner():
     assert sooner.bounds(Bounded("vera")).ends[0].limit == datetime(2026, 11, 25, tzinfo=UTC)
 
 
+def test_bounds_are_told_alike_however_many_names_were_asked_for_before():
+    found = policy().catalogue
+    before = [found.bounds(Bounded(name)) for name in ("vera", "alice")]
+    for number in range(2_100):
+        assert found.bounds(Bounded(f"nobody-{number}")).ends == ()
+    assert [found.bounds(Bounded(name)) for name in ("vera", "alice")] == before
+
+
 def test_a_principal_is_looked_up_by_the_targets_name_before_its_kind():
     settings = "version: 1\ntargets: {db: {kind: postgres}, embedded: {kind: embedded}}\n"
     people = DIRECTORY.replace("manager: bob}", "manager: bob, identities: {postgres: al}}").replace(
