@@ -10,8 +10,9 @@ import pytest
 from policy_lottery import disagreements
 from policy_samples import AT, FILES, PURPOSE, RULES, files, grant, policy, read_policies, shown
 
-from daypass.core.policy.analysis.between import Unmoved, between
+from daypass.core.policy.analysis.between import RulesChanged, between, rules_alone
 from daypass.core.policy.analysis.cases import regions
+from daypass.core.policy.analysis.compare import compare
 from daypass.core.policy.analysis.prove import ProvedPromise, broken_promises, prove
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.policies import Policy
@@ -373,10 +374,14 @@ def test_of_which_requests_two_policies_say_the_same_is_told_by_the_rules_that_d
     short = RULES + "  - {id: short, when: 'grant.duration > duration(\"4h\")', deny: true}\n"
     held = RULES + "  - {id: many, when: 'subject.live_grants > 3', deny: true}\n"
     asked = {hours: Request(grant(hours=hours), "alice", AT) for hours in (4, 5)}
-    same = Unmoved(policy(), policy(rules_base=short))
-    assert (same.holds(asked[4]), same.holds(asked[5])) == (True, False)
-    assert Unmoved(policy(), policy(rules_base=held)).holds(asked[4])
-    assert Unmoved(policy(), policy()).holds(asked[4])
-    assert not Unmoved(policy(), policy()).holds(Request(grant(subject="nobody"), "alice", AT))
-    longer = policy(purposes_incident=PURPOSE.replace("4h", "3h"))
-    assert not Unmoved(policy(), longer).holds(asked[4])
+    changed = RulesChanged(policy(), policy(rules_base=short))
+    assert changed.moved(asked[4]) is None
+    found = changed.moved(asked[5])
+    assert found is not None
+    assert found == compare(policy(), policy(rules_base=short), asked[5])
+    assert RulesChanged(policy(), policy(rules_base=held)).moved(asked[4]) is None
+    assert RulesChanged(policy(), policy()).moved(asked[4]) is None
+    nobody = RulesChanged(policy(), policy()).moved(Request(grant(subject="nobody"), "alice", AT))
+    assert nobody is not None
+    assert (nobody.shifts, nobody.after.denials[0].code) == (frozenset(), "unknown-subject")
+    assert not rules_alone(policy(), policy(purposes_incident=PURPOSE.replace("4h", "3h")))

@@ -31,13 +31,13 @@ from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.cel.pattern import whole
 from daypass.core.policy.details import WRONG_DETAILS, faults
-from daypass.core.policy.facts import beside_words, coming, of_history, printable, untold
+from daypass.core.policy.facts import beside_words, coming, of_history, untold
 from daypass.core.policy.held import UNREAD, Held, held_too_long
-from daypass.core.policy.intervals import bounds_of, judge, too_long
+from daypass.core.policy.intervals import IntervalVerdicts, bounds_of, judge, too_long
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.policies.renames import called_now
 from daypass.core.policy.requirement import Requirement, merge, resolve, sponsored
-from daypass.core.policy.rules import Rule, Verdict
+from daypass.core.policy.rules import Rule, Rules, RuleTrace, Verdict, traced
 from daypass.core.policy.shortage import clock_runs_out, shortage
 from daypass.core.policy.sources import OWNERS, Ending, may_ask_for, written
 from daypass.core.window import Window, format_instant
@@ -106,16 +106,6 @@ class Denial(Struct, frozen=True):
         return Finding(self.finding_code, Place(file, path=self.path), self.message, self.hint)
 
 
-class RuleTrace(Struct, frozen=True):
-    """What one rule did, and the values that made it so. ``error`` is why it could not be evaluated."""
-
-    rule: str
-    applied: bool
-    effect: str
-    values: tuple[tuple[str, str], ...]
-    error: str = ""
-
-
 class Decision(Struct, frozen=True):
     """What policy says. ``automatic``: it may pass without a person. ``policy`` is the digest of what decided.
 
@@ -166,24 +156,46 @@ def _window(policy: Policy, request: Request) -> Window:
     return known or policy.catalogue.window(span, request.opened_at)
 
 
-def decide(
-    policy: Policy, request: Request, *, trace: bool = False, denied: tuple[Denial, ...] | None = None
-) -> Decision:
+class Asked(Struct, frozen=True):
+    """A request as rules are asked it, alike by policies that differ in rules alone. No facts: it names what is not there."""
+
+    request: Request
+    window: Window
+    facts: Mapping[str, object]
+
+    @classmethod
+    def of(cls, policy: Policy, request: Request, *, history: bool) -> Asked:
+        """Work out what a policy's rules are asked of a request, with ``history`` what was before and stands beside it."""
+        grant, window = request.grant, _window(policy, request)
+        if not _known(policy, grant):
+            return cls(request, window, {})
+        by = policy.facts.of_request(request.requester, request.opened_at, request.kind, window)
+        more = of_history(request.held, grant.subject, coming(window, request.opened_at)) if history else {}
+        return cls(request, window, {**policy.facts.of_grant(grant), **by, **more})
+
+    def judged(self, rules: Rules) -> IntervalVerdicts | None:
+        """Return what rules say of it, None where there is nothing to ask them."""
+        return judge(rules, self.facts, self.window, self.request.opened_at) if self.facts else None
+
+
+def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision:
     """Decide on a request. The same policy and request give the same decision; no clock is read.
 
-    ``trace`` adds what each rule did and why. ``denied`` is what is known of it `without_rules`.
+    ``trace`` adds what each rule did and why.
     """
-    grant, window = request.grant, _window(policy, request)
-    denials = list(without_rules(policy, request) if denied is None else denied)
-    if not _known(policy, grant):
-        return Decision(tuple(denials), (), automatic=False, policy=policy.digest)
-    ahead = coming(window, request.opened_at)
-    facts = {
-        **policy.facts.of_grant(grant),
-        **policy.facts.of_request(request.requester, request.opened_at, request.kind, window),
-        **(of_history(request.held, grant.subject, ahead) if policy.rules.history else {}),
-    }
-    verdicts, throughout, during = judge(policy.rules, facts, window, request.opened_at)
+    asked = Asked.of(policy, request, history=bool(policy.rules.history))
+    return decided(policy, asked, asked.judged(policy.rules), without_rules(policy, request), trace=trace)
+
+
+def decided(
+    policy: Policy, asked: Asked, said: IntervalVerdicts | None, denied: tuple[Denial, ...], *, trace: bool = False
+) -> Decision:
+    """Decide by what the policy's rules said, None where they were not asked, and what is denied `without_rules`."""
+    if said is None:
+        return Decision(denied, (), automatic=False, policy=policy.digest)
+    request, grant, denials = asked.request, asked.request.grant, list(denied)
+    verdicts, throughout, during = said
+    ahead = coming(asked.window, request.opened_at)
     # That a purpose's rule could not read a detail goes without saying where the detail is told to be wrong.
     told = any(denial.code in WRONG_DETAILS for denial in denials)
     heard = (verdict for verdict in verdicts if not (told and verdict.failure and verdict.rule.purpose))
@@ -204,7 +216,7 @@ def decide(
         policy=policy.digest,
         rules=tuple(v.rule.id for v in verdicts if v.applies and (v.rule.require or v.rule.id in lifting or v.denies)),
         applied=tuple(rule.id for rule in applied),
-        traces=tuple(_trace(verdict, facts) for verdict in verdicts) if trace else (),
+        traces=tuple(traced(verdict, asked.facts) for verdict in verdicts) if trace else (),
         needs=needs,
         unread=() if request.held.known else tuple(sorted({name for need in needs for name in need.of_ledger})),
         untold=()
@@ -386,11 +398,3 @@ def _rule_denials(
             hint = f"passes when {text}" if unless is not None and not rule.deny else f"denied because {text}"
             found.append(Denial(RULE_DENIES, message, hint, rule.id))
     return found
-
-
-def _trace(verdict: Verdict, facts: Mapping[str, object]) -> RuleTrace:
-    rule = verdict.rule
-    values = tuple((name, printable(facts[name])) for name in rule.names if name in facts)
-    return RuleTrace(
-        rule.id, verdict.applies, rule.effect, values, verdict.failure.message if verdict.failure is not None else ""
-    )

@@ -70,6 +70,15 @@ class IntervalVerdicts(NamedTuple):
     throughout: frozenset[str]
     during: Mapping[str, Window]
 
+    def beside(self, other: IntervalVerdicts) -> IntervalVerdicts:
+        """Return these with what other rules said of the same window, by rule id."""
+        each = tuple(sorted((*self.each, *other.each), key=lambda verdict: verdict.rule.id))
+        return IntervalVerdicts(each, self.throughout | other.throughout, {**self.during, **other.during})
+
+
+NOTHING = IntervalVerdicts((), frozenset(), {})
+"""What no rule says."""
+
 
 def judge(rules: Rules, facts: Mapping[str, object], window: Window, at: datetime) -> IntervalVerdicts:
     """Ask every rule, once for each interval that is not over at an instant where any reads the time of access."""

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from daypass.core.finding import Place
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure, Facts, combine, evaluate_all
-from daypass.core.policy.facts import BESIDE, HISTORY, KINDS, VariableKind
+from daypass.core.policy.facts import BESIDE, HISTORY, KINDS, VariableKind, printable
 from daypass.core.policy.requirement import Requirement
 
 _FREE = "free"
@@ -96,6 +96,25 @@ class Verdict(Struct, frozen=True):
     applies: bool
     denies: bool = False
     failure: EvaluationFailure | None = None
+
+
+class RuleTrace(Struct, frozen=True):
+    """What one rule did, and the values that made it so. ``error`` is why it could not be evaluated."""
+
+    rule: str
+    applied: bool
+    effect: str
+    values: tuple[tuple[str, str], ...]
+    error: str = ""
+
+
+def traced(verdict: Verdict, facts: Mapping[str, object]) -> RuleTrace:
+    """Return what a rule did, with the values that it looked at."""
+    rule = verdict.rule
+    values = tuple((name, printable(facts[name])) for name in rule.names if name in facts)
+    return RuleTrace(
+        rule.id, verdict.applies, rule.effect, values, verdict.failure.message if verdict.failure is not None else ""
+    )
 
 
 class _Battery:

@@ -13,7 +13,7 @@ from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId, Oid, grant_path
 from daypass.core.ledger.receipt import Admission, Decided, Receipt, Resolution
-from daypass.core.policy.analysis.between import Unmoved
+from daypass.core.policy.analysis.between import RulesChanged, rules_alone
 from daypass.core.policy.analysis.compare import Compared, PolicyComparison, compare
 from daypass.core.policy.decision import Request
 from daypass.core.policy.policies import Policy
@@ -64,10 +64,10 @@ def replay(
     history, live = PolicyComparison(), PolicyComparison()
     unread: list[GrantId] = []
     every = _every(index, sources.receipts, progress)
-    same = Unmoved(before, after)
+    changed = RulesChanged(before, after) if rules_alone(before, after) else None
     for batch in _batches(every if most is None else _last(every, most, at)):
         for asked, request in _read(index, batch, unread):
-            difference = None if same.holds(request) else compare(before, after, request, rules_alone=same.rules_alone)
+            difference = changed.moved(request) if changed is not None else compare(before, after, request)
             history.add(difference)
             if asked.runs(at):
                 live.add(difference)

@@ -11,15 +11,22 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Any
 
 from msgspec import Struct
 
 from daypass.core.policy.analysis.cases.regions import TOO_MANY, Branching, Look
 from daypass.core.policy.analysis.cases.space import WHO, Point, Region, Space
-from daypass.core.policy.analysis.compare import Compared, Move, PolicyComparison, PolicyDifference, compare, search
-from daypass.core.policy.decision import Request
-from daypass.core.policy.facts import coming, of_history
+from daypass.core.policy.analysis.compare import (
+    Compared,
+    Move,
+    PolicyComparison,
+    PolicyDifference,
+    by_todays_names,
+    difference,
+    search,
+)
+from daypass.core.policy.decision import Asked, Request, decided, without_rules
+from daypass.core.policy.intervals import NOTHING
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import merge
 from daypass.core.policy.rules import Rule, Rules
@@ -48,37 +55,59 @@ def rules_alone(before: Policy, after: Policy) -> bool:
     return same and before.faulty == after.faulty and before.broken == after.broken
 
 
-class Unmoved:
-    """Tells of which requests two policies must say the same, by the rules that differ alone, which is most of them.
-
-    Nothing is told of windows that recur, and where more than rules differs.
-    """
+class RulesChanged:
+    """Decides on requests by two policies that differ in rules alone, asking once what both ask."""
 
     def __init__(self, before: Policy, after: Policy) -> None:
-        self._policy = before
-        self._rules: Rules | None = None
-        self.rules_alone = rules_alone(before, after)
-        if self.rules_alone and not before.broken:
-            self._rules = Rules.of([*_without(before, after, "-"), *_without(after, before, "+")])
+        self._both = (before, after)
+        self._history = bool(before.rules.history or after.rules.history)
+        theirs = {_asking(rule): rule for rule in after.rules.rules}
+        shared = [rule for rule in before.rules.rules if _asking(rule) in theirs]
+        alike = {_asking(rule) for rule in shared}
+        self._shared = Rules.of(shared)
+        self._after = {rule.id: theirs[_asking(rule)] for rule in shared if theirs[_asking(rule)] != rule}
+        self._own = [Rules.of(rule for rule in p.rules.rules if _asking(rule) not in alike) for p in self._both]
+        self._differing = Rules.of([*_without(before, after, "-"), *_without(after, before, "+")])
 
-    def holds(self, request: Request) -> bool:
-        """Say whether both decide alike on a request; where this cannot tell, no."""
-        grant, catalogue = request.grant, self._policy.catalogue
-        resource = catalogue.resources.get(grant.resource)
-        known = grant.subject in catalogue.directory.subjects and resource is not None and grant.role in resource.roles
-        if self._rules is None or not known or grant.span.recurs is not None:
+    def moved(self, request: Request) -> PolicyDifference | None:
+        """Return how a request moves, None where none of the rules that differ says anything of it."""
+        asked = self._asked(request)
+        return None if self._silent(asked) else self._compared(request, asked)
+
+    def compared(self, request: Request) -> PolicyDifference:
+        """Return what both say of a request."""
+        return self._compared(request, self._asked(request))
+
+    def _asked(self, request: Request) -> Asked:
+        before, _ = self._both
+        return Asked.of(before, by_todays_names(before, request), history=self._history)
+
+    def _compared(self, request: Request, asked: Asked) -> PolicyDifference:
+        before, after = self._both
+        denied, shared = without_rules(before, asked.request), asked.judged(self._shared)
+        if shared is None:
+            return difference(request, decided(before, asked, None, denied), decided(after, asked, None, denied))
+        old, new = (asked.judged(rules) or NOTHING for rules in self._own)
+        now = shared._replace(
+            each=tuple(replace(one, rule=self._after.get(one.rule.id, one.rule)) for one in shared.each)
+        )
+        return difference(
+            request,
+            decided(before, asked, shared.beside(old), denied),
+            decided(after, asked, now.beside(new), denied),
+        )
+
+    def _silent(self, asked: Asked) -> bool:
+        """Whether no rule that differs has anything to say; of windows that recur nothing is told."""
+        if not asked.facts or asked.request.grant.span.recurs is not None:
             return False
-        if not self._rules.rules:
-            return True
-        window = request.window or grant.span.starting(request.opened_at)
-        book = self._policy.facts
-        facts: dict[str, Any] = {
-            **book.of_grant(grant),
-            **book.of_request(request.requester, request.opened_at, request.kind, window),
-        }
-        if self._rules.history:
-            facts |= of_history(request.held, grant.subject, coming(window, request.opened_at))
-        return not any(verdict.applies or verdict.failure is not None for verdict in self._rules.judge(facts))
+        verdicts = self._differing.judge(asked.facts)
+        return not any(verdict.applies or verdict.failure is not None for verdict in verdicts)
+
+
+def _asking(rule: Rule) -> tuple[object, ...]:
+    """Return what a rule's verdict comes from, with its id."""
+    return rule.id, rule.when.text, rule.deny_unless and rule.deny_unless.text, rule.deny, rule.purpose
 
 
 def _without(policy: Policy, other: Policy, mark: str) -> list[Rule]:
@@ -120,7 +149,7 @@ def _meaning(rule: Rule) -> tuple[object, ...]:
 
 class _Between:
     def __init__(self, before: Policy, after: Policy, at: datetime) -> None:
-        self._both = (before, after)
+        self._deciding = RulesChanged(before, after)
         self._old, self._new = _without(before, after, "-"), _without(after, before, "+")
         theirs = {_meaning(rule) for rule in after.rules.rules}
         common = [rule for rule in before.rules.rules if _meaning(rule) in theirs]
@@ -181,7 +210,8 @@ class _Between:
         key = tuple(map(id, points))  # the space holds its points, and each way is looked for from the beginning
         found = self._compared.get(key)
         if found is None:
-            found = self._compared[key] = compare(*self._both, self._branching.space.request(points), rules_alone=True)
+            request = self._branching.space.request(points)
+            found = self._compared[key] = self._deciding.compared(request)
         if found.shifts:
             return Look(None if found.shifts in seen else found)
         before, after = found.before.denials, found.after.denials

@@ -21,7 +21,7 @@ from daypass.core.grant import IMPORT, Bounded, Grant
 from daypass.core.ids import GrantId
 from daypass.core.policy.analysis.options import as_brought
 from daypass.core.policy.analysis.samples import durations_in, instants_in
-from daypass.core.policy.decision import Decision, Request, decide, without_rules
+from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.escalation import Escalation
 from daypass.core.policy.order import all_before
 from daypass.core.policy.order import before as comes_before
@@ -181,20 +181,18 @@ class PolicyComparison:
         return Compared(tuple(ranked), self._tried, max(possible, self._tried))
 
 
-def compare(before: Policy, after: Policy, request: Request, *, rules_alone: bool = False) -> PolicyDifference:
-    """Decide on a request by both; where they say the same nothing shifts. What was only renamed is the same.
+def compare(before: Policy, after: Policy, request: Request) -> PolicyDifference:
+    """Decide on a request by both; where they say the same nothing shifts. What was only renamed is the same."""
+    both = (decide(before, by_todays_names(before, request)), decide(after, by_todays_names(after, request)))
+    found = difference(request, *both)
+    if _further(found.before, found.after, after) - {request.grant.subject, request.requester}:
+        return replace(found, shifts=found.shifts | {Move.APPROVERS})
+    return found
 
-    ``rules_alone``: they are known to differ in nothing else, so that what no rule denies is asked of one.
-    """
-    if rules_alone:
-        named = _by_todays_names(before, request)
-        denied = without_rules(before, named)
-        both = (decide(before, named, denied=denied), decide(after, named, denied=denied))
-    else:
-        both = (decide(before, _by_todays_names(before, request)), decide(after, _by_todays_names(after, request)))
-    moved, old, new = _moved(*both)
-    if not rules_alone and _further(old, new, after) - {request.grant.subject, request.requester}:
-        moved |= {Move.APPROVERS}
+
+def difference(request: Request, before: Decision, after: Decision) -> PolicyDifference:
+    """Return how a decision moved, with both as they are once the request brings what both demand."""
+    moved, old, new = _moved(before, after)
     return PolicyDifference(request, old, new, moved)
 
 
@@ -208,8 +206,11 @@ def _further(before: Decision, after: Decision, policy: Policy) -> frozenset[str
     return _NOTHING.union(*(need.eligible - there[need.source, need.without] for need in both))
 
 
-def _by_todays_names(policy: Policy, request: Request) -> Request:
+def by_todays_names(policy: Policy, request: Request) -> Request:
+    """Return a request by the names that a policy has for people, resources and roles today."""
     catalogue = policy.catalogue
+    if not catalogue.renames:
+        return request
     grant = catalogue.by_todays_names(request.grant)
     return replace(request, grant=grant, requester=catalogue.renames.subject(request.requester))
 
