@@ -35,6 +35,7 @@ EXITS |= {"daypass rota import oncall.ics --name payments --until 2027-07-01T00:
 EXITS |= {"daypass doctor --fix --yes": {0, 13, 14}, "daypass ledger rekey --finish": {1}}
 EXITS |= {"daypass ledger restore --from ../other-clone": {1}, "daypass ledger revoke-key ledger.pub --from 4200": {1}}
 EXITS |= {"daypass ledger outbox --set-aside ~/outbox-of-the-old-machine.sqlite": {1}}  # there is none
+EXITS |= {"daypass setup": {2}, "daypass setup --dry-run": {2}}  # this repository is kept nowhere else
 EXITS |= {"daypass calendar show office": {2}}  # nor a calendar of that name
 EXITS |= {f"daypass rota show payments{at}": {2} for at in ("", " --at 2026-12-24T18:00:00Z")}  # nor a rota
 """How an example ends where that is not 0 alone."""

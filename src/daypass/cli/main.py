@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("init:init", "make a new access repository"),
+    "setup": ("founding:setup", "set the repository up at GitHub, step by step: App, secrets, rules, a self-test"),
     "request": ("verbs.request:request", "ask for access: write a grant and open a pull request"),
     "extend": ("verbs.request:extend", "ask for more time on a grant"),
     "end": ("verbs.revoke:end", "end a grant early"),
@@ -79,6 +80,7 @@ VERBS: dict[str, tuple[str, str]] = {
 
 EXAMPLES: dict[str, str] = {
     "init": "daypass init access --example\ndaypass init access --github acme/access   # kept at GitHub",
+    "setup": "daypass setup --dry-run   # says what is there, and what it would do\ndaypass setup",
     "extend": "daypass extend staging/try-the-fix --for 30m",
     "end": "daypass end staging/try-the-fix",
     "explain": "daypass explain staging/try-the-fix --requester alice\ndaypass explain grants/staging/try-the-fix.yaml",

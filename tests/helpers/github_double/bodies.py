@@ -33,7 +33,7 @@ def installation(hub: Double, one: App) -> dict[str, Any]:
     """An App's installation. https://docs.github.com/en/rest/apps/apps#get-an-installation-for-the-authenticated-app."""
     api, begun = f"{hub.url}/app/installations/{one.installation}", stamp(hub.now())
     return {
-        "id": one.installation, "account": simple_user(hub, one.owner), "repository_selection": "selected",
+        "id": one.installation, "account": simple_user(hub, one.owner), "repository_selection": "all" if one.everywhere else "selected",
         "access_tokens_url": f"{api}/access_tokens", "repositories_url": f"{hub.url}/installation/repositories",
         "html_url": f"{hub.server_url}/settings/installations/{one.installation}", "app_id": one.id, "app_slug": one.slug,
         "client_id": one.client_id or f"Iv1.{one.id}", "target_id": one.owner.id, "target_type": one.owner.type,

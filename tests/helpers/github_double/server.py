@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from github_double import auth, githttp, registry
+from github_double import auth, githttp, registry, web
 from github_double.faults import Fault
 from github_double.registry import Refusal, Reply, Request, Route
 from github_double.state import Call, Token
@@ -105,7 +105,8 @@ class Handler(BaseHTTPRequestHandler):
             raw = b"" if reply.body is None else json.dumps(reply.body).encode()
             headers = {"Content-Type": "application/json; charset=utf-8", **reply.headers}
         else:
-            reply, raw = githttp.serve(hub, self.command, parts.path, parts.query, dict(self.headers), body)
+            asked = (hub, self.command, parts.path, parts.query, dict(self.headers), body)
+            reply, raw = web.serve(*asked) or githttp.serve(*asked)
             headers = reply.headers
         if fault is not None and fault.after_effect and (fault.drop or fault.status is not None):
             return self._fail(fault, path)

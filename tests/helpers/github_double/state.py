@@ -63,6 +63,8 @@ class Org(User):
     teams: dict[str, Team] = field(default_factory=dict)
     base: str = "read"
     rulesets: list[Ruleset] = field(default_factory=list)
+    members_create: bool = True
+    """Whether members who are no owners may make repositories."""
 
 
 @dataclass(eq=False)
@@ -81,6 +83,8 @@ class App:
     client_id: str = ""
     suspended: bool = False
     uninstalled: bool = False
+    everywhere: bool = False
+    """Whether it is installed on all repositories of its account."""
 
 
 @dataclass(eq=False)

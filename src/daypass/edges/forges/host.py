@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from daypass.core.catalogue import Catalogue, Directory
     from daypass.core.forge import Links
     from daypass.core.policy.policies import Policy
+    from daypass.edges.forges.founding import Place, Stage, Talk
     from daypass.edges.forges.local.sharing import Sharing
     from daypass.edges.git.remote import Remote
     from daypass.edges.git.repository import Repository
@@ -80,6 +81,10 @@ class Host(ABC):
     def sharing(self, remote: str, ledger: str) -> Sharing | None:  # noqa: ARG002  (likewise)
         """Return what joins this clone's requests, main and ledger with a remote's."""
         return None
+
+    def founding(self, place: Place, talk: Talk, *, browser: bool) -> tuple[Stage, ...]:  # noqa: ARG002  (likewise)
+        """Return the steps that set the repository up there. ``browser``: this machine has one."""
+        return ()
 
     def behind(self, ledger: str) -> tuple[str, ...]:  # noqa: ARG002  (likewise)
         """Return the remotes that had more than this clone when they were last looked at. Reads no network."""

@@ -28,6 +28,8 @@ class Environment:
     policies: dict[int, tuple[str, str]] = field(default_factory=dict)
     wait: int = 0
     secrets: list[str] = field(default_factory=list)
+    values: dict[str, str] = field(default_factory=dict)
+    """What secrets hold, of those that were sent here sealed."""
 
 
 def of(repo: Repo) -> dict[str, Environment]:

@@ -27,7 +27,7 @@ from daypass.edges.forges.github.answers import (
     parsed,
     refusal,
 )
-from daypass.edges.forges.github.transport import PER_PAGE, Credential, Transport, credential_from
+from daypass.edges.forges.github.transport import PER_PAGE, Credential, Transport, app_credential, credential_from
 
 LIMIT = 5000
 """A list longer than this is refused where the caller names no limit of its own."""
@@ -71,6 +71,14 @@ class Api:
         Raises EdgeError where it holds none, or one that cannot be used; InvalidError for an address without https.
         """
         return cls(Transport(environ.get("GITHUB_API_URL") or API), credential_from(environ), repository, wait=wait)
+
+    def acting_as(self, number: str, key: str, *, whole: bool = False) -> Api:
+        """Return the same API for an App with this key; ``whole``: with all that its installation opens.
+
+        Raises EdgeError where it is no key.
+        """
+        about = self.repository.partition("/")[0] if whole else self.repository
+        return Api(self._transport, app_credential(number, key), about, wait=self.pause)
 
     @property
     def calls(self) -> int:

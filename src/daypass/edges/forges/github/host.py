@@ -20,6 +20,7 @@ from daypass.edges.forges.host import Host, Run
 from daypass.edges.git.remote import Remote, repository_url
 
 if TYPE_CHECKING:
+    from daypass.edges.forges.founding import Place, Stage, Talk
     from daypass.edges.forges.github.doctor.settings import GitHubSettings
 
 SERVER = "https://github.com"
@@ -95,6 +96,16 @@ class GitHubHost(Host):
         from daypass.edges.forges.github.doctor.settings import GitHubSettings  # noqa: PLC0415  (doctor alone needs it)
 
         return GitHubSettings(self.api, page=self._page, bot=self._bot, clock=clock)
+
+    def founding(self, place: Place, talk: Talk, *, browser: bool) -> tuple[Stage, ...]:
+        """Return the steps that set the repository up there. Raises UsageError where an App or a workflow would do it."""
+        from daypass.edges.forges.github.founding.ground import Ground  # noqa: PLC0415  (setup alone needs it)
+        from daypass.edges.forges.github.founding.steps import stages  # noqa: PLC0415  (likewise)
+
+        if self.api.kind != "token":
+            raise UsageError("setup is for a person's token", hint="unset DAYPASS_APP_ID and DAYPASS_APP_KEY")
+        ground = Ground(self.api, self.remote, page=self._page, place=place, talk=talk)
+        return stages(ground, browser=browser)
 
     def run_name(self) -> str:
         """Name the workflow's run and its attempt, "" outside of one."""

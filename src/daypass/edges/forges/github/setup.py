@@ -57,6 +57,7 @@ _SOURCE = """\
 -r ../../.ci/locked/run.txt
 """
 _LOCAL = re.compile(r"^forge: \{kind: local\}(?=[ \t]*(?:#.*)?$)", re.MULTILINE)
+_GITHUB = re.compile(r"^forge: \{kind: github, repository: [A-Za-z0-9_./-]+\}(?=[ \t]*(?:#.*)?$)", re.MULTILINE)
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}")
 _BOT = re.compile(r"(?P<login>[A-Za-z0-9][A-Za-z0-9-]*\[bot\]):(?P<id>[1-9][0-9]{0,14})")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -87,6 +88,20 @@ def settings_for(text: str, line: str) -> str:
     if times != 1 or _forge_of(changed) != wanted:  # what the line says is read by the one reader of settings
         raise UsageError(
             "policies/daypass.yaml names its forge in a way that init does not change", hint=f"write there: {line}"
+        )
+    return changed
+
+
+def with_bot(text: str, repository: str, login: str, number: int) -> str:
+    """Return settings whose forge names the account of its App. Raises UsageError where its line is not as init wrote it."""
+    line = forge_line(repository, "app", f"{login}:{number}")
+    if _forge_of(text) == {**_forge_of(text), **_forge_of(f"{line}\n")}:
+        return text
+    wanted = {**_forge_of(text), **_forge_of(f"{line}\n")}
+    changed, times = _GITHUB.subn(lambda _: line, text)
+    if times != 1 or _forge_of(changed) != wanted:
+        raise UsageError(
+            "policies/daypass.yaml names its forge in a way that setup does not change", hint=f"write there: {line}"
         )
     return changed
 

@@ -168,9 +168,7 @@ def credential_from(environ: Mapping[str, str]) -> Credential:
         number = environ.get("DAYPASS_APP_INSTALLATION", "")
         if number and not (number.isascii() and number.isdecimal()):
             raise EdgeError(f"expected a number in DAYPASS_APP_INSTALLATION, got {number!r}")
-        return Credential(
-            "app", app=Auth.AppAuth(app, sign_func=_signer(key)), app_id=app, installation=int(number or 0)
-        )
+        return app_credential(app, key, int(number or 0))
     token = environ.get("GITHUB_TOKEN", "") or environ.get("GH_TOKEN", "")
     if not token:
         raise EdgeError(
@@ -181,6 +179,12 @@ def credential_from(environ: Mapping[str, str]) -> Credential:
         raise EdgeError("the token for GitHub holds characters that no token has", hint="was a line end copied along?")
     workflow = environ.get("GITHUB_ACTIONS") == "true" and not token.startswith(_PERSONAL)
     return Credential("actions" if workflow else "token", fixed=Auth.Token(token))
+
+
+def app_credential(number: str, key: str, installation: int = 0) -> Credential:
+    """Return what an App acts by. Raises EdgeError where that is no key."""
+    signing = Auth.AppAuth(number, sign_func=_signer(key))
+    return Credential("app", app=signing, app_id=number, installation=installation)
 
 
 def _key_file(name: str) -> str:

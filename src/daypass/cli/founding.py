@@ -1,0 +1,185 @@
+"""setup: a repository set up at its forge by one conversation, each step shown and asked, and safe to repeat."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import webbrowser
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from daypass.cli.repository import AccessRepository, keys_folder
+from daypass.cli.verb import clock, say, show
+from daypass.core.errors import EdgeError, ExitCode, InvalidError, UsageError, worst
+
+if TYPE_CHECKING:
+    from daypass.cli.main import Invocation
+    from daypass.edges.forges.founding import Place, Stage, Step
+    from daypass.edges.forges.host import Host
+
+_TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
+
+
+@click.command()
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Look, say what would be done, and change nothing. Exit 13 where there is something.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--no-browser", is_flag=True, help="Print addresses: the browser that you are signed in with is elsewhere."
+)
+@click.option(
+    "--keep-app-key",
+    "app_key_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Write the App's key to this file as well (mode 0600); else it is on no disk.",
+)
+@click.pass_obj
+def setup(invocation: Invocation, dry_run: bool, yes: bool, no_browser: bool, app_key_file: Path | None) -> int:
+    """Set this repository up at GitHub: repository, environment, App, secrets, rules, a self-test, and then the doctor.
+
+    With your own token: GH_TOKEN, else the one of `gh auth token`, if you agree. It is kept nowhere. Each step says what is
+    there already, and asks before it changes anything. Run it again where it stopped. Exit 0 when nothing unsafe is left.
+    """
+    from daypass.edges.forges.founding import Talk
+
+    begun = clock()
+    repo = invocation.repo()
+    if repo.policy.broken:
+        raise InvalidError("the policies do not read, so nothing can be set up by them", repo.policy.broken)
+    if not repo.elsewhere:
+        hint = "`daypass init . --merge --github OWNER/NAME`, then commit what it changed"
+        raise UsageError("the settings of main name no repository at GitHub", hint=hint)
+    environ = _environ(os.environ, yes=yes)
+    talk = Talk(lambda text: say(f"  {text}"), _ask, browse, lambda seconds: pause(seconds))  # noqa: PLW0108  (looked up when it is called)
+    browser = not no_browser and has_browser()
+    found = _host(repo, environ).founding(_place(repo, environ, app_key_file), talk, browser=browser)
+    left = _carry_out(found, dry_run=dry_run, yes=yes)
+    if dry_run:
+        click.echo(f"{left} of {sum(len(stage.steps) for stage in found)} steps would be carried out.")
+        return int(ExitCode.CHANGES if left else ExitCode.OK)
+    if left:
+        click.echo("Stopped where you said no. Run `daypass setup` again to go on.")
+        return int(ExitCode.PARTIAL)
+    code = _look_over(invocation, environ)
+    took = (clock() - begun).total_seconds()
+    click.echo(f"Set up in {took // 60:.0f} min {took % 60:.0f} s.")
+    return int(code)
+
+
+def _carry_out(stages: tuple[Stage, ...], *, dry_run: bool, yes: bool) -> int:
+    """Show each stage, ask, and do what is left; return how many steps are not done, all later ones included."""
+    left = 0
+    for number, stage in enumerate(stages, 1):
+        wanted = [step for step in stage.steps if not _there(f"{number}/{len(stages)}", step)]
+        for step in wanted:
+            say(*(f"  {step.name}: {line}" for line in step.say()))
+        if not wanted:
+            continue
+        if dry_run:
+            left += len(wanted)
+            continue
+        if not (yes or click.confirm(stage.question, default=True, err=True)):
+            return sum(len(each.steps) for each in stages[number - 1 :])
+        for step in wanted:
+            say(f"  done: {step.name}: {step.do()}")
+    return left
+
+
+def _there(place: str, step: Step) -> bool:
+    """Look whether a step was carried out before, and say so."""
+    found = step.look()
+    say(f"[{place}] {step.name}: {f'there: {found}' if found else 'to do'}")
+    return bool(found)
+
+
+def _look_over(invocation: Invocation, environ: Mapping[str, str]) -> ExitCode:
+    """Have the doctor look at all of it."""
+    from daypass.pipeline.audit.health import examine
+    from daypass.views.settings import doctor_text
+
+    repo = invocation.repo()
+    repo = AccessRepository(repo.folder, host=_host(repo, environ))
+    repo.follow()
+    settings = repo.given(repo.host.settings(clock))
+    complaints = examine(repo.history, repo.main, repo.policy.catalogue, settings)
+    show(doctor_text(complaints, repo.host.calls))
+    return worst([ExitCode.CHANGES if one.told else ExitCode.PARTIAL for one in complaints])
+
+
+def _host(repo: AccessRepository, environ: Mapping[str, str]) -> Host:
+    from daypass.edges.forges.host import Run, open_host
+
+    return open_host(repo.settings, Run(repo.clone, repo.main, "", environ, lambda seconds: pause(seconds)))  # noqa: PLW0108
+
+
+def _place(repo: AccessRepository, environ: Mapping[str, str], app_key_file: Path | None) -> Place:
+    from daypass.edges.forges.founding import Place
+
+    def ledger_key() -> str:
+        from daypass.edges.ledger.keyfiles import read_public_key
+
+        public = (repo.top / "policies" / "ledger.pub").read_bytes()
+        place = keys_folder() / f"{read_public_key(public).keyid}.pem"
+        return place.read_text(encoding="ascii") if place.is_file() else ""
+
+    return Place(
+        repo.top, repo.clone.git, lambda: AccessRepository(repo.folder).policy, ledger_key, environ, app_key_file
+    )
+
+
+# What is asked of who sets up, and of this machine
+
+
+def _environ(environ: Mapping[str, str], *, yes: bool) -> dict[str, str]:
+    """Return the environment with a token in it. Raises EdgeError where there is none, or nobody agrees to gh's."""
+    found = {name: text for name, text in environ.items() if not name.startswith("DAYPASS_APP_")}
+    if any(found.get(name) for name in _TOKENS):
+        return found
+    token = _gh("auth", "token")
+    if not token:
+        raise EdgeError("there is no token of yours here", hint="gh auth login, or set GH_TOKEN")
+    if not (yes or click.confirm("Act with the token of `gh auth token`?", default=True, err=True)):
+        raise EdgeError("there is no token to act with", hint="set GH_TOKEN to another one")
+    return {**found, "GH_TOKEN": token}
+
+
+def _gh(*arguments: str) -> str:
+    """Return what GitHub's own command line says, "" where it is not there or not signed in."""
+    try:
+        done = subprocess.run(["gh", *arguments], capture_output=True, text=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _ask(question: str, hidden: bool) -> str:
+    return str(click.prompt(question, hide_input=hidden, err=True))
+
+
+def pause(seconds: float) -> None:
+    """Let time pass."""
+    time.sleep(seconds)
+
+
+def has_browser() -> bool:
+    """Say whether this machine shows pages to who sits at it."""
+    if sys.platform.startswith("linux"):
+        return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    return True
+
+
+def browse(address: str) -> bool:
+    """Open an address in the browser; return whether there is one."""
+    try:
+        return webbrowser.open(address)
+    except webbrowser.Error:
+        return False

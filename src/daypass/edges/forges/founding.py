@@ -1,0 +1,68 @@
+"""Setting a repository up at its forge, step by step: what a step looks at, says and does, and whom it talks with.
+
+Upholds: a step looks before it acts, so that all of it may be run again; what it would do is said before it is done.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from daypass.core.policy.policies import Policy
+from daypass.edges.git.plumbing import Git
+
+
+class Talk(Struct, frozen=True):
+    """How steps talk with whoever sets up, as the command line does it.
+
+    ``tell`` shows a line, ``ask`` returns an answer (unseen where it is a secret), ``browse`` opens an address in a browser
+    of this machine and says whether there is one, ``wait`` lets so many seconds pass.
+    """
+
+    tell: Callable[[str], None]
+    ask: Callable[[str, bool], str]
+    browse: Callable[[str], bool]
+    wait: Callable[[float], None]
+
+
+class Place(Struct, frozen=True):
+    """The clone that is set up: its work tree, git, main's policies as they are when asked, and what the caller gives.
+
+    ``ledger_key`` reads the private key of the ledger, "" where it is nowhere here. ``environ`` may hold values of
+    secrets. ``app_key_file``: where the App's key is kept beside, None for nowhere.
+    """
+
+    top: Path
+    git: Git
+    policy: Callable[[], Policy]
+    ledger_key: Callable[[], str]
+    environ: Mapping[str, str]
+    app_key_file: Path | None = None
+
+
+class Step(ABC):
+    """One step. ``name`` is what it is about, as a heading."""
+
+    name: str
+
+    @abstractmethod
+    def look(self) -> str:
+        """Return what is there already, "" where something is left to do. Raises EdgeError."""
+
+    @abstractmethod
+    def say(self) -> Sequence[str]:
+        """Return what it would do, a line each."""
+
+    @abstractmethod
+    def do(self) -> str:
+        """Do it, and return what was done. Raises EdgeError."""
+
+
+class Stage(Struct, frozen=True):
+    """Steps that are asked about together, by one question."""
+
+    question: str
+    steps: tuple[Step, ...]

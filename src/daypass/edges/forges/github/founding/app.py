@@ -1,0 +1,267 @@
+"""The App: made by its manifest, its key straight into the environment, its account into main's settings; then installed.
+
+https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from daypass.core.errors import EdgeError, UsageError
+from daypass.core.finding import shown
+from daypass.core.policy.policies import SETTINGS
+from daypass.edges.forges.founding import Step
+from daypass.edges.forges.github.answers import ApiError, Fields
+from daypass.edges.forges.github.doctor.facts import ENVIRONMENT
+from daypass.edges.forges.github.founding.ground import Ground
+from daypass.edges.forges.github.founding.manifest import LoopbackPage, app_name, filled_in, manifest, permissions
+from daypass.edges.forges.github.founding.sealed import put_secret, put_variable, secrets_there, variables_there
+from daypass.edges.forges.github.setup import with_bot
+
+APP_ID, APP_KEY = "DAYPASS_APP_ID", "DAYPASS_APP_KEY"
+
+
+class MadeApp(Struct, frozen=True):
+    """An App that was just made, as GitHub tells of it once. Shows no key."""
+
+    number: int
+    slug: str
+    key: str
+
+    def __repr__(self) -> str:
+        return f"MadeApp({self.number}, {self.slug!r})"
+
+
+class AppStep(Step):
+    """Make the App, and keep its key where main's workflows alone read it."""
+
+    name = "GitHub App"
+
+    def __init__(self, ground: Ground, *, browser: bool) -> None:
+        self._ground = ground
+        self._browser = browser
+
+    def look(self) -> str:
+        """Return the App that main names, whose key the environment has."""
+        ground = self._ground
+        if ground.repository_there() is None or ground.bot is None or APP_KEY not in secrets_there(ground.api):
+            return ""
+        return f"{ground.slug}, its key in the environment" if APP_ID in variables_there(ground.api) else ""
+
+    def say(self) -> list[str]:
+        """Tell what it may do, and where its key goes."""
+        ground = self._ground
+        owned = permissions(organisation=ground.organisation)
+        allowed = ", ".join(f"{name}: {level}" for name, level in owned.items())
+        named = (
+            f"make anew what is lost of {ground.slug}"
+            if ground.bot
+            else f"make {app_name(ground.owner)}, of {ground.owner}"
+        )
+        kept = f" and to {ground.place.app_key_file}" if ground.place.app_key_file else ", and to no disk"
+        return [
+            f"{named} ({allowed})",
+            f"its key goes into the environment's secret {APP_KEY}{kept}",
+            f"main's settings name its account ({SETTINGS}, committed here)",
+        ]
+
+    def do(self) -> str:
+        """Have it made in the browser, or by hand, and keep what comes back."""
+        ground = self._ground
+        made = self._by_manifest() if self._browser else None
+        made = made or self._by_hand()
+        bot = Fields("the App's account", ground.api.get(f"/users/{quote(made.slug)}%5Bbot%5D"))
+        put_secret(ground.api, APP_KEY, made.key)
+        put_variable(ground.api, APP_ID, str(made.number))
+        ground.app_key = made.key
+        if ground.place.app_key_file:
+            _keep(ground.place.app_key_file, made.key)
+        place = ground.place.top / SETTINGS
+        changed = with_bot(place.read_text(encoding="utf-8"), ground.repository, bot.text("login"), bot.number("id"))
+        ground.commit(f"Name the account of the App {made.slug}", {SETTINGS: changed})
+        return f"{made.slug} (id {made.number}, account {bot.number('id')})"
+
+    def _by_manifest(self) -> MadeApp | None:
+        """Post the manifest from a page of this machine; None where no browser opens."""
+        ground = self._ground
+        with LoopbackPage(ground.account_page) as page:
+            page.manifest = manifest(ground.owner, ground.page, page.back, organisation=ground.organisation)
+            ground.talk.tell(f"In the browser: Continue, then Create GitHub App. If none opened: {page.url}")
+            if not ground.talk.browse(page.url):
+                return None
+            code = ground.until(lambda: page.code, what="no App was made", seconds=600, pause=1)
+        answer = ground.api.send("POST", f"/app-manifests/{code}/conversions")
+        found = Fields("the App", answer)
+        owner = found.text("owner.login")
+        if owner.lower() != ground.owner.lower():
+            raise EdgeError(
+                f"the App {shown(found.text('slug'))} was made for {shown(owner)}, not for {ground.owner}",
+                hint="delete it there, and run the command again",
+            )
+        return MadeApp(found.number("id"), found.text("slug"), found.text("pem"))
+
+    def _by_hand(self) -> MadeApp:
+        """Where the browser is elsewhere: print the address whose form is filled in, and ask for what comes of it."""
+        ground = self._ground
+        address = filled_in(ground.account_page, ground.owner, ground.page, organisation=ground.organisation)
+        ground.talk.tell(
+            f"Open this where you are signed in, then Create GitHub App, then Generate a private key:\n  {address}"
+        )
+        slug = ground.talk.ask("The App's name in its address (…/apps/NAME)", False).strip()
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):
+            raise UsageError(f"{slug!r} is no name of an App")
+        place = Path(os.path.expanduser(ground.talk.ask("The file of its private key", False).strip()))  # noqa: PTH111
+        try:
+            key = place.read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise EdgeError(f"the key cannot be read from {place}") from error
+        found = Fields("the App", ground.api.get(f"/apps/{slug}"))
+        return MadeApp(found.number("id"), found.text("slug"), key)
+
+
+def _keep(place: Path, key: str) -> None:
+    """Write the key for its owner alone, over nothing that is there."""
+    try:
+        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(key)
+    except OSError as error:
+        raise EdgeError(f"the App's key cannot be written to {place}: {error.strerror}") from error
+
+
+class InstallationStep(Step):
+    """Have the App installed on this repository alone."""
+
+    name = "installation"
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._said = ""
+
+    def look(self) -> str:
+        """Return where it is installed, asked by its own key where this run has it, else of the organisation."""
+        ground = self._ground
+        if ground.bot is None or ground.repository_there() is None:
+            return ""
+        where = self._by_key() if ground.app_key else self._by_owner()
+        if where is None:
+            return ""
+        chosen, names = where
+        if chosen == "all" or (names and {name.lower() for name in names} != {ground.repository.lower()}):
+            self._warn(
+                "it is installed on more than this repository, so that its key opens them all: choose this one alone"
+            )
+            return ""
+        return f"{ground.slug} on {ground.repository} alone" if names else f"{ground.slug} on selected repositories"
+
+    def _warn(self, text: str) -> None:
+        if text != self._said:
+            self._ground.talk.tell(text)
+        self._said = text
+
+    def _by_key(self) -> tuple[str, list[str]] | None:
+        """https://docs.github.com/en/rest/apps/installations#list-repositories-accessible-to-the-app-installation."""
+        ground = self._ground
+        number = variables_there(ground.api)[APP_ID]
+        app = ground.api.acting_as(number, ground.app_key)
+        try:
+            found = Fields("the installation", app.own_installation())
+        except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+        app = ground.api.acting_as(number, ground.app_key, whole=True)
+        rows = app.pages("/installation/repositories", key="repositories")
+        return found.text("repository_selection"), [Fields("a repository", row).text("full_name") for row in rows]
+
+    def _by_owner(self) -> tuple[str, list[str]] | None:
+        """Ask as an owner of the organisation; what a person has installed is shown to nobody.
+
+        https://docs.github.com/en/rest/orgs/orgs#list-app-installations-for-an-organization
+        """
+        ground = self._ground
+        if not ground.organisation:
+            return "selected", []
+        try:
+            rows = ground.api.pages(f"/orgs/{ground.owner}/installations", key="installations")
+        except ApiError as error:
+            if error.status != HTTPStatus.FORBIDDEN:
+                raise
+            return "selected", []
+        found = [Fields("an installation", row) for row in rows]
+        ours = [one for one in found if one.text("app_slug") == ground.slug]
+        return (ours[0].text("repository_selection"), []) if ours else None
+
+    def say(self) -> list[str]:
+        """Tell what to choose."""
+        return [f"open its installation page, and wait until it is installed on {self._ground.repository} alone"]
+
+    def do(self) -> str:
+        """Open the page and wait."""
+        ground = self._ground
+        address = f"{ground.server}/apps/{ground.slug}/installations/new"
+        ground.talk.tell(f"In the browser: Only select repositories, {ground.name}, Install: {address}")
+        ground.talk.browse(address)
+        return ground.until(self.look, what="the App was not installed", seconds=600, pause=3)
+
+
+class SecretsStep(Step):
+    """Keep the signing key and what targets are reached by in the environment."""
+
+    name = "secrets"
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    def _missing(self) -> list[str]:
+        settings = self._ground.policy.catalogue.settings
+        wanted = set(settings.variables) | (set() if settings.ledger_signer else {"DAYPASS_LEDGER_KEY"})
+        return sorted(wanted - secrets_there(self._ground.api))
+
+    def look(self) -> str:
+        """Return that nothing is missing."""
+        there = self._ground.repository_there() is not None
+        return f"all are in the environment {ENVIRONMENT}" if there and not self._missing() else ""
+
+    def say(self) -> list[str]:
+        """Name them, and where each comes from."""
+        ground = self._ground
+        names = (
+            self._missing()
+            if ground.repository_there() is not None
+            else ["DAYPASS_LEDGER_KEY", *sorted(ground.policy.catalogue.settings.variables)]
+        )
+        return [f"put {name} into the environment {ENVIRONMENT} ({self._source(name)})" for name in names]
+
+    def _source(self, name: str) -> str:
+        if name == "DAYPASS_LEDGER_KEY":
+            return "the signing key that init made"
+        return "from your environment" if self._ground.place.environ.get(name) else "asked for, and not shown"
+
+    def do(self) -> str:
+        """Seal and send each."""
+        done = self._missing()
+        for name in done:
+            put_secret(self._ground.api, name, self._value(name, self._ground.place.environ))
+        self._ground.changed()
+        return f"{', '.join(done)} sealed into the environment {ENVIRONMENT}"
+
+    def _value(self, name: str, environ: Mapping[str, str]) -> str:
+        if name == "DAYPASS_LEDGER_KEY":
+            key = self._ground.place.ledger_key()
+            if not key:
+                raise EdgeError(
+                    "the signing key of the ledger is not on this machine",
+                    hint=f"run it where `daypass init` made it, or: gh secret set {name} --env {ENVIRONMENT} < FILE",
+                )
+            return key
+        value = environ.get(name, "") or self._ground.talk.ask(name, True)
+        if not value:
+            raise UsageError(f"{name} is empty", hint="the target cannot be reached without it")
+        return value

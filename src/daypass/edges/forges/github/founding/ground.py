@@ -1,0 +1,162 @@
+"""What every step of setting up at GitHub stands on: the client, the clone, and what the doctor says of the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from daypass.core.errors import EdgeError
+from daypass.core.finding import shown
+from daypass.core.forge import Complaint, Remedy
+from daypass.core.ids import Oid
+from daypass.core.policy.policies import Policy
+from daypass.edges.forges.founding import Place, Talk
+from daypass.edges.forges.github.answers import ApiError, Bot, Fields
+from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.doctor.settings import GitHubSettings
+from daypass.edges.git.remote import Remote
+
+
+class Ground:
+    """One repository that is being set up, by somebody who administers it.
+
+    ``page`` is its address for people. ``app_key`` is the App's key in the run that made the App, and kept nowhere.
+    """
+
+    def __init__(self, api: Api, remote: Remote, *, page: str, place: Place, talk: Talk) -> None:
+        self.api = api
+        self.remote = remote
+        self.page = page
+        self.place = place
+        self.talk = talk
+        self.app_key = ""
+        self.repository = api.repository
+        self.root = f"/repos/{api.repository}"
+        self.owner, _, self.name = api.repository.partition("/")
+        self.server = page.rsplit("/", 2)[0]
+        self._organisation: bool | None = None
+        self._complaints: tuple[Complaint, ...] | None = None
+
+    # What is there
+
+    @property
+    def policy(self) -> Policy:
+        """The policies of this clone's main."""
+        return self.place.policy()
+
+    @property
+    def bot(self) -> Bot | None:
+        """The App's account, where main names it."""
+        named = self.policy.catalogue.settings.forge_options.get("bot")
+        return Bot(str(named["login"]), int(named["id"])) if named else None
+
+    @property
+    def slug(self) -> str:
+        """The App's name in addresses, "" where main names none."""
+        return self.bot.login.removesuffix("[bot]") if self.bot else ""
+
+    @property
+    def organisation(self) -> bool:
+        """Whether the owner is an organisation. Raises ApiError where there is no such account."""
+        if self._organisation is None:
+            found = Fields("the owner", self.api.get(f"/users/{self.owner}"))
+            self._organisation = found.text("type") == "Organization"
+        return self._organisation
+
+    @property
+    def account_page(self) -> str:
+        """The address of the owner's settings."""
+        return f"{self.server}/organizations/{self.owner}/settings" if self.organisation else f"{self.server}/settings"
+
+    def repository_there(self) -> Any:
+        """Return GitHub's answer about the repository, None where it is not there or not shown."""
+        return self.api.find(self.root)
+
+    def tip(self, branch: str) -> Oid:
+        """Return where a branch of this clone stands. Raises EdgeError where there is none."""
+        found = self.place.git.find(f"refs/heads/{branch}")
+        if found is None:
+            raise EdgeError(f"this clone has no branch {branch}", hint="`daypass init` makes it")
+        return found
+
+    # What the doctor says
+
+    def complaints(self, codes: Collection[str] = ()) -> tuple[Complaint, ...]:
+        """Return what is unsafe, of some kinds where they are named; read anew once something was changed."""
+        if self._complaints is None:
+            files = {path: raw for path in GitHubSettings.files if (raw := self._file(path)) is not None}
+            settings = GitHubSettings(self.api, page=self.page, bot=self.bot, clock=lambda: datetime.now(UTC))
+            self._complaints = settings.examine(self.policy.catalogue, files)
+        return tuple(one for one in self._complaints if not codes or one.code in codes)
+
+    def _file(self, path: str) -> bytes | None:
+        found = self.place.git.attempt("cat-file", "blob", f"refs/heads/main:{path}")
+        return found.stdout if found.returncode == 0 else None
+
+    def mend(self, remedies: Iterable[Remedy]) -> None:
+        """Carry remedies out. Raises EdgeError at the first request that fails."""
+        self.changed()
+        for remedy in remedies:
+            for step in remedy.steps:
+                self.send(step.verb, step.path, step.body)
+
+    def changed(self) -> None:
+        """Forget what was read, since something is being changed."""
+        self._complaints = None
+
+    def send(self, verb: str, path: str, body: Any = None) -> Any:
+        """Change something; that a branch rule is there already is no failure."""
+        self.changed()
+        try:
+            return self.api.send(verb, path, dict(body) if body is not None else None)
+        except ApiError as error:
+            if error.status != HTTPStatus.SEE_OTHER:
+                raise
+            return None
+
+    # What is committed here
+
+    def commit(self, message: str, files: dict[str, str | None]) -> None:
+        """Commit files of main, None for one that goes; what else lies in the work tree stays as it is."""
+        git, top = self.place.git, self.place.top
+        if git.attempt("symbolic-ref", "--short", "HEAD").stdout.strip() != b"main":
+            raise EdgeError("another branch than main is checked out here", hint="git switch main")
+        for path, text in files.items():
+            if text is None:
+                (top / path).unlink(missing_ok=True)
+            else:
+                (top / path).parent.mkdir(parents=True, exist_ok=True)
+                (top / path).write_text(text, encoding="utf-8")
+        safe = ("-c", "core.safecrlf=false")
+        git.run(*safe, "add", "--force", "--all", "--", *files)
+        git.run(*safe, "commit", "--quiet", "--no-gpg-sign", "--no-verify", "-m", message, "--", *files)
+
+    def until(self, found: Callable[[], str], *, what: str, seconds: float = 900.0, pause: float = 5.0) -> str:
+        """Look until there is something, and return it. Raises EdgeError where that takes too long."""
+        waited = 0.0
+        while True:
+            said = found()
+            if said:
+                return said
+            if waited >= seconds:
+                raise EdgeError(
+                    f"{what} within {seconds / 60:.0f} minutes", hint="run the command again: it goes on from here"
+                )
+            self.talk.wait(pause)
+            waited += pause
+
+
+def remedies_of(complaints: Iterable[Complaint]) -> list[Remedy]:
+    """Return what mends complaints, each once."""
+    found: list[Remedy] = []
+    for one in complaints:
+        if one.remedy is not None and one.remedy not in found:
+            found.append(one.remedy)
+    return found
+
+
+def told_of(complaints: Iterable[Complaint]) -> list[str]:
+    """Say what is unsafe, a line each."""
+    return [shown(f"{one.message} [{one.code}]") for one in complaints]

@@ -1,0 +1,67 @@
+"""Secrets of the environment and variables of the repository: sealed here, so that only GitHub reads them.
+
+https://docs.github.com/en/rest/guides/encrypting-secrets-for-the-rest-api
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from http import HTTPStatus
+
+from daypass.core.errors import EdgeError
+from daypass.edges.forges.github.answers import ApiError, Fields
+from daypass.edges.forges.github.api import Api
+from daypass.edges.forges.github.doctor.facts import ENVIRONMENT
+
+
+def seal(public: str, text: str) -> str:
+    """Seal a text to a key of GitHub's, in base64. Raises EdgeError where that is no key."""
+    from nacl.exceptions import CryptoError  # noqa: PLC0415  (only setting up needs it)
+    from nacl.public import PublicKey, SealedBox  # noqa: PLC0415  (likewise)
+
+    try:
+        box = SealedBox(PublicKey(base64.b64decode(public, validate=True)))
+    except (binascii.Error, CryptoError, ValueError, TypeError) as error:
+        raise EdgeError("GitHub's key for secrets is no key") from error
+    return base64.b64encode(box.encrypt(text.encode())).decode("ascii")
+
+
+def put_secret(api: Api, name: str, text: str) -> None:
+    """Keep a secret in the environment. Raises ApiError, which shows no secret.
+
+    https://docs.github.com/en/rest/actions/secrets#create-or-update-an-environment-secret
+    """
+    path = f"/repos/{api.repository}/environments/{ENVIRONMENT}/secrets"
+    key = Fields("the environment's key", api.get(f"{path}/public-key"))
+    body = {"encrypted_value": seal(key.text("key"), text), "key_id": key.text("key_id")}
+    api.send("PUT", f"{path}/{name}", body, safe=True)
+
+
+def secrets_there(api: Api) -> frozenset[str]:
+    """Return the names of the environment's secrets, none where there is no environment."""
+    path = f"/repos/{api.repository}/environments/{ENVIRONMENT}/secrets"
+    try:
+        rows = api.pages(path, key="secrets")
+    except ApiError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return frozenset()
+    return frozenset(Fields("a secret", row).text("name") for row in rows)
+
+
+def put_variable(api: Api, name: str, text: str) -> None:
+    """Keep a variable of the repository: https://docs.github.com/en/rest/actions/variables."""
+    path = f"/repos/{api.repository}/actions/variables"
+    if name in variables_there(api):
+        api.send("PATCH", f"{path}/{name}", {"name": name, "value": text}, safe=True)
+    else:
+        api.send("POST", path, {"name": name, "value": text})
+
+
+def variables_there(api: Api) -> dict[str, str]:
+    """Return the repository's variables."""
+    rows = [
+        Fields("a variable", row) for row in api.pages(f"/repos/{api.repository}/actions/variables", key="variables")
+    ]
+    return {row.text("name"): row.text("value") for row in rows}
