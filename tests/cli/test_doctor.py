@@ -32,6 +32,7 @@ from doctor_world import (
     unheard,
     without,
 )
+from github_double import Rule
 from hub import REPOSITORY, Hub
 
 TOP = Path(__file__).parents[2]
@@ -131,6 +132,7 @@ def test_each_defect_gives_its_complaint_and_fix_mends_it(hub, code, spoil, word
 
 
 BY_HAND: list[tuple[str, Spoil, str]] = [
+    ("main-queue", lambda hub: main(hub).rules.append(Rule("merge_queue")), "main has a merge queue: what is in it waits for the check daypass"),
     ("archived", of_repository(archived=True), "the repository is archived: nothing is merged or recorded there, so no"),
     ("public", of_repository(private=False), "the repository is public: everybody reads who has access to what"),
     ("workflow-missing", file(".github/workflows/expire.yml", None), "main has no workflow .github/workflows/expire.yml"),
@@ -148,6 +150,7 @@ BY_HAND: list[tuple[str, Spoil, str]] = [
     ("app-wide", may(workflows="write"), "the App daypass-acme may do more than it needs: workflows: write"),
     ("app-wide", may(administration="write"), "the App daypass-acme may do more than it needs: administration: write"),
     ("app-narrow", may(checks="read", members="none"), "the App daypass-acme lacks checks: write and members: read"),
+    ("app-narrow", may(statuses="none"), "the App daypass-acme lacks statuses: write"),
     ("clock-skew", lambda hub: hub.advance(minutes=10), "this machine's clock is "),
 ]  # fmt: skip
 
@@ -175,10 +178,27 @@ def test_a_ruleset_that_is_switched_off_is_as_none_and_a_new_one_is_made(hub):
     found = codes(hub, expect=13)
     assert found == ["main-pull-request", "main-check", "main-force-push", "main-deletion"]
     assert codes(hub, "--fix", "--yes", expect=0) == []
-    assert [one.name for one in hub.repo.rulesets] == ["main", "ledger", "daypass: main"]
-    hub.repo.rulesets[-1].enforcement = "evaluate"
-    assert codes(hub, "--fix", "--yes", expect=0) == []  # the one of that name is changed, no other is made
-    assert len(hub.repo.rulesets) == 3
+    assert [one.name for one in hub.repo.rulesets] == ["main", "ledger", "daypass: main", "daypass: check"]
+    for made in hub.repo.rulesets[2:]:
+        made.enforcement = "evaluate"
+    assert codes(hub, "--fix", "--yes", expect=0) == []  # those of these names are changed, no others are made
+    assert len(hub.repo.rulesets) == 4
+
+
+@pytest.mark.parametrize(
+    "unfit", [lambda hub: hub.repo.checks.clear(), lambda hub: hub.advance(days=8), may(statuses="read")]
+)
+def test_a_check_that_github_does_not_take_yet_leaves_the_rest_mended(hub, unfit):
+    main(hub).rules = [rule for rule in main(hub).rules if rule.type not in {CHECKS, "deletion"}]
+    unfit(hub)
+    before = codes(hub)
+    said = hub.run("doctor", "--fix", "--yes", who="olga", expect=14)
+    assert "cannot be the source of daypass" in said.err
+    assert (
+        "then for the check daypass (GitHub takes it once our App may write statuses and has posted it lately"
+        in said.err
+    )
+    assert set(before) - set(codes(hub)) == {"main-deletion"}
 
 
 def test_a_wider_ruleset_is_left_alone_and_keeps_what_it_asks(hub):

@@ -69,7 +69,7 @@ def test_the_app_shows_a_request_that_waits(hub: Hub) -> None:
         "| `owners` (`production-needs-two`) | 1 | none | **1** | Bob Osei (`bosei`), Carol Diaz (`carol-d`) |" in text
     )
     (check,) = checks(hub, number)
-    assert (check["name"], check["conclusion"]) == ("daypass", "action_required")
+    assert (check["name"], check["status"], check["conclusion"]) == ("daypass", "in_progress", None)
     assert check["output"]["title"] == "waiting for 2 approvals"
     assert labels(hub, number) == ["daypass: waiting"]
     assert asked(hub, number) == {"bosei", "carol-d", "kim-dave", "erin-v"}
@@ -180,7 +180,7 @@ def test_a_token_that_may_only_read_says_what_it_left_out_and_is_no_failure(hub:
     assert said.out == ""
     assert said.err == (
         f"#{number}: not written, since this token may not or GitHub refuses it: "
-        "check run, label, review requests, comment\n"
+        "label, review requests, comment, check run\n"
     )
     assert (comments(hub, number), checks(hub, number), labels(hub, number)) == ([], [], [])
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -110,6 +111,10 @@ class Run:
         return self.conclusion == "success"
 
 
+_NO_DEPLOYMENT = re.compile(r"^ +deployment: false.*\n", re.MULTILINE)
+"""What GitHub takes since March 2026 and act does not know. Environments are ours here, and make no deployments."""
+
+
 @dataclass
 class Environment:
     """An environment of the repository: its secrets, for jobs of these branches alone."""
@@ -191,21 +196,6 @@ class Runner:
         (path,) = [p for p, flow, _ in workflows(self.hub.repo.path, "refs/heads/main") if flow.get("name") == name]
         where = f"/repos/{REPOSITORY}/actions/workflows/{Path(path).name}/dispatches"
         self.hub.api("olga", "POST", where, {"ref": ref})
-        return self.settle()
-
-    def queue(self, number: int) -> list[Run]:
-        """Put a pull request into a merge queue of its own, then settle: what main would be is a commit on a branch.
-
-        https://docs.github.com/en/webhooks/webhook-events-and-payloads#merge_group
-        """
-        bare, base = self.hub.bare, self.hub.head()
-        tree = bare("merge-tree", "--write-tree", base, f"refs/pull/{number}/head").splitlines()[0]
-        queued = ("-c", "user.name=GitHub", "-c", "user.email=noreply@github.com", "commit-tree", "-p", base, "-m", "q")
-        head = bare(*queued, tree)
-        ref = f"refs/heads/gh-readonly-queue/main/pr-{number}-{base}"
-        bare("update-ref", ref, head)
-        told = {"head_sha": head, "head_ref": ref, "base_sha": base, "base_ref": "refs/heads/main"}
-        self._deliver("merge_group", "checks_requested", {"merge_group": told})
         return self.settle()
 
     def last(self, name: str) -> Run:
@@ -357,7 +347,7 @@ class Runner:
         started = run.started
         work = self._work(folder, started)
         file = folder / Path(started.path).name
-        file.write_text(started.text, encoding="utf-8")
+        file.write_text(_NO_DEPLOYMENT.sub("", started.text), encoding="utf-8")
         (folder / "event.json").write_text(json.dumps(started.payload), encoding="utf-8")
         command = [
             *(

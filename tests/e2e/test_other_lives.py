@@ -7,6 +7,7 @@ from pathlib import Path
 
 from life import Life, failed, names
 
+from github_double import Rule
 from hub import REPOSITORY, Hub
 
 
@@ -72,17 +73,19 @@ def test_a_fork_is_checked_without_rights_and_merged_like_any_other(tmp_path: Pa
         assert life.held() == {("alice", "orders-db")}
 
 
-def test_a_merge_queue_has_main_checked_as_it_would_be(tmp_path: Path) -> None:
+def test_a_merge_queue_is_refused_by_the_doctor_and_gives_nothing_by_itself(tmp_path: Path) -> None:
     with Hub(tmp_path) as hub:
-        life = Life(hub, "check")
-        good = hub.request_pull("alice", hub.grant())
-        bad = hub.request_pull("carol", hub.grant(subject="carol", role="root"))
+        life = Life(hub, "check", "wake", "gate")
+        hub.double.ruleset(hub.repo, "queue", [Rule("merge_queue")], include=["~DEFAULT_BRANCH"])
+        number = hub.request_pull("alice", hub.grant())
+        hub.approve(number, "bob")
+        hub.approve(number, "dave")
         life.runner.settle()
-        assert life.runner.queue(good)[0].succeeded
-        (run,) = [run for run in life.runner.queue(bad) if run.name == "check"]
-        assert run.conclusion == "failure"
-        assert "title=unknown-role::" in run.log
-        assert {call.kind for call in run.calls if call.method not in {"GET", "HEAD"}} <= {"actions"}
+        assert life.runner.last("gate").conclusion == "failure"
+        assert hub.pull(number)["merged"] is False
+        (comment,) = life.comments(number)
+        assert "Changes must be made through the merge queue" in comment["body"]
+        assert "[main-queue]" in hub.run("doctor", who="olga", expect=None).out
 
 
 def test_the_pipeline_works_with_the_workflows_own_token(tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_the_pipeline_works_with_the_workflows_own_token(tmp_path: Path) -> None
         assert "gate success" in names(runs), failed(runs)
         (comment,) = life.comments(number)
         assert comment["user"]["login"] == "github-actions[bot]"
-        assert life.check_runs(hub.pull(number)["head"]["sha"])["daypass"]["conclusion"] == "action_required"
+        assert life.check_runs(hub.pull(number)["head"]["sha"])["daypass"]["status"] == "in_progress"
         hub.approve(number, "bob")
         hub.approve(number, "dave")
         runs = life.runner.settle()  # its merge starts no push run: the gate starts the applier by itself

@@ -21,7 +21,6 @@ FOLDER = ".github/workflows"
 DEFAULT_TYPES = {
     "pull_request": {"opened", "synchronize", "reopened"},
     "pull_request_target": {"opened", "synchronize", "reopened"},
-    "merge_group": {"checks_requested"},
 }
 """Activity types that count where a workflow names none; for other events all of them do."""
 FROM_MERGE = {"pull_request", "pull_request_review", "pull_request_review_comment"}
@@ -120,8 +119,6 @@ def _place(bare: Path, event: Event) -> tuple[str, str] | None:
         if event.payload.get("deleted") or event.payload["after"] == "0" * 40:
             return None
         return ref, event.payload["after"]
-    elif event.name == "merge_group":
-        return event.payload["merge_group"]["head_ref"], event.payload["merge_group"]["head_sha"]
     elif event.name == "workflow_dispatch":
         ref = event.payload.get("ref") or ref
         ref = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
@@ -172,8 +169,6 @@ def _on_branch(filters: Mapping[str, Any], event: Event) -> bool:
         branch = event.payload["ref"].removeprefix("refs/heads/")
     elif event.name in {"pull_request", "pull_request_target"}:
         branch = event.payload["pull_request"]["base"]["ref"]
-    elif event.name == "merge_group":
-        branch = event.payload["merge_group"]["base_ref"].removeprefix("refs/heads/")
     elif event.name == "workflow_run":
         branch = event.payload["workflow_run"]["head_branch"]
     if "branches" in filters and not matches(branch, filters["branches"]):

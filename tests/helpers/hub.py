@@ -57,6 +57,7 @@ APP_PERMISSIONS = {
     "members": "read",
     "metadata": "read",
     "pull_requests": "write",
+    "statuses": "write",
 }
 LEDGER_BRANCHES = ("refs/heads/daypass-ledger", "refs/heads/daypass-ledger-lane/*")
 SHARED = ("refs/heads/main", "refs/heads/daypass-ledger")

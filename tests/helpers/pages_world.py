@@ -91,7 +91,7 @@ class World:
 
     def notice(self, **changes) -> Notice:
         fields = {
-            "number": self.number, "head": self.head, "conclusion": "action_required", "title": "waiting for 1 approval",
+            "number": self.number, "head": self.head, "conclusion": "", "title": "waiting for 1 approval",
             "summary": "### summary\n", "comment": "### daypass\n\nthe story\n", "state": "waiting",
         }  # fmt: skip
         return Notice(**(fields | changes))

@@ -79,8 +79,8 @@ def test_annotations_are_bounded(access: Access) -> None:
 @pytest.mark.parametrize(
     ("reviews", "state", "conclusion", "ask"),
     [
-        ((), "waiting", "action_required", ("dave", "bob", "erin", "carol")),
-        ((("approve", "bob"),), "waiting", "action_required", ("dave", "erin")),
+        ((), "waiting", "", ("dave", "bob", "erin", "carol")),
+        ((("approve", "bob"),), "waiting", "", ("dave", "erin")),
         ((("approve", "bob"), ("approve", "dave")), "approved", "success", ()),
         ((("approve", "bob"), ("reject", "dave")), "refused", "failure", ()),
     ],

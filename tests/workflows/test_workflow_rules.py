@@ -36,6 +36,10 @@ def test_the_pipeline_is_whole(kept_by: str) -> None:
     assert {workflow.data["name"] for workflow in workflows(kept_by)} == whole
 
 
+KEPT = {"name": "daypass", "deployment": False}
+"""The environment that main alone can use; its runs are no deployments."""
+
+
 @EACH
 def test_nothing_is_permitted_at_the_top_and_each_job_says_what_it_needs(workflow: Workflow) -> None:
     assert workflow.data["permissions"] == {}
@@ -80,7 +84,7 @@ def test_secrets_are_named_one_by_one_and_lie_in_the_environment_that_only_main_
     assert "secrets: inherit" not in workflow.text
     for job in workflow.jobs.values():
         named = re.findall(r"secrets[.\[]\s*([^\s}]+)", _text(job))
-        assert not named or job["environment"] == "daypass"
+        assert not named or job["environment"] == KEPT
         assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", name) for name in named)
         # Where an action could read them too, they are out of place.
         assert "secrets." not in _text({key: value for key, value in job.items() if key != "steps"})
@@ -90,7 +94,7 @@ def test_secrets_are_named_one_by_one_and_lie_in_the_environment_that_only_main_
 @WITH_SECRETS
 def test_a_job_with_secrets_runs_main_and_nothing_else(workflow: Workflow) -> None:
     for job, step in workflow.steps():
-        assert workflow.jobs[job]["environment"] == "daypass"
+        assert workflow.jobs[job]["environment"] == KEPT
         if "uses" in step:
             assert step["with"]["ref"] == "refs/heads/main"
             assert step["with"]["persist-credentials"] is False
@@ -132,9 +136,8 @@ def test_the_job_that_a_ruleset_requires_cannot_be_skipped(kept_by: str) -> None
     job = check.jobs["check"]
     assert not {"if", "needs", "strategy", "continue-on-error"} & set(job)
     assert not any({"if", "continue-on-error"} & set(step) for step in job["steps"])
-    for trigger in ("pull_request", "merge_group"):
-        assert set(check.triggers[trigger]) == {"branches", "types"}  # a path filter would leave it pending for ever
-        assert check.triggers[trigger]["branches"] == ["main"]
+    assert set(check.triggers["pull_request"]) == {"branches", "types"}  # a path filter would leave it pending for ever
+    assert check.triggers["pull_request"]["branches"] == ["main"]
     assert {"opened", "synchronize", "reopened", "edited"} <= set(check.triggers["pull_request"]["types"])
 
 

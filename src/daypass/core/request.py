@@ -298,7 +298,7 @@ class Nudge(Struct, frozen=True):
 class Notice(Struct, frozen=True):
     """What people see of one pull request, for the head that was judged.
 
-    ``conclusion``: success, failure, neutral or action_required. ``summary`` and ``comment`` are Markdown. ``state`` is
+    ``conclusion``: success or failure, "" while nothing is decided. ``summary`` and ``comment`` are Markdown. ``state`` is
     the label that the request carries (``waiting``, ``approved``, ``refused``, ``invalid``), and ``ask`` the handles of
     those who could give a missing approval; ``nudges`` are said to people once each. ``findings`` are what is to be said
     at lines of the proposed files, worst first.

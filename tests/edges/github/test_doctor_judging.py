@@ -51,7 +51,7 @@ SETS = {
 RULES = BranchRules(MAIN, LEDGER, LEDGER, (), SETS, {"main": 1, "ledger": 2})
 LEVELS = {
     "checks": "write", "contents": "write", "issues": "write", "members": "read", "metadata": "read",
-    "pull_requests": "write",
+    "pull_requests": "write", "statuses": "write",
 }  # fmt: skip
 PEOPLE = {101: "bosei", 102: "carol-d"}
 REPOSITORY = {

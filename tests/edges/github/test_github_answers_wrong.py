@@ -216,7 +216,7 @@ def test_no_notice_falls_over_a_wrong_answer(made: World) -> None:
     pages = GitHubPages(api, directory(), BOT)
     head = made.head("more")
     wrong = (Finding("bad-duration", Place("grants/more.yaml", 1), "message"),)
-    notice = Notice(2, head, "action_required", "title", "summary", "comment", "waiting", wrong, ("bob", "carol"))
+    notice = Notice(2, head, "", "title", "summary", "comment", "waiting", wrong, ("bob", "carol"))
     pages.show(notice)
     for read in (
         lambda: pages.show(notice),

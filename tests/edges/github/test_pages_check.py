@@ -24,8 +24,11 @@ def test_it_says_what_the_notice_says(world: World) -> None:
     world.pages().show(world.notice(findings=(one, replace(other, hint="mend it"))))
     (check,) = world.checks()
     assert (check.name, check.head_sha, check.status, check.conclusion) == (
-        "daypass", world.head, "completed", "action_required",
+        "daypass", world.head, "in_progress", None,
     )  # fmt: skip
+    assert check.details_url.endswith(
+        f"/acme/access/pull/{world.number}#issuecomment-{next(iter(world.repo.comments))}"
+    )
     assert (check.output["title"], check.output["summary"]) == ("waiting for 1 approval", "### summary\n")
     first = check.annotations[0]
     assert {key: first[key] for key in ("path", "start_line", "end_line", "start_column", "end_column")} == {
@@ -43,7 +46,7 @@ def test_fifty_annotations_go_into_one_request(world: World, count: int, request
         "POST /check-runs", *[f"PATCH /check-runs/{check.id}"] * (requests - 1)
     ]  # fmt: skip
     assert [a["message"] for a in check.annotations] == [f"wrong {n}" for n in range(count)]
-    assert (check.status, check.conclusion) == ("completed", "action_required")
+    assert (check.status, check.conclusion) == ("in_progress", None)
     _, writes = world.spent(lambda: world.pages().show(world.notice(findings=annotations(count))))
     assert writes == []
 
@@ -70,7 +73,35 @@ def test_a_run_that_died_between_two_batches_is_not_taken_for_done(world: World)
     assert [(c.status, c.conclusion) for c in world.checks()] == [("in_progress", None)]
     world.pages().show(world.notice(findings=annotations(60)))
     assert len(world.checks()[-1].annotations) == 60
-    assert world.checks()[-1].status == "completed"
+    assert len(world.checks()) == 2
+    _, writes = world.spent(lambda: world.pages().show(world.notice(findings=annotations(60))))
+    assert writes == []
+
+
+def test_what_is_decided_completes_it_and_what_waits_again_takes_another_run(world: World) -> None:
+    for conclusion in ("", "success", "failure", ""):
+        world.pages().show(world.notice(conclusion=conclusion))
+    assert [(c.status, c.conclusion) for c in world.checks()] == [("completed", "failure"), ("in_progress", None)]
+    _, writes = world.spent(lambda: world.pages().show(world.notice()))
+    assert writes == []
+
+
+def test_a_run_that_github_closed_as_stale_is_begun_anew(world: World) -> None:
+    world.pages().show(world.notice())
+    world.hub.advance(days=14, seconds=1)
+    world.hub.odd.append('conclusion: "stale" is not one of')  # GitHub's description leaves out what its pages tell of
+    _, writes = world.spent(lambda: world.pages().show(world.notice()))
+    assert writes == ["POST /check-runs"]
+    assert [(c.status, c.conclusion) for c in world.checks()] == [("completed", "stale"), ("in_progress", None)]
+    _, writes = world.spent(lambda: world.pages().show(world.notice()))
+    assert writes == []
+
+
+def test_a_check_without_a_comment_leads_to_the_pull_request(world: World) -> None:
+    world.pages().show(world.notice(comment="", conclusion="success"))
+    (check,) = world.checks()
+    assert check.details_url.endswith(f"/acme/access/pull/{world.number}")
+    assert (check.status, check.conclusion) == ("completed", "success")
 
 
 def test_another_apps_check_of_that_name_is_not_ours(world: World) -> None:
@@ -79,7 +110,7 @@ def test_another_apps_check_of_that_name_is_not_ours(world: World) -> None:
     app.send("POST", f"/repos/{NAME}/check-runs", other)
     world.pages().show(world.notice())
     assert [(c.app.slug, c.conclusion) for c in world.checks()] == [
-        ("daypass-acme", "success"), ("github-actions", "action_required"),
+        ("daypass-acme", "success"), ("github-actions", None),
     ]  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def test_the_first_notice_costs_four_gets_and_four_writes(world: World) -> None:
     reads, writes = world.spent(lambda: world.pages().show(notice))
     assert len(reads) == 4
     assert writes == [
-        "POST /check-runs", "POST /issues/1/labels", "POST /pulls/1/requested_reviewers", "POST /issues/1/comments",
+        "POST /issues/1/labels", "POST /pulls/1/requested_reviewers", "POST /issues/1/comments", "POST /check-runs",
     ]  # fmt: skip
 
 

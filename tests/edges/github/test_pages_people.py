@@ -80,7 +80,7 @@ def test_nobody_is_asked_again_while_there_is_nothing_new(world: World) -> None:
 def test_a_token_that_may_only_read_writes_nothing_and_says_what(world: World) -> None:
     rights = {"contents": "read", "pull_requests": "read", "issues": "read", "checks": "read"}
     left = world.pages("actions", **rights).show(world.notice(ask=("bob",)))
-    assert left == ("check run", "label", "review requests", "comment")
+    assert left == ("label", "review requests", "comment", "check run")
     assert (world.checks(), world.labels(), world.asked(), world.comments()) == ([], [], [], [])
 
 

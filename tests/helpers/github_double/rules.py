@@ -151,6 +151,8 @@ def merge_problems(hub: Double, pull: Pull, token: Token, method: str) -> list[s
             found += _check_problems(pull, rule.parameters)
         elif rule.type == "update":
             found.append("Cannot update this protected ref.")
+        elif rule.type == "merge_queue":
+            found.append("Changes must be made through the merge queue")
         elif rule.type == "required_linear_history" and method == "merge":
             found.append("This branch must not contain merge commits.")
     return list(dict.fromkeys(found))

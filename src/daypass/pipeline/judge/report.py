@@ -34,7 +34,7 @@ MOST_ANNOTATIONS = 150
 """A check run takes 50 a request, so that no pull request, whatever is in it, costs more than three."""
 
 _WORST = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
-_CONCLUSION = {"approved": "success", "waiting": "action_required", "refused": "failure", "invalid": "failure"}
+_CONCLUSION = {"approved": "success", "waiting": "", "refused": "failure", "invalid": "failure"}
 
 _FIELD = {
     "agreement-over": "subject",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from github_double import bodies, gitio
@@ -11,6 +11,7 @@ from github_double.state import CheckRun
 
 _RUNS = "/repos/{owner}/{repo}/check-runs"
 _BATCH, _TEXT = 50, 65535
+_STALE = timedelta(days=14)
 _LEVELS = {"notice", "warning", "failure"}
 _CONCLUSIONS = {
     "action_required", "cancelled", "failure", "neutral", "success", "skipped", "stale", "timed_out",
@@ -36,7 +37,7 @@ def _fill(request: Request, run: CheckRun) -> None:
     run.external_id = request.value("external_id", default=run.external_id)
     run.details_url = request.value("details_url", default=run.details_url)
     status, conclusion = request.value("status", default=run.status), request.value("conclusion")
-    if status not in _STATUSES or conclusion not in {None, *_CONCLUSIONS}:
+    if status not in _STATUSES or conclusion not in {None, *_CONCLUSIONS - {"stale"}}:  # which GitHub alone says
         raise _bad("status" if conclusion is None else "conclusion", "is not included in the list")
     if status == "completed" and conclusion is None and before != "completed":
         raise invalid("Invalid request.\n\nIf you set status to completed, you must provide a conclusion.")
@@ -114,11 +115,19 @@ def _suite(request: Request, sha: str) -> int:
     return next(there, 0) or request.hub.next_id()
 
 
+def _aged(request: Request, run: CheckRun) -> CheckRun:
+    """Complete a run that was not for 14 days, as GitHub does: https://docs.github.com/en/rest/guides/using-the-rest-api-to-interact-with-checks."""
+    begun = run.started_at or request.hub.now()
+    if run.status != "completed" and request.hub.now() - begun > _STALE:
+        run.status, run.conclusion, run.completed_at = "completed", "stale", begun + _STALE
+    return run
+
+
 def _run_of(request: Request) -> CheckRun:
     found = request.repo.checks.get(request.integer("run"))
     if found is None:
         raise not_found()
-    return found
+    return _aged(request, found)
 
 
 @route("PATCH", f"{_RUNS}/{{run}}", permission="checks:write")
@@ -161,7 +170,7 @@ def of_commit(request: Request) -> Reply:
         raise Refusal(422, f"No commit found for SHA: {request.params['ref']}")
     name, app = query.get("check_name"), query.get("app_id")
     found = [
-        run for run in sorted(repo.checks.values(), key=lambda run: run.id, reverse=True)
+        _aged(request, run) for run in sorted(repo.checks.values(), key=lambda run: run.id, reverse=True)
         if run.head_sha == sha and name in {None, run.name} and query.get("status") in {None, run.status}
         and app in {None, str(run.app.id)}
     ]  # fmt: skip

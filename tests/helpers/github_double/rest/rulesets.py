@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from github_double import bodies, gitio, rules
@@ -14,6 +15,8 @@ _READ, _WRITE = "metadata:read", "administration:write"
 _ACTORS = {"Integration", "OrganizationAdmin", "RepositoryRole", "Team", "DeployKey", "User"}
 _MODES, _ENFORCEMENTS = {"always", "pull_request", "exempt"}, {"disabled", "active", "evaluate"}
 _MOST = 75
+_LATELY = timedelta(days=7)
+ACTIONS = 15368
 
 
 def _administers(request: Request) -> bool:
@@ -56,6 +59,36 @@ def one(request: Request) -> Reply:
     return ok(_body(request, _ruleset(request)))
 
 
+def _bindable(request: Request, one: Ruleset, wanted: list[dict[str, Any]]) -> None:
+    """Refuse (422) a required check of an App that may write no statuses here, or posted none of that name for a week.
+
+    What the ruleset asks for already it may go on asking for.
+    https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets/available-rules-for-rulesets#require-status-checks-to-pass-before-merging
+    """
+    repo, hub = request.repo, request.hub
+    before = {(c.get("context"), c.get("integration_id")) for rule in one.rules for c in _asked(rule.parameters)}
+    for check in [c for rule in wanted for c in _asked(rule.get("parameters") or {})]:
+        name, number = check.get("context"), check.get("integration_id")
+        if not number or number == -1 or (name, number) in before:
+            continue
+        app = hub.apps.get(number)
+        may = number == ACTIONS or (
+            app is not None and repo.full_name in app.repositories and grants_app(app.permissions, "statuses")
+        )
+        seen = [c.started_at for c in repo.checks.values() if (c.name, c.app.id) == (name, number) and c.started_at]
+        if not may or not any(hub.now() - at <= _LATELY for at in seen):
+            raise invalid(f"Invalid rule 'required_status_checks': integration {number} cannot be the source of {name}")
+
+
+def _asked(parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(parameters.get("required_status_checks") or [])
+
+
+def grants_app(held: dict[str, str], name: str) -> bool:
+    """Whether an App may write something."""
+    return held.get(name) in {"write", "admin"}
+
+
 def _fill(request: Request, one: Ruleset) -> None:
     if request.value("name") is not None:
         one.name = request.value("name")
@@ -67,6 +100,7 @@ def _fill(request: Request, one: Ruleset) -> None:
         names = conditions.get("ref_name", {})
         one.include, one.exclude = list(names.get("include", [])), list(names.get("exclude", []))
     if (wanted := request.value("rules", list)) is not None:
+        _bindable(request, one, wanted)
         one.rules = [Rule(each["type"], dict(each.get("parameters") or {})) for each in wanted]
     if (actors := request.value("bypass_actors", list)) is not None:
         one.bypass = [_actor(each) for each in actors]

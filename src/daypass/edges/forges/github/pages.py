@@ -68,27 +68,34 @@ class GitHubPages(RepositoryPart):
             return ()
         _ = self._own  # that this cannot be told is no right that the token lacks
         left: list[str] = []
-        text = f"{_NOTICE}\n{notice.comment}"
+        page = str(pull["html_url"])
+        if notice.comment:
+            with _leaving_out(left, "label"):
+                self._label(pull, notice)
+            page = self._tell(pull, notice, left) or page
         with _leaving_out(left, "check run"):
-            self._check(notice)
-        if not notice.comment:
-            return tuple(left)
-        with _leaving_out(left, "label"):
-            self._label(pull, notice)
+            self._check(notice, page)
+        return tuple(left)
+
+    def _tell(self, pull: dict[str, Any], notice: Notice, left: list[str]) -> str:
+        """Ask people, and keep the comment and the reminders; return the comment's address, "" where there is none."""
+        text = f"{_NOTICE}\n{notice.comment}"
         try:
             there = next(self._mine(notice.number, _NOTICE), None)
         except _CrowdedError as error:
-            return (*left, f"comment ({error.message})")
+            left.append(f"comment ({error.message})")
+            return ""
         news = there is None or not _same(there["body"], text)
         if news:
             with _leaving_out(left, "review requests"):
                 left += self._ask(pull, notice.ask)
             with _leaving_out(left, "comment"):
-                self._write(notice.number, _NOTICE, text, there)
+                there = self._write(notice.number, _NOTICE, text, there)
+        address = str(there["html_url"]) if there is not None else ""
         if notice.nudges:
             with _leaving_out(left, "reminders"):
                 left += self._nudge(pull, notice, asked=notice.ask if news else ())
-        return tuple(left)
+        return address
 
     def _nudge(self, pull: dict[str, Any], notice: Notice, *, asked: Sequence[str]) -> list[str]:
         """Ask the people of stages that nobody answers, and write to them, once each: what was written is not again.
@@ -150,34 +157,36 @@ class GitHubPages(RepositoryPart):
 
     # The check run
 
-    def _check(self, notice: Notice) -> None:
-        """Write the check run of the head, unless it says all this already.
+    def _check(self, notice: Notice, page: str) -> None:
+        """Write the check run of the head, unless it says all this already; it leads to ``page``.
 
-        https://docs.github.com/en/rest/checks/runs: only Apps write them, 50 annotations go into one request, and
-        further requests add to them; they cannot be taken back, so that other annotations need another run.
+        What waits is in progress, which nobody takes for a failure. https://docs.github.com/en/rest/checks/runs: only Apps
+        write check runs; 50 annotations go into one request, and further requests add to them; they cannot be taken back, so
+        that other annotations need another run. So does what was decided and waits again, and what GitHub itself has closed
+        as stale, since it was in progress for 14 days.
         """
         if self._api.kind == "token":
             raise ApiError("only an App or a workflow's own token may write check runs", status=_FORBIDDEN)
         known = _digest(notice.findings)
         there = self._last_check(notice.head)
         output = {"title": notice.title, "summary": notice.summary}
-        ended = {"status": "completed", "conclusion": notice.conclusion, "external_id": known}
+        stands = {**_standing(notice), "details_url": page, "external_id": known}
         path = f"{self._root}/check-runs"
-        if there is not None and there["external_id"] == known:
-            if not _says(there, notice):
-                self._api.send("PATCH", f"{path}/{there['id']}", {**ended, "output": output})
+        if there is not None and there["external_id"] == known and _may_become(there, notice):
+            if not _says(there, notice, page):
+                self._api.send("PATCH", f"{path}/{there['id']}", {**stands, "output": output})
             return
         batches = [notice.findings[i : i + _BATCH] for i in range(0, len(notice.findings), _BATCH)] or [()]
         *before, last = [{"output": {**output, "annotations": [_annotation(one) for one in b]}} for b in batches]
         begun: dict[str, Any] = {"name": CHECK, "head_sha": notice.head}
         if not before:
-            self._api.send("POST", path, {**begun, **ended, **last})
+            self._api.send("POST", path, {**begun, **stands, **last})
             return
         # A run that dies between the batches leaves a check that is not completed and bears no digest.
         number = self._api.send("POST", path, {**begun, "status": "in_progress", **before[0]})["id"]
         for batch in before[1:]:
             self._api.send("PATCH", f"{path}/{number}", batch)
-        self._api.send("PATCH", f"{path}/{number}", {**ended, **last})
+        self._api.send("PATCH", f"{path}/{number}", {**stands, **last})
 
     def _last_check(self, head: str) -> dict[str, Any] | None:
         """Return our newest check run of a commit. Another App's may have the same name."""
@@ -245,8 +254,8 @@ class GitHubPages(RepositoryPart):
         by = written["user"] or {}
         return by.get("id") == self._own.id and (written["body"] or "").startswith(mark)
 
-    def _write(self, number: int, mark: str, body: str, there: dict[str, Any] | None) -> None:
-        """Write a comment, over the one that is there; where none was, only the oldest of ours stays."""
+    def _write(self, number: int, mark: str, body: str, there: dict[str, Any] | None) -> dict[str, Any]:
+        """Write a comment, over the one that is there, and return it; where none was, only the oldest of ours stays."""
         comments = f"{self._root}/issues/comments"
         if there is None:
             made = self._create(f"{self._root}/issues/{number}/comments", {"body": body})
@@ -255,6 +264,7 @@ class GitHubPages(RepositoryPart):
                 self._drop(f"{comments}/{one['id']}")
         if not _same(there["body"], body):
             self._api.send("PATCH", f"{comments}/{there['id']}", {"body": body})
+        return there
 
     def _create(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
         """Create a comment or an issue; None where nobody knows whether it came about, so that one looks again.
@@ -340,11 +350,23 @@ def _same(there: str | None, wanted: str) -> bool:
     return (there or "").replace("\r\n", "\n").strip() == wanted.strip()
 
 
-def _says(run: dict[str, Any], notice: Notice) -> bool:
+def _standing(notice: Notice) -> dict[str, str]:
+    """Return how a check run stands: in progress while nothing is decided."""
+    if not notice.conclusion:
+        return {"status": "in_progress"}
+    return {"status": "completed", "conclusion": notice.conclusion}
+
+
+def _may_become(run: dict[str, Any], notice: Notice) -> bool:
+    """Say whether a check run can be made to say what a notice says: what was completed is in progress no more."""
+    return run["conclusion"] != "stale" and (run["status"] != "completed" or bool(notice.conclusion))
+
+
+def _says(run: dict[str, Any], notice: Notice, page: str) -> bool:
     output = run["output"]
     return (
-        run["status"] == "completed"
-        and run["conclusion"] == notice.conclusion
+        {"status": run["status"], "conclusion": run["conclusion"]} == {"conclusion": None, **_standing(notice)}
+        and run["details_url"] == page
         and output["title"] == notice.title
         and _same(output["summary"], notice.summary)
         and output["annotations_count"] == len(notice.findings)

@@ -91,6 +91,11 @@ def takes_foreign_check(case: Setup, rules: BranchRules) -> str:
     return f"the App {case.app.slug}" if case.app else "GitHub Actions"
 
 
+def queued(_: Setup, rules: BranchRules) -> bool:
+    """Say whether main has a merge queue, whose own commits nothing of ours looks at."""
+    return not lacks_rule("merge_queue")(_, rules)
+
+
 def _check_sources(rules: BranchRules) -> list[Any]:
     asked = [rule.parameters for rule in rules.of_main if rule.kind == "required_status_checks"]
     checks = [check for parameters in asked for check in _checks(parameters)]
@@ -207,7 +212,11 @@ def _strangers(case: Setup, ruleset: Ruleset, mode: str) -> tuple[Actor, ...] | 
 
 
 def mend_main(case: Setup, rules: BranchRules) -> Remedy | None:
-    """Return what has a ruleset of main ask for everything, of everybody but our App; None where that is not known."""
+    """Return what has a ruleset of main ask for everything, of everybody but our App; None where that is not known.
+
+    The check comes last: GitHub takes it from an App that may write statuses and has posted one of that name lately, and
+    where it does not, the rest stands.
+    """
     source = _source(case)
     if source is None:
         return None
@@ -215,8 +224,6 @@ def mend_main(case: Setup, rules: BranchRules) -> Remedy | None:
     name, number, there = _to_change(rules, "daypass: main", covers, "pull_request")
     kept = {str(rule["type"]): rule for rule in there}
     reviews = dict(kept.get("pull_request", {}).get("parameters", {}))
-    checks = kept.get("required_status_checks", {}).get("parameters", {})
-    others = [check for check in _checks(checks) if check.get("context") != CHECK]
     reviews = {"required_review_thread_resolution": False, **reviews} | {
         "required_approving_review_count": max(1, _count(reviews)),
         "allowed_merge_methods": ["squash"],
@@ -227,16 +234,25 @@ def mend_main(case: Setup, rules: BranchRules) -> Remedy | None:
         "non_fast_forward": {"type": "non_fast_forward"},
         "required_linear_history": {"type": "required_linear_history"},
         "pull_request": {"type": "pull_request", "parameters": reviews},
-        "required_status_checks": {
-            "type": "required_status_checks",
-            "parameters": {
-                "strict_required_status_checks_policy": False,
-                **checks,
-                "required_status_checks": [*others, {"context": CHECK, "integration_id": source}],
-            },
-        },
     }
-    return _ruleset(case, name, number, ["~DEFAULT_BRANCH"], [*{**kept, **wanted}.values()], "pull_request")
+    asked = {**kept, **wanted}
+    rest = _ruleset(case, name, number, ["~DEFAULT_BRANCH"], [*asked.values()], "pull_request")
+    if source in _check_sources(rules):
+        return rest
+    kind = "required_status_checks"
+    apart = _to_change(rules, "daypass: check", covers, kind)  # where a new ruleset asks for the rest
+    checked, place, there = (name, number, (*asked.values(),)) if number is not None else apart
+    held = {str(rule["type"]): rule for rule in there}
+    parameters = {"strict_required_status_checks_policy": False, **held.get(kind, {}).get("parameters", {})}
+    others = [check for check in _checks(parameters) if check.get("context") != CHECK]
+    parameters[kind] = [*others, {"context": CHECK, "integration_id": source}]
+    every = [*{**held, kind: {"type": kind, "parameters": parameters}}.values()]
+    last = _ruleset(case, checked, place, ["~DEFAULT_BRANCH"], every, "pull_request")
+    words = (
+        f"{rest.words}, then for the check {CHECK} (GitHub takes it once our App may write statuses and has posted it "
+        "lately: open a request before)"
+    )
+    return Remedy(words, (*rest.steps, *last.steps))
 
 
 def mend_ledger(case: Setup, rules: BranchRules) -> Remedy | None:

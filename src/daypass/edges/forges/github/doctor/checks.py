@@ -125,6 +125,9 @@ TOPICS = (
     Topic(branches.known_rules, "", "", RULES, (
         Check("main-bypass", f"the rules of {MAIN} do not bind {{found}}",
               _main_bypassed, fix=branches.mend_main),
+        Check("main-queue",
+              f"main has a merge queue: what is in it waits for the check {CHECK} of a commit that daypass never judges",
+              branches.queued),
         Check("ledger-open", "{found}, where the ledger is",
               branches.ledger_open, fix=branches.mend_ledger),
         Check("ledger-bypass", "the rules of the ledger's branches do not bind {found}",

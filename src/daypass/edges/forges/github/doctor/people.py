@@ -200,9 +200,14 @@ NEEDED: Mapping[str, str] = MappingProxyType(
         "members": "read",
         "metadata": "read",
         "pull_requests": "write",
+        "statuses": "write",
     }
 )
-"""What the App cannot do without: https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps."""
+"""What the App cannot do without: https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps.
+
+It writes no status. But a required check can be bound to those Apps alone that may:
+https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets/available-rules-for-rulesets#require-status-checks-to-pass-before-merging
+"""
 
 ALLOWED: Mapping[str, str] = MappingProxyType({"actions": "read", "administration": "read"})
 """What it may have beside, to look at settings with."""
