@@ -78,7 +78,10 @@ def test_what_is_asked_of_a_repository_that_has_seen_everything(access: Access) 
     told(access, "check", expect=None)
     explained = told(access, "explain", grant, "--at", T("10:09"), expect=None)["grants"]
     assert [(one["state"], one["until"]) for one in explained] == [("live", T("12:05"))]
-    assert "state: live; 1h56m left" in access.run("explain", grant, "--at", T("10:09"), expect=None).out
+    assert (
+        "state: live until 2026-11-20T12:05:00Z, 1h56m left"
+        in access.run("explain", grant, "--at", T("10:09"), expect=None).out
+    )
     told(access, "policy", "test")
     told(access, "targets", expect=None)
     assert told(access, "forge") == {"version": 1, "kind": "local"}

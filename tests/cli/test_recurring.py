@@ -28,10 +28,13 @@ def test_every_monday_is_given_and_taken_and_the_last_one_ends_the_grant(access:
     assert "interval opened, until 2026-12-07T07:00:00Z" in opened
     assert held(access, "2026-12-07T06:00:00Z") == ["2026-12-07T07:00:00Z"]
     status = access.run("status", "--at", "2026-12-07T06:00:00Z").out
-    assert "1h left, again until 2027-01-11T07:00:00Z" in status
+    assert ", again until 2027-01-11T07:00:00Z, 1h left" in status
     assert "expired" in access.run("apply", "--at", "2026-12-07T07:00:00Z").out
     assert held(access, "2026-12-07T07:30:00Z") == []
-    assert "opens in 6d21h" in access.run("status", "--at", "2026-12-07T08:00:00Z").out
+    assert (
+        "opens 2026-12-14T05:00:00Z, until 2026-12-14T07:00:00Z, in 6d21h"
+        in access.run("status", "--at", "2026-12-07T08:00:00Z").out
+    )
     for monday in ("2026-12-14", "2026-12-21", "2026-12-28", "2027-01-04", "2027-01-11"):
         assert "interval opened" in access.run("apply", "--at", f"{monday}T05:00:00Z").out
         assert "expired" in access.run("apply", "--at", f"{monday}T07:00:00Z").out

@@ -21,7 +21,9 @@ def test_the_comment_is_printed_and_the_repository_stays_as_it_was(access: Acces
     number = access.ask(T("10:00"))
     before = access.git("for-each-ref")
     said = access.run("report", number, "--at", T("10:01"))
-    assert said.out.startswith("### daypass: waiting for 2 approvals\n\nAsked by Alice Ngo (`alice`).")
+    assert said.out.startswith(
+        f"### daypass: waiting for 2 approvals from group:security and owners since {T('10:00')}\n\n"
+    )
     assert said.out.endswith("</sub>\n")
     assert said.err == ""
     assert access.run("report", number, "--print", "--at", T("10:01")).out == said.out

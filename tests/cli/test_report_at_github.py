@@ -62,15 +62,17 @@ def test_the_app_shows_a_request_that_waits(hub: Hub) -> None:
     said = hub.run("report", str(number))
     assert (said.out, said.err) == ("", "")
     (text,) = comments(hub, number)
-    assert text.startswith(
-        "<!-- daypass:notice -->\n### daypass: waiting for 2 approvals\n\nAsked by Alice Ngo (`alice-ngo`)."
-    )
+    since = hub.pull(number)["created_at"]
+    waiting = f"waiting for 2 approvals from group:security and owners since {since}"
+    assert text.startswith(f"<!-- daypass:notice -->\n### daypass: {waiting}\n\n")
+    assert "Alice Ngo (`alice-ngo`)" in text
+    assert f"#{number} Access for alice  (open, by alice): {waiting}\n" in hub.run("status", who="bob").out
     assert (
         "| `owners` (`production-needs-two`) | 1 | none | **1** | Bob Osei (`bosei`), Carol Diaz (`carol-d`) |" in text
     )
     (check,) = checks(hub, number)
     assert (check["name"], check["status"], check["conclusion"]) == ("daypass", "in_progress", None)
-    assert check["output"]["title"] == "waiting for 2 approvals"
+    assert check["output"]["title"] == waiting
     assert labels(hub, number) == ["daypass: waiting"]
     assert asked(hub, number) == {"bosei", "carol-d", "kim-dave", "erin-v"}
 
@@ -149,7 +151,7 @@ def test_the_gate_says_it_is_merged_in_the_same_comment(hub: Hub) -> None:
         hub.approve(number, who)
     hub.run("gate", str(number))
     (text,) = comments(hub, number)
-    assert "### daypass: merged\n" in text
+    assert "### daypass: merged, and not given yet\n" in text
     assert labels(hub, number) == ["daypass: approved"]
     assert [check["conclusion"] for check in checks(hub, number)] == ["success"]
 
@@ -197,7 +199,7 @@ def test_a_workflows_own_token_shows_all_of_it(hub: Hub, tmp_path: Path) -> None
 def test_print_writes_nothing_there(hub: Hub) -> None:
     number = hub.request_pull("alice", hub.grant())
     said = hub.run("report", str(number), "--print")
-    assert said.out.startswith("### daypass: waiting for 2 approvals\n")
+    assert said.out.startswith("### daypass: waiting for 2 approvals from group:security and owners since ")
     assert (comments(hub, number), checks(hub, number), labels(hub, number)) == ([], [], [])
 
 

@@ -38,7 +38,7 @@ def test_what_ends_early_is_said_ended_tidied_and_forgotten(access: Access) -> N
     access.run("apply", "--at", T("10:06"))
     _leaves(access, T("11:00"))
     told = access.run("status", "--at", T("10:07")).out
-    assert f"alice  readonly on orders-db  until {T('11:00')}" in told
+    assert f"alice  readonly on orders-db  live until {T('11:00')}, " in told
     assert f"53m left; ended early: alice is engaged until {T('11:00')}" in told
     access.run("apply", "--at", T("10:08"))
     said = access.run("expire", "--at", T("11:00"))
@@ -131,7 +131,7 @@ def test_a_grant_that_was_ended_on_main_has_no_time_left(access: Access, monkeyp
         patched.setenv("DAYPASS_KEYS", "/nonexistent")
         access.run("end", grant, "--at", T("10:08"), acting="alice")
     told = access.run("status", "--at", T("10:09")).out
-    assert "ended on main; what it gave is taken away by the next run" in told
+    assert "ended early, to be taken away by the next run: ended on main" in told
     assert "left" not in told
     access.run("apply", "--at", T("10:10"))
     assert grant not in access.run("status", "--at", T("10:11")).out

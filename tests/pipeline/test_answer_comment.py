@@ -162,7 +162,7 @@ def test_everybody_in_the_directory_may_ask_how_it_stands(granted: AnswerContext
     reply = ask(granted, CAROL, "/status")
     said = words(granted, reply)
     assert "1 granted:" in said
-    assert "until 2026-11-20T11:10:00Z  1h10m left" in said
+    assert "live until 2026-11-20T11:10:00Z, 1h10m left" in said
     assert reply_line(reply) == "#1: status status by carol"
 
 

@@ -34,7 +34,7 @@ def asked(access: Access) -> Access:
 def test_a_request_that_waits_names_who_could_help(asked: Access) -> None:
     asked.run("approve", "1", "--at", T("10:01"), acting="bob")
     report = told(asked, "1", T("10:02"))
-    assert title_text(report) == "waiting for 1 approval"
+    assert title_text(report) == f"waiting for 1 approval from group:security since {T('10:00')}"
     assert steady(comment_text(report), report) == golden("waiting")
 
 
@@ -143,7 +143,7 @@ def test_a_merge_and_a_close_end_the_story(asked: Access) -> None:
         return report_of(site, found, at=at)
 
     merged = gated(1, datetime.fromisoformat(T("10:07")))
-    assert (title_text(merged), merged.state) == ("merged", "approved")
+    assert (title_text(merged), merged.state) == ("merged, and not given yet", "approved")
     assert "at `2026-11-20T10:07:00Z`. The applier now proves all of this again" in comment_text(merged)
     late = datetime.fromisoformat(T("10:07")) + timedelta(days=8)
     closed = gated(2, late)
@@ -263,7 +263,7 @@ def test_many_grants_are_folded_and_ten_thousand_are_counted(access: Access) -> 
     whole = comment_text(report, limit=900_000)
     assert "more grants" not in whole
     assert whole.count("<details>") == 300
-    assert whole.startswith("### daypass: waiting for 2 approvals\n")
+    assert whole.startswith("### daypass: waiting for 2 approvals from group:security and owners since ")
 
 
 @pytest.mark.parametrize("limit", [1_500, 2_000, 4_000, 8_000])

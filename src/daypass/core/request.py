@@ -188,6 +188,20 @@ class Gated(Struct, frozen=True):
         return worst(codes) if worst(codes) is not ExitCode.OK else ExitCode.MISSING
 
 
+def state_of(found: Gated) -> str:
+    """Say how a request stands: ``approved`` (or merged), ``invalid``, ``refused``, or ``waiting`` for approvals."""
+    if found.merge is not None:
+        return "approved"
+    if found.closed or found.pull.state != "open":
+        return "refused"
+    if found.met:
+        return "approved"
+    if any(f.is_error for f in found.proposal.findings) or any(verdict.problems for verdict in found.verdicts):
+        return "invalid"
+    blocked = any(verdict.judgement.blocks for verdict in found.verdicts if verdict.judgement is not None)
+    return "refused" if found.proposal.denied or blocked else "waiting"
+
+
 class Effect(Struct, frozen=True):
     """What the merge would add or remove at a target.
 
@@ -214,18 +228,8 @@ class Report(Struct, frozen=True):
 
     @property
     def state(self) -> str:
-        """How it stands: ``approved`` (or merged), ``invalid``, ``refused``, or ``waiting`` for approvals."""
-        found = self.found
-        if found.merge is not None:
-            return "approved"
-        if found.closed or found.pull.state != "open":
-            return "refused"
-        if found.met:
-            return "approved"
-        if any(f.is_error for f in found.proposal.findings) or any(verdict.problems for verdict in found.verdicts):
-            return "invalid"
-        blocked = any(judgement.blocks for judgement in self.judgements)
-        return "refused" if found.proposal.denied or blocked else "waiting"
+        """How it stands, as `state_of` says."""
+        return state_of(self.found)
 
     @property
     def judgements(self) -> tuple[Judgement, ...]:
@@ -301,7 +305,8 @@ class Notice(Struct, frozen=True):
     ``conclusion``: success or failure, "" while nothing is decided. ``summary`` and ``comment`` are Markdown. ``state`` is
     the label that the request carries (``waiting``, ``approved``, ``refused``, ``invalid``), and ``ask`` the handles of
     those who could give a missing approval; ``nudges`` are said to people once each. ``findings`` are what is to be said
-    at lines of the proposed files, worst first.
+    at lines of the proposed files, worst first. ``issue`` is said on the issue that asked, where one did, which is closed
+    where it ``closes``.
     """
 
     number: int
@@ -314,3 +319,5 @@ class Notice(Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     ask: tuple[str, ...] = ()
     nudges: tuple[Nudge, ...] = ()
+    issue: str = ""
+    closes: bool = False

@@ -10,13 +10,15 @@ from msgspec import Struct, field
 
 from daypass.core.approval.judgement import Counted, Ignored, Status
 from daypass.core.bounds.watch import EndingTask
+from daypass.core.catalogue import Catalogue
 from daypass.core.forge import Review
 from daypass.core.grant import Grant
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Refusal
+from daypass.core.ledger.receipt import Admission, Refusal
 from daypass.core.ledger.records import Awaited
 from daypass.core.plan import AdmittedGrant, Claim, Denied, Entitlement, Holding
 from daypass.core.planning.compute import entitlement_in
+from daypass.core.planning.holdback import FAILING
 from daypass.core.policy.decision import Decision, Denial
 from daypass.core.policy.policies import Policy
 from daypass.core.request import Gated, ItemVerdict
@@ -43,7 +45,8 @@ class GrantState(NamedTuple):
 
     ``until`` is when it ends, whatever ends it, and ``bound`` what ends it before its own window does. ``length`` is how
     long it lasts, also where a duration has not begun. ``provisioned``: the ledger shows its entitlement as given, and
-    ``note`` is what was seen of that at the target. ``policy_denies`` are reasons why today's policies deny what is live.
+    ``note`` is what was seen of that at the target, and ``taken`` when it was taken away and how ``late``, where that is
+    known. ``policy_denies`` are reasons why today's policies deny what is live.
 
     Of an open request: its number, what it does with the grant (``kind``), whether the grant may be merged (``met``),
     why not (``denials``, ``blocks``), whose ``approvals`` policy asks for, which reviews count (``approved_by``), which
@@ -65,6 +68,8 @@ class GrantState(NamedTuple):
     bound: str = ""
     provisioned: bool = False
     note: str = ""
+    taken: datetime | None = None
+    late: timedelta = timedelta(0)
     policy_denies: tuple[Denied, ...] = ()
     pull: int = 0
     kind: str = ""
@@ -80,6 +85,38 @@ class GrantState(NamedTuple):
     def missing(self) -> tuple[Status, ...]:
         """The approvals that it waits for."""
         return tuple(status for status in self.approvals if status.missing)
+
+    @property
+    def fails(self) -> bool:
+        """Whether what was tried last for it failed, by its note."""
+        return self.note.startswith(FAILING)
+
+
+class LifeGrant(Struct, frozen=True):
+    """One grant of a request that was merged: how it stands, what it says and what proved it, None where nothing did.
+
+    ``goes_on`` is the later request that it goes on by, 0 for none.
+    """
+
+    state: GrantState
+    grant: Grant | None = None
+    proof: Admission | None = None
+    goes_on: int = 0
+
+
+class Life(Struct, frozen=True):
+    """What became of a request after its merge, as the ledger, main and the run at hand know it; the forge is not asked.
+
+    ``catalogue`` is main's. ``by`` asked, "" where no receipt says who.
+    """
+
+    pull: int
+    head: Oid
+    merged: Oid
+    merged_at: datetime | None
+    by: str
+    grants: tuple[LifeGrant, ...]
+    catalogue: Catalogue
 
 
 def entitlement_of(grant: Grant, policy: Policy) -> Entitlement | None:

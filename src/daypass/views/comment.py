@@ -15,9 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from daypass.core.approval.judgement import Ignored, Status
-from daypass.core.catalogue import Catalogue, Subject
+from daypass.core.catalogue import Catalogue
 from daypass.core.finding import Finding
-from daypass.core.forge import Account
 from daypass.core.policy.requirement import Requirement
 from daypass.core.policy.sources import REVOCATION
 from daypass.core.request import Gated, Item, Nudge, Report
@@ -27,6 +26,8 @@ from daypass.views.findings import count
 from daypass.views.markdown import code, fence, folded, html_code, prose, table
 from daypass.views.policy.chain import later_lines, waiting_words
 from daypass.views.policy.decision import effect_line, grant_rows, guide_of, request_words, taking_words
+from daypass.views.told.names import account_named, people_named
+from daypass.views.told.words import request_title
 
 COMMENT_LIMIT = 60_000
 """Bytes. A comment and a check run's summary take 65,536 characters; the rest is for what a pages puts around it."""
@@ -39,9 +40,6 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-comm
 
 _SPARE = 1_000
 """Bytes for the lines that say what was left out."""
-
-_NAMED = 8
-"""How many people are named one by one."""
 
 _OPEN = 3
 """How many grants are shown without a click."""
@@ -66,30 +64,7 @@ class _Part(Struct, frozen=True):
 
 def title_text(report: Report) -> str:
     """Say in a line how a pull request stands. No word of people is in it."""
-    found = report.found
-    if found.merge is not None:
-        return "merged"
-    if found.closed or found.pull.state != "open":
-        return "closed without a merge"
-    if found.refused:
-        return "everything is there, but GitHub does not let it be merged"
-    missing = _missing(requested(found))
-    if report.state == "waiting" and found.judged:
-        return "a draft, which is merged once it is marked as ready for review"
-    return {
-        "approved": "everything is there, daypass merges it",
-        "waiting": f"waiting for {count(missing, 'approval')}" if missing else "waiting for a rule that lets it pass",
-        "refused": "denied by policy" if found.proposal.denied else "blocked, whoever else approves",
-        "invalid": f"{count(_errors(report), 'thing')} to put right",
-    }[report.state]
-
-
-def _missing(grants: Iterable[GrantState]) -> int:
-    """Count the approvals that are missing; one review is of all grants of the request."""
-    most: dict[str, int] = {}
-    for status in (status for grant in grants for status in grant.missing):
-        most[status.source] = max(most.get(status.source, 0), status.missing)
-    return sum(most.values())
+    return request_title(report.found)
 
 
 def comment_text(report: Report, *, limit: int = COMMENT_LIMIT, pointer: str = "") -> str:
@@ -156,7 +131,7 @@ def _lead(report: Report) -> str:
     found = report.found
     catalogue = found.proposal.policy.catalogue
     loud = "**Emergency stop.** " if found.pull.branch.startswith(REVOCATION) else ""
-    asked = f"{loud}Asked by {_account(catalogue, found.pull.opened_by)}"
+    asked = f"{loud}Asked by {account_named(catalogue, found.pull.opened_by)}"
     asked += f" in {prose(found.pull.origin)}." if found.pull.origin else "."
     return f"{asked} {_next(report)}"
 
@@ -268,15 +243,17 @@ def _early(status: Status) -> str:
 
 
 def _approval_row(catalogue: Catalogue, status: Status, requirement: Requirement | None) -> tuple[str, ...]:
-    who = _people(catalogue, status.could)
+    who = people_named(catalogue, status.could)
     if status.joining and status.joining_at is not None:
-        later = _people(catalogue, status.joining)
+        later = people_named(catalogue, status.joining)
         who = f"{who}; from {code(format_instant(status.joining_at))} on also {later}"
     rules = f" ({_list(code(rule) for rule in requirement.rules)})" if requirement is not None else ""
     return (
         f"{code(requirement.asked if requirement is not None else status.source)}{rules}",
         str(len(status.approved_by) + status.missing),
-        "; ".join([_people(catalogue, status.approved_by), *(f"{code(by)} for {code(of)}" for by, of in status.acting)])
+        "; ".join(
+            [people_named(catalogue, status.approved_by), *(f"{code(by)} for {code(of)}" for by, of in status.acting)]
+        )
         if status.approved_by
         else "none",
         f"**{status.missing}**" if status.missing else "0",
@@ -289,7 +266,7 @@ def _ignored(catalogue: Catalogue, ignored: Ignored) -> str:
     by = ignored.review.by
     if ignored.why.endswith("reviewed again later"):
         return ""
-    mention = _mention(catalogue, by.handle) if by.handle else _account(catalogue, by)
+    mention = _mention(catalogue, by.handle) if by.handle else account_named(catalogue, by)
     what = {"approved": "approval", "rejected": "rejection"}.get(ignored.review.state, "review")
     return f"- {mention}, your {what} does not count: {_sentence(ignored.why)}{_advice(ignored)}"
 
@@ -310,7 +287,7 @@ def nudge_text(catalogue: Catalogue, nudge: Nudge) -> str:
 def _mention(catalogue: Catalogue, handle: str) -> str:
     subject = catalogue.directory.subjects.get(handle)
     login = subject.login if subject is not None else ""
-    return f"@{login}" if _LOGIN.fullmatch(login) else _people(catalogue, (handle,))
+    return f"@{login}" if _LOGIN.fullmatch(login) else people_named(catalogue, (handle,))
 
 
 def _advice(ignored: Ignored) -> str:
@@ -330,25 +307,5 @@ def _footer(report: Report) -> str:
     return f"<sub>{', '.join(about)}. daypass keeps this comment up to date and never reads it.</sub>"
 
 
-def _account(catalogue: Catalogue, account: Account) -> str:
-    return _people(catalogue, (account.handle,)) if account.handle else code(account.name)
-
-
-def _people(catalogue: Catalogue, handles: Sequence[str]) -> str:
-    """Name people: full name, and login or handle."""
-    named = [_person(handle, catalogue.directory.subjects.get(handle)) for handle in handles[:_NAMED]]
-    more = f" and {len(handles) - _NAMED} more" if len(handles) > _NAMED else ""
-    return (", ".join(named) + more) or "nobody is left who could"
-
-
-def _person(handle: str, subject: Subject | None) -> str:
-    login = code(subject.login if subject is not None and subject.login else handle)
-    return f"{prose(subject.name)} ({login})" if subject is not None and subject.name else login
-
-
 def _list(parts: Iterable[str]) -> str:
     return ", ".join(parts) or "none"
-
-
-def _errors(report: Report) -> int:
-    return sum(1 for finding in report.findings if finding.is_error)

@@ -27,6 +27,7 @@ from daypass.views.policy.decision import (
     state_words,
     taking_words,
 )
+from daypass.views.told.words import request_title
 
 _KINDS = {"new": "grants", "widen": "widens", "narrow": "narrows", "remove": "removes"}
 
@@ -34,12 +35,9 @@ _KINDS = {"new": "grants", "widen": "widens", "narrow": "narrows", "remove": "re
 def gated_text(found: Gated, change: Iterable[str] = ()) -> str:
     """Write one pull request: what it would do, what counts, what is missing; ``change`` is what it changes of policies."""
     pull = found.pull
-    head = f"#{pull.number} {pull.title}  ({pull.state}, by {pull.opened_by.handle or pull.opened_by.name})"
-    if found.merge is not None:
-        head += f": merged as {found.merge.commit[:12]} at {format_instant(found.merge.at)}"
-    elif found.closed:
-        head += f": closed, {found.closed}"
-    lines = [head]
+    lines = [
+        f"#{pull.number} {pull.title}  ({pull.state}, by {pull.opened_by.handle or pull.opened_by.name}){_how(found)}"
+    ]
     if pull.branch.startswith(REVOCATION):
         lines.append("  EMERGENCY STOP")
     if pull.reason:
@@ -56,6 +54,15 @@ def gated_text(found: Gated, change: Iterable[str] = ()) -> str:
     elif found.merge is None and found.met and pull.state == "open":
         lines.append(f"  everything is there: `daypass gate {pull.number}` merges it")
     return joined(lines)
+
+
+def _how(found: Gated) -> str:
+    """Say how a request stands, in the words of its comment while it is open."""
+    if found.merge is not None:
+        return f": merged as {found.merge.commit[:12]} at {format_instant(found.merge.at)}"
+    if found.closed:
+        return f": closed, {found.closed}"
+    return f": {request_title(found)}" if found.verdicts or found.proposal.findings else ""
 
 
 _UNSIGNED = " (not signed: nothing but the record says who it was)"
@@ -123,8 +130,7 @@ def status_text(now: Overview) -> str:
     lines.append(f"{len(now.live)} granted{':' if now.live else ''}")
     for grant in now.granted:
         who = f"{grant.entitlement.principal if grant.entitlement else ''}  {grant.role} on {grant.resource}"
-        end = f"until {format_instant(grant.until)}" if grant.until is not None else ""
-        lines.append(f"  {grant.grant:44} {who}  {end}  {state_words(grant, now.at)}")
+        lines.append(f"  {grant.grant:44} {who}  {state_words(grant, now.at)}")
     if now.landed:
         lines.append(f"{len(now.landed)} merged and not applied yet: `daypass apply`")
         lines += [f"  {grant:44} {what}" for grant, what in sorted(now.landed.items())]

@@ -84,6 +84,7 @@ def apply(
     While the remote cannot be reached, what has ended is taken away and nothing else is done, exit 14.
     """
     from daypass.cli.runs.running import print_applied, run_apply, tell_refused
+    from daypass.cli.runs.telling import tell_lives
 
     if issue and repo.away is None:
         _ = repo.pages  # where there is none, nothing is done for that
@@ -91,6 +92,7 @@ def apply(
     print_applied(done, output, confirm)
     if issue and not done.away:
         tell_refused(repo, done.survey)
+    tell_lives(repo, done)
     if done.survey.stuck is not None:
         raise done.survey.stuck
     codes = [done.exit_code]
@@ -108,9 +110,11 @@ def expire(repo: AccessRepository, at: datetime, output: str, confirm: str) -> C
     time are closed. While the remote cannot be reached, what has ended is revoked and nothing else is done, exit 14.
     """
     from daypass.cli.runs.running import print_applied, run_apply, tidy_up
+    from daypass.cli.runs.telling import tell_lives
 
     done = run_apply(repo, at, confirm)
     print_applied(done, output, confirm)
+    tell_lives(repo, done)
     if done.survey.stuck is not None:
         raise done.survey.stuck
     if done.away:
@@ -197,6 +201,7 @@ class _Watch:
     def _turn(self) -> datetime:
         """Apply once, tidy when something ended, and return the next boundary."""
         from daypass.cli.runs.running import data_of, run_apply, tidy_up
+        from daypass.cli.runs.telling import tell_lives
 
         if not self._repo.live:
             self._repo.sync()
@@ -208,6 +213,7 @@ class _Watch:
         if done.survey.stuck is not None:
             raise done.survey.stuck
         boundary: datetime = done.survey.boundary
+        tell_lives(repo, done, enough=lambda: self._stopped.is_told() or now() >= boundary)
         if done.changed:
             self._tell(at, "tidied", tidy_up(repo, done.survey.plan.at, enough=lambda: now() >= boundary)[0])
         if done.exit_code is not ExitCode.OK:

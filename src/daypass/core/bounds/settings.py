@@ -11,11 +11,24 @@ from msgspec import Struct, field
 
 from daypass.core.bounds.limits import Limits
 from daypass.core.forge import FORGES, ForgeKind
+from daypass.core.ids import GrantId
 
 
 def nothing(_: Mapping[str, Any]) -> str:
     """Say "" of whatever is asked."""
     return ""
+
+
+class Use(NamedTuple):
+    """How a subject uses what they were given: in words, and what they run for it, "" for nothing."""
+
+    words: str = ""
+    command: str = ""
+
+
+def no_use(*_: object) -> Use:
+    """Say nothing of how anything is used."""
+    return Use()
 
 
 class TargetSettings(Struct, frozen=True):
@@ -25,6 +38,8 @@ class TargetSettings(Struct, frozen=True):
     is there of whom the directory names no identity: their "handle", their "account" at the forge, "" nobody.
     ``checks_claims``: what the directory says of a workload's token holds there. ``invites``: people there have to accept what
     they are given. ``hands_over`` says what a privilege's subject receives, anew each time it is given, "" for nothing.
+    ``gives`` says what somebody does or has by a privilege (``joins role readers``), "" where there are no words for it;
+    ``use`` how they use it, given the principal at the target, the privilege as the catalogue writes it and the grant.
     """
 
     name: str
@@ -35,6 +50,8 @@ class TargetSettings(Struct, frozen=True):
     checks_claims: bool = False
     invites: bool = False
     hands_over: Callable[[Mapping[str, Any]], str] = nothing
+    gives: Callable[[Mapping[str, Any]], str] = nothing
+    use: Callable[[str, Mapping[str, Any], GrantId], Use] = no_use
 
 
 class TargetFacts(NamedTuple):
@@ -47,6 +64,8 @@ class TargetFacts(NamedTuple):
     checks_claims: bool = False
     invites: bool = False
     hands_over: Callable[[Mapping[str, Any]], str] = nothing
+    gives: Callable[[Mapping[str, Any]], str] = nothing
+    use: Callable[[str, Mapping[str, Any], GrantId], Use] = no_use
 
 
 TargetKinds = Mapping[str, TargetFacts]

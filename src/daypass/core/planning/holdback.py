@@ -62,6 +62,10 @@ def shortens(change: Intended, held: Holding | None) -> bool:
     return change.reason in (Reason.WINDOW_MOVED, Reason.CONTINUED) and change.until <= held.until
 
 
+FAILING = "failing since"
+"""How a note begins of what fails."""
+
+
 def again_at(failure: FailedChange) -> datetime:
     """Return before which instant an addition that failed is not tried again."""
     return failure.last + min(max(failure.last - failure.since, SHORTEST), LONGEST)
@@ -82,7 +86,7 @@ def notes_on(
     """Return what is to be said of what should be given and is not, or should be gone and is held: how it fails."""
     notes: dict[Entitlement, str] = {}
     for (action, entitlement), failure in failures.items():
-        since = f"failing since {format_instant(failure.since)}: {failure.error}"
+        since = f"{FAILING} {format_instant(failure.since)}: {failure.error}"
         if action is Action.REMOVE and entitlement in holdings and entitlement not in live:
             notes[entitlement] = since
         elif action is Action.ADD and entitlement in live:

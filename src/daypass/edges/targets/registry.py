@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 
-from daypass.core.bounds.settings import TargetFacts
+from daypass.core.bounds.settings import TargetFacts, no_use, nothing
 from daypass.core.errors import InvalidError
 from daypass.core.finding import near
 
@@ -63,6 +63,21 @@ class TargetKind(Struct, frozen=True):
     """Whether people there have to accept what they are given, so that nothing can be given again and again."""
     hands_over: Callable[[Mapping[str, Any]], str] = lambda _: ""
     """Says what a privilege's subject is handed over, anew each time it is given; "": nothing."""
+    gives: str = ""
+    """Says in words what a privilege gives, as ``TargetSettings.gives`` has it; "": there are none."""
+    use: str = ""
+    """Says how its subject uses it, as ``TargetSettings.use`` has it; "": there is nothing to say."""
+
+
+def _once_asked(place: str, without: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function at a place, imported once it is asked; ``without`` stands for no place."""
+    if not place:
+        return without
+
+    def ask(*asked: Any) -> Any:
+        return _function(place)(*asked)
+
+    return ask
 
 
 def _account(options: Mapping[str, Any]) -> str:
@@ -76,6 +91,8 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             frozenset({"path"}),
             reads="daypass.edges.targets.embedded.target:read_options",
             known_by=lambda _: "handle",
+            gives="daypass.edges.targets.embedded.words:gives",
+            use="daypass.edges.targets.embedded.words:use",
         ),
         "github": TargetKind(
             "daypass.edges.targets.github.target:open_github",
@@ -85,6 +102,8 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             privilege="daypass.edges.targets.github.policy:check_privilege",
             known_by=_account,
             invites=True,
+            gives="daypass.edges.targets.github.words:gives",
+            use="daypass.edges.targets.github.words:use",
         ),
         "postgres": TargetKind(
             "daypass.edges.targets.postgres.target:open_postgres",
@@ -93,6 +112,8 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             reads="daypass.edges.targets.postgres.policy:read_options",
             privilege="daypass.edges.targets.postgres.policy:check_privilege",
             hands_over=lambda fields: "password" if str(fields.get("login")).lower() == "true" else "",
+            gives="daypass.edges.targets.postgres.words:gives",
+            use="daypass.edges.targets.postgres.words:use",
         ),
         "ssh": TargetKind(
             "daypass.edges.targets.ssh.target:open_ssh",
@@ -100,6 +121,8 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             reads="daypass.edges.targets.ssh.authority:read_options",
             privilege="daypass.edges.targets.ssh.certificate:check_privilege",
             hands_over=lambda _: "certificate",
+            gives="daypass.edges.targets.ssh.words:gives",
+            use="daypass.edges.targets.ssh.words:use",
         ),
         "vault": TargetKind(
             "daypass.edges.targets.vault.target:open_vault",
@@ -108,6 +131,8 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             reads="daypass.edges.targets.vault.policy:read_options",
             privilege="daypass.edges.targets.vault.policy:check_privilege",
             checks_claims=True,
+            gives="daypass.edges.targets.vault.words:gives",
+            use="daypass.edges.targets.vault.words:use",
         ),
     }
 )
@@ -115,7 +140,14 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
 
 KINDS: TargetKinds = MappingProxyType(
     {
-        name: TargetFacts(kind.known_by, kind.checks_claims, kind.invites, kind.hands_over)
+        name: TargetFacts(
+            kind.known_by,
+            kind.checks_claims,
+            kind.invites,
+            kind.hands_over,
+            _once_asked(kind.gives, nothing),
+            _once_asked(kind.use, no_use),
+        )
         for name, kind in TARGETS.items()
     }
 )

@@ -24,6 +24,7 @@ from daypass.views.data import plain
 from daypass.views.findings import count, joined
 from daypass.views.plan import SIGN, entitlement_text
 from daypass.views.policy.chain import chain_lines
+from daypass.views.told.words import life_words
 
 _NAMED = 8
 """How many people of a group are named one by one."""
@@ -140,24 +141,25 @@ def request_words(grant: GrantState) -> str:
 
 def grant_words(grant: GrantState, at: datetime) -> str:
     """Say how a grant of main stands: its state as the word that every output has for it, then what that means."""
-    return f"{grant.state}; {state_words(grant, at)}"
+    said = state_words(grant, at)
+    return said if said.startswith(grant.state) else f"{grant.state}; {said}"
 
 
 def state_words(grant: GrantState, at: datetime) -> str:
     """Say how a grant of main stands: what it gives, or why not, and what will."""
     rest = "; what it gave is taken away by the next run" if grant.provisioned else ""
     bound = f"; ended early: {grant.bound}" if grant.bound else ""
-    if grant.recurs_until is not None and grant.until is not None and grant.recurs_until > grant.until:
-        bound = f", again until {format_instant(grant.recurs_until)}{bound}"
     if grant.state == "ended":
-        return f"{grant.why}{rest}"
+        return f"{life_words(grant)}: {grant.why}"
     if grant.state == "merged":
-        return "not applied yet: `daypass apply`"
-    if grant.state in ("blocked", "unproved"):
-        return f"gives nothing: {grant.why}{rest}"
+        return f"{life_words(grant)}: `daypass apply`"
+    if grant.state == "blocked":
+        return f"{life_words(grant)}{rest}"
+    if grant.state == "unproved":
+        return f"{life_words(grant)}: {grant.why}{rest}"
     if grant.state == "scheduled" and grant.start is not None:
-        return f"opens in {format_duration(grant.start - at)}{bound}"
-    left = f"{format_duration(grant.until - at)} left" if grant.until is not None else grant.state
+        return f"{life_words(grant)}, in {format_duration(grant.start - at)}{bound}"
+    left = f"{life_words(grant)}, {format_duration(grant.until - at)} left" if grant.until is not None else grant.state
     if grant.note:
         return f"{left}, {grant.note}{bound}"
     return f"{left}{bound}" if grant.provisioned else f"{left}, not provisioned yet: `daypass apply`{bound}"

@@ -96,9 +96,8 @@ def _targets(file: PolicyFile[SettingsForm], kinds: TargetKinds) -> Mapping[str,
         own = frozen({key: value for key, value in options.items() if key not in ("kind", "lost")})
         known = kinds.get(kind, TargetFacts(nothing))
         by = known.known_by(own)
-        found[name] = TargetSettings(
-            name, kind, own, lost == "leave", by, known.checks_claims, known.invites, known.hands_over
-        )
+        told = known.checks_claims, known.invites, known.hands_over, known.gives, known.use
+        found[name] = TargetSettings(name, kind, own, lost == "leave", by, *told)
     return frozen(found)
 
 

@@ -24,6 +24,7 @@ from urllib.parse import quote
 from daypass.core.errors import EdgeError
 from daypass.core.finding import Finding, Severity
 from daypass.edges.forges.github.answers import BOT, CHECK, ApiError, Bot, as_documented
+from daypass.edges.forges.github.people.asker import asking_issue
 from daypass.edges.forges.github.reading import RepositoryPart, me
 
 if TYPE_CHECKING:
@@ -91,11 +92,24 @@ class GitHubPages(RepositoryPart):
                 left += self._ask(pull, notice.ask)
             with _leaving_out(left, "comment"):
                 there = self._write(notice.number, _NOTICE, text, there)
+            if notice.issue:
+                with _leaving_out(left, "answer to the issue"):
+                    self._answer(pull, notice)
         address = str(there["html_url"]) if there is not None else ""
         if notice.nudges:
             with _leaving_out(left, "reminders"):
                 left += self._nudge(pull, notice, asked=notice.ask if news else ())
         return address
+
+    def _answer(self, pull: dict[str, Any], notice: Notice) -> None:
+        """Bring the answer on the issue that asked up to date, and close it where that is the end of it."""
+        number = asking_issue(self._api, self._root, self._own.id, pull)
+        if number is None:
+            return
+        self.say(number, topic="answer", text=notice.issue)
+        if notice.closes:
+            closed = {"state": "closed", "state_reason": "completed"}
+            self._api.send("PATCH", f"{self._root}/issues/{number}", closed)
 
     def _nudge(self, pull: dict[str, Any], notice: Notice, *, asked: Sequence[str]) -> list[str]:
         """Ask the people of stages that nobody answers, and write to them, once each: what was written is not again.

@@ -1,0 +1,148 @@
+"""A request's comment from its merge on: live until when and how it is used, ended and how late, or failed and what then.
+
+The text changes when a receipt changes how a grant stands, and by nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from daypass.core.catalogue import Catalogue
+from daypass.core.state import GrantState, Life, LifeGrant
+from daypass.core.window import format_instant
+from daypass.views.markdown import code, fence, folded, html_code, prose
+from daypass.views.told.names import people_named
+from daypass.views.told.words import gives_words, late_words, life_words, lives_words, use_of
+
+_OPEN = 3
+"""How many grants are shown without a click."""
+
+_MOST = 50
+"""How many are shown at all."""
+
+_AGAIN = "To ask again, open a new request."
+
+
+def life_title(life: Life) -> str:
+    """Say in a line how a request stands since its merge. No word of people is in it."""
+    return lives_words(one.state for one in life.grants)
+
+
+def life_text(life: Life) -> str:
+    """Write the comment of a request that was merged."""
+    few = len(life.grants) <= _OPEN
+    parts = [f"### daypass: {life_title(life)}", _lead(life)]
+    for one in life.grants[:_MOST]:
+        body = "\n\n".join(_grant(life, one))
+        title = f"{html_code(one.state.grant)}: {prose(life_words(one.state))}"
+        parts.append(f"#### {code(one.state.grant)}\n\n{body}" if few else folded(title, body))
+    left = len(life.grants) - _MOST
+    parts += [f"*… and {left} more grants: `daypass show {life.pull}` has all.*"] if left > 0 else []
+    parts.append(
+        "<sub>daypass keeps this comment up to date and never reads it. Its history has what reviewers saw.</sub>"
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def issue_text(life: Life) -> str:
+    """Write the answer on the issue that asked."""
+    lines = [f"- {code(one.state.grant)}: {prose(life_words(one.state))}" for one in life.grants[:_MOST]]
+    if len(life.grants) == 1:
+        body = "\n\n".join(_grant(life, life.grants[0]))
+        return f"Pull request #{life.pull}: **{prose(life_title(life))}**.\n\n{body}\n"
+    return "\n".join([f"Pull request #{life.pull}: **{prose(life_title(life))}**.", "", *lines]) + "\n"
+
+
+def life_lines(life: Life) -> list[str]:
+    """Say the same for a terminal."""
+    lines = []
+    for one in life.grants:
+        lines.append(f"{one.state.grant}: {life_words(one.state)}")
+        lines += [f"  {line}" for line in _plain(life.catalogue, one)]
+    return lines
+
+
+def _plain(catalogue: Catalogue, one: LifeGrant) -> Iterator[str]:
+    state = one.state
+    if state.entitlement is not None and state.state in ("live", "scheduled", "pending"):
+        words = gives_words(catalogue, state.entitlement, state.subject)
+        yield from (words,) if words else ()
+    if one.goes_on:
+        yield f"goes on by #{one.goes_on}"
+    if state.state == "live" and state.entitlement is not None:
+        words, command = use_of(catalogue, state.entitlement, state.grant)
+        yield from (words,) if words else ()
+        yield from (f"  {line}" for line in command.splitlines())
+    yield from (state.note,) if state.note else ()
+
+
+def _lead(life: Life) -> str:
+    asked = f"Asked by {people_named(life.catalogue, (life.by,))}. " if life.by else ""
+    when = f" at {code(format_instant(life.merged_at))}" if life.merged_at is not None else ""
+    return f"{asked}Merged as {life.merged[:12]}{when}{_approved(life)}."
+
+
+def _approved(life: Life) -> str:
+    by = {a.by: None for one in life.grants if one.proof is not None for a in one.proof.approvals}
+    return f", approved by {people_named(life.catalogue, tuple(by))}" if by else ""
+
+
+def _grant(life: Life, one: LifeGrant) -> Iterator[str]:
+    """Yield what is said of one grant: what it is, how it is used, and what comes next."""
+    state = one.state
+    gives = gives_words(life.catalogue, state.entitlement, state.subject) if state.entitlement is not None else ""
+    what = prose(gives) if gives else f"{code(state.role)} on {code(state.resource)} for {code(state.subject)}"
+    if state.resource or gives:
+        reason = f" ({prose(one.grant.reason)})" if one.grant is not None else ""
+        yield f"**{what[:1].upper()}{what[1:]}**{reason}" if gives else f"{what}{reason}"
+    if one.goes_on:
+        yield f"It goes on by #{one.goes_on}, whose comment says how it stands."
+        return
+    yield from _next(life, state)
+
+
+def _next(life: Life, state: GrantState) -> Iterator[str]:
+    """Yield what a grant's people do now, or what happens by itself."""
+    note = prose(state.note)
+    if state.state == "live":
+        yield from _used(life, state)
+        yield from (f"To be known: {note}.",) if note else ()
+        yield "It ends by itself. In a comment here, `/extend 2h` asks for more time and `/end` ends it now."
+    elif state.state == "scheduled":
+        yield "It opens by itself, and this comment then says how it is used. `/end` in a comment takes it back."
+    elif state.fails:
+        yield f"**What failed:** {note}."
+        yield (
+            "It is tried again at each run, and stands in `daypass status` for who looks after daypass until it is gone."
+            if state.state == "ended"
+            else "It is tried again by itself, ever more seldom, from a minute up to six hours; nobody needs to ask again."
+        )
+    elif state.state == "pending":
+        yield f"**What it waits for:** {note}." if note else "The next run gives it."
+    elif state.state in ("unproved", "blocked"):
+        yield f"**Why:** {prose(state.why)}" + (f" ({code(state.code)})." if state.code else ".")
+        yield f"It gives no access as it stands. {_AGAIN}"
+    elif state.state == "ended":
+        yield from _over(state)
+    else:
+        yield "The next run proves all of this again, and then makes the change."
+
+
+def _used(life: Life, state: GrantState) -> Iterator[str]:
+    if state.entitlement is None:
+        return
+    words, command = use_of(life.catalogue, state.entitlement, state.grant)
+    if words:
+        yield f"**How to use it:** {prose(words)}"
+    if command:
+        yield fence(command.splitlines(), "sh")
+
+
+def _over(state: GrantState) -> Iterator[str]:
+    early = f" It ended early: {prose(state.bound or state.why)}." if state.code != "expired" else ""
+    if state.taken is not None:
+        yield f"Taken away at {code(format_instant(state.taken))}, {late_words(state.late)}.{early} {_AGAIN}"
+    elif state.provisioned:
+        yield f"The next run takes it away.{early}"
+    else:
+        yield f"Nothing of it is left.{early} {_AGAIN}"

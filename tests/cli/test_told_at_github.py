@@ -1,0 +1,141 @@
+"""The comment of a request lives as long as its grant, at the double of GitHub: live, extended, ended, failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from daypass.core.window import format_instant
+from driver import Said
+from fakes.inbox import answered
+from hub import REPOSITORY, Hub
+
+ISSUES = f"/repos/{REPOSITORY}/issues"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    with Hub(tmp_path, simulated=True) as made:
+        made.advance(minutes=2)
+        yield made
+
+
+def run(hub: Hub, *verb: str, expect: int | None = 0) -> Said:
+    return hub.run(*verb, "--at", format_instant(hub.now()), expect=expect)
+
+
+def story(hub: Hub, number: int) -> str:
+    """The one comment of ours on a request."""
+    found = [c["body"] for c in hub.api("olga", "GET", f"{ISSUES}/{number}/comments") if c["user"]["type"] == "Bot"]
+    (text,) = found
+    return text
+
+
+def title(hub: Hub, number: int) -> str:
+    """What comment and check run both say of it."""
+    head = hub.pull(number)["head"]["sha"]
+    checks = hub.api("olga", "GET", f"/repos/{REPOSITORY}/commits/{head}/check-runs")["check_runs"]
+    (check,) = [one for one in checks if one["name"] == "daypass"]
+    said = story(hub, number).split("### daypass: ", 1)[1].split("\n", 1)[0]
+    assert check["output"]["title"] == said
+    return said
+
+
+def granted(hub: Hub, **wanted: str) -> int:
+    number = hub.request_pull("alice", hub.grant(**wanted))
+    run(hub, "gate", str(number), expect=12)
+    for who in ("bob", "dave"):
+        hub.approve(number, who)
+    run(hub, "gate", str(number))
+    return number
+
+
+def test_a_comment_lives_as_long_as_the_grant(hub: Hub) -> None:
+    number = granted(hub)
+    assert title(hub, number) == "merged, and not given yet"
+    end = format_instant(hub.now() + timedelta(hours=2))
+    run(hub, "apply")
+    assert title(hub, number) == f"live until {end}"
+    assert f"live until {end}, 2h left" in run(hub, "status").out
+    assert "**How to use it:**" in story(hub, number)
+    hub.advance(hours=2, seconds=12)
+    run(hub, "apply")
+    assert title(hub, number) == f"ended {end}, taken away 12s late"
+    text = story(hub, number)
+    run(hub, "expire")
+    assert story(hub, number) == text  # the removal of the file changes nothing of that
+
+
+def test_a_run_that_changed_nothing_asks_nothing_of_the_forge(hub: Hub) -> None:
+    granted(hub)
+    run(hub, "apply")
+    before = len(hub.calls)
+    run(hub, "apply")
+    asked = [call.path for call in hub.calls[before:] if ".git/" not in call.path]
+    assert [path for path in asked if "/installation" not in path and "/access_tokens" not in path] == []
+
+
+def test_a_comment_that_cannot_be_written_changes_no_exit_code(hub: Hub) -> None:
+    number = granted(hub)
+    hub.double.faults.add("PATCH", rf"{ISSUES}/comments/\d+", status=500, times=50)
+    said = run(hub, "apply")
+    assert f"daypass: not told on the request: #{number}: " in said.err
+    assert "1 granted" in hub.run("status", "--at", format_instant(hub.now())).out
+
+
+def test_an_extension_is_told_on_both_requests(hub: Hub) -> None:
+    number = granted(hub)
+    run(hub, "apply")
+    grant = "orders-db/alice-1"
+    hub.run("extend", grant, "--for", "1h", "--at", format_instant(hub.now()), who="alice")
+    other = number + 1
+    for who in ("bob", "dave"):
+        hub.approve(other, who)
+    run(hub, "gate", str(other))
+    run(hub, "apply")
+    assert title(hub, other) == title(hub, number)
+    assert f"It goes on by #{other}" in story(hub, number)
+    hub.advance(hours=4)
+    run(hub, "apply")
+    assert title(hub, other).startswith("ended ")
+
+
+def test_the_issue_that_asked_is_answered_and_closed(hub: Hub) -> None:
+    issue = int(hub.api("alice", "POST", ISSUES, {"title": "Access request", "body": answered()})["number"])
+    event = hub.top / "event.json"
+    event.write_text(f'{{"action": "opened", "issue": {{"number": {issue}}}}}', encoding="utf-8")
+    hub.run("answer", "--at", format_instant(hub.now()), environ={"GITHUB_EVENT_PATH": str(event)})
+    number = issue + 1
+    for who in ("bob", "dave"):
+        hub.approve(number, who)
+    run(hub, "gate", str(number))
+    run(hub, "apply")
+    assert story(hub, issue).split("\n", 1)[1].startswith(f"Pull request #{number}: **live until ")
+    assert hub.api("olga", "GET", f"{ISSUES}/{issue}")["state"] == "open"
+    hub.advance(hours=9)
+    run(hub, "expire")
+    assert "taken away" in story(hub, issue)
+    assert hub.api("olga", "GET", f"{ISSUES}/{issue}")["state"] == "closed"
+
+
+def test_a_grant_that_is_ended_early_is_told_so(hub: Hub) -> None:
+    number = granted(hub)
+    run(hub, "apply")
+    hub.advance(minutes=10)
+    hub.run("end", "orders-db/alice-1", "--at", format_instant(hub.now()), who="alice")
+    run(hub, "gate")
+    run(hub, "apply")
+    assert title(hub, number) == f"ended {format_instant(hub.now())}, taken away at once"
+
+
+def test_a_grant_that_cannot_be_proved_is_told_of_on_its_request(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    run(hub, "report", str(number))
+    hub.approve(number, "bob")  # enough for GitHub's rules, and not for policy
+    hub.api("olga", "PUT", f"/repos/{REPOSITORY}/pulls/{number}/merge", {"merge_method": "squash"})
+    run(hub, "apply", expect=14)
+    assert title(hub, number) == "failed: it could not be proved, and gives nothing"
+    assert "To ask again, open a new request." in story(hub, number)
