@@ -28,7 +28,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
-from daypass.core.ledger.records import ActRecord, ApprovalRecord
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window
 
@@ -247,6 +247,7 @@ any_body = st.one_of(
     st.builds(Genesis, st.lists(texts, max_size=2).map(tuple)),
     st.builds(snapshot, st.lists(st.binary(max_size=3), max_size=20), digests, texts),
     st.builds(Release, texts, texts, texts),
+    st.builds(Departed, texts, texts, st.sampled_from(["", "account-gone"]), texts),
     st.builds(Take, texts, texts, texts, st.integers(0, 10**9), digests),
 )
 """Every kind, of which a genesis and snapshots do not fit at every place, and what moves targets at none."""
@@ -263,7 +264,7 @@ receipts = st.one_of(
     plain_receipts,
     st.builds(lambda one: replace(one, clock=one.at - timedelta(hours=7)), plain_receipts),
     plain_receipts.filter(
-        lambda one: not isinstance(one.body, Ended | Snapshot | Decided | Reviewed | Release | Take)
+        lambda one: not isinstance(one.body, Ended | Snapshot | Decided | Reviewed | Release | Take | Departed)
     ).map(lambda one: replace(one, version=1)),
 )
 

@@ -34,7 +34,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
-from daypass.core.ledger.records import ActRecord, ApprovalRecord
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed
 from daypass.core.ledger.statement import KINDS, from_statement, to_statement
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window
@@ -202,6 +202,11 @@ RECURRING: list[Body] = [
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-13", body) for n, body in enumerate(RECURRING, len(RECEIPTS))]
 ENDING = (("issue_closed", "acme/orders#88"), ("pull_merged", "acme/orders#91"))
 RECEIPTS.append(Receipt(len(RECEIPTS), DIGEST, AT, BASE, "run-14", replace(BARE, ends_when=ENDING)))
+LEFT: list[Body] = [
+    Departed("alice", "2819c223-7f76-453a-919d-413861904646", "account-disabled", "team acme/staff"),
+    Departed("alice", "2819c223-7f76-453a-919d-413861904646", "", "team acme/staff"),
+]
+RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-15", body) for n, body in enumerate(LEFT, len(RECEIPTS))]
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

@@ -23,6 +23,13 @@ from founded import example
 from hub import Hub
 from ssh_access import SshAccess
 
+PEOPLE = (
+    "import --csv staff.csv --dry-run",
+    "import --team acme/staff",
+    "import --scim --open",
+    "check",
+    "check --dry-run",
+)
 EXITS = {"daypass gate": {0, 12}, "daypass gate 1": {12}, "daypass apply --detailed-exitcode": {0, 13}}
 EXITS |= {"daypass audit case DSR-1234": {20}}
 EXITS |= {
@@ -38,6 +45,7 @@ EXITS |= {"daypass ledger outbox --set-aside ~/outbox-of-the-old-machine.sqlite"
 EXITS |= {"daypass setup": {2}, "daypass setup --dry-run": {2}}  # this repository is kept nowhere else
 EXITS |= {"daypass calendar show office": {2}}  # nor a calendar of that name
 EXITS |= {f"daypass rota show payments{at}": {2} for at in ("", " --at 2026-12-24T18:00:00Z")}  # nor a rota
+EXITS |= {f"daypass people {words}": {2} for words in PEOPLE}  # no forge with teams, no source, no table
 """How an example ends where that is not 0 alone."""
 AT_GITHUB = ("report", "doctor", "form", "answer", "refresh")
 NEVER_END = ("watch",)

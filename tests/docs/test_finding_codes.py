@@ -53,6 +53,8 @@ _NO_CODES = frozenset(
             "policy-prove",
             "policy-lint",
             "calendar-show",
+            "people-check",
+            "people-import",
         ),
         *("ledger-outbox", "ledger-rekey", "ledger-restore", "ledger-revoke-key", "ledger-settle"),
         # encodings, names of schemas and branches, an example in a schema

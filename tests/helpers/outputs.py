@@ -11,7 +11,7 @@ import jsonschema_rs
 
 from daypass.schema import load
 
-GROUPS = ("audit", "calendar", "ledger", "policy", "rota")
+GROUPS = ("audit", "calendar", "ledger", "people", "policy", "rota")
 
 
 def verb_of(arguments: Sequence[str]) -> str:

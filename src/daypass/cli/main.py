@@ -67,6 +67,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "codeowners": ("verbs.generated:codeowners", "write .github/CODEOWNERS from the catalogue, or say who owns"),
     "rota": ("verbs.generated:rota", "say who is on call, and when that changes; bring a rota from elsewhere"),
     "calendar": ("verbs.generated:calendar", "look at the calendars that rules ask, or print one of public holidays"),
+    "people": (
+        "verbs.people:people",
+        "bring people into the directory from a team, a table or a directory service; end access of who left",
+    ),
     "doctor": ("verbs.forge:doctor", "say what is unsafe in the repository's settings at GitHub, and mend it"),
     "forge": ("verbs.forge:forge", "print the kind of forge that main's settings name, for scripts"),
     "form": ("verbs.generated:form", "write the issue form that people ask with, from the catalogue, or check it"),
@@ -120,6 +124,7 @@ EXAMPLES: dict[str, str] = {
     "codeowners": "daypass codeowners --check\ndaypass codeowners --who grants/orders-db/any.yaml",
     "rota": "daypass rota show",
     "calendar": "daypass calendar show\ndaypass calendar holidays DE-BE --years 2027 > policies/calendars/holidays.yaml",
+    "people": "daypass people import --csv staff.csv --dry-run\ndaypass people check",
     "doctor": "daypass doctor\ndaypass doctor --fix --yes",
     "forge": "daypass forge",
     "form": "daypass form --check",

@@ -84,6 +84,7 @@ class Subject(Struct, frozen=True):
     keys as in authorized_keys (type and base64, no comment); ``until`` is when the person's own engagement ends;
     ``identities`` maps a target's name or kind to the principal there. A workload has ``claims``, which its tokens
     must carry, ``owners``, the groups that answer for it, and ``sponsors``, people who do. ``was`` are handles of before.
+    ``source_id`` is what the source of people (`daypass.core.people`) knows a person by, "" for who is not from there.
     """
 
     handle: str
@@ -102,6 +103,7 @@ class Subject(Struct, frozen=True):
     owners: tuple[str, ...] = ()
     sponsors: tuple[str, ...] = ()
     was: tuple[str, ...] = ()
+    source_id: str = ""
 
     @property
     def is_person(self) -> bool:

@@ -140,7 +140,8 @@ class Gated(Struct, frozen=True):
     """What is found of one pull request by main's policies, and by ``evidence`` of what people said to it.
 
     ``evidence`` is None where nothing was to be judged. ``refused`` is why the forge did not let it be merged though
-    everything is there, "" where it did or was not asked.
+    everything is there, "" where it did or was not asked. ``leaves``: it ends the engagement of those who left by what the
+    ledger says of them, and does nothing else.
     """
 
     pull: Pull
@@ -148,6 +149,7 @@ class Gated(Struct, frozen=True):
     verdicts: tuple[ItemVerdict, ...] = ()
     evidence: Evidence | None = None
     refused: str = ""
+    leaves: bool = False
 
     @property
     def merge(self) -> Merge | None:
@@ -163,7 +165,7 @@ class Gated(Struct, frozen=True):
     def met(self) -> bool:
         """Whether it may be merged: something is proposed, nothing is wrong, and every part has what it needs."""
         clean = not any(finding.is_error for finding in self.proposal.findings)
-        return clean and self.judged and not self.pull.draft
+        return clean and (self.judged or self.leaves) and not self.pull.draft
 
     @property
     def judged(self) -> bool:
@@ -173,7 +175,7 @@ class Gated(Struct, frozen=True):
     @property
     def no_request(self) -> bool:
         """Whether it asks for no access at all, but changes policies or code: others merge those."""
-        return any(finding.code == NO_GRANTS for finding in self.proposal.findings)
+        return self.leaves or any(finding.code == NO_GRANTS for finding in self.proposal.findings)
 
     @property
     def exit_code(self) -> ExitCode:

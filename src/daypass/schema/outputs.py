@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from daypass.core.plan import Action
+from daypass.schema.people_shapes import PEOPLE
 from daypass.schema.shapes import (
     ACCESS,
     CHANGE,
@@ -342,6 +343,7 @@ OUTPUTS: dict[str, type[BaseModel]] = {
             "certificates": many(shape("Certificate", _CERTIFICATE)),
         },
     ),
+    **PEOPLE,
     "krl": output("krl", {**of(str, "target", "file"), "revoked": int}),
     "watch": output(
         "watch",

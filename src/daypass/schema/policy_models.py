@@ -70,6 +70,7 @@ WatchedRepository = Annotated[
     str,
     text(r"[A-Za-z0-9][A-Za-z0-9-]*/(?:[A-Za-z0-9_.-]+|\*)", "a repository as owner/name, or owner/*", longest=140),
 ]
+SourceId = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9._:@+-]*", "an id: letters, digits and . _ : @ + -", longest=128)]
 EnvironmentName = Annotated[str, text("[A-Z_][A-Z0-9_]*", "the name of a variable of the environment", longest=100)]
 Team = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[a-z0-9][a-z0-9_-]*", "a team as org/slug", longest=140)]
 Condition = Annotated[str, Field(min_length=1, max_length=4000, description="a CEL expression that says true or false")]
@@ -147,6 +148,24 @@ class ApproversForm(TypedDict):
     employment: Annotated[list[Employment], Field(min_length=1)]
 
 
+class PeopleSourceForm(TypedDict):
+    """Where people come from: a team at the forge, or a directory service that speaks SCIM 2.0.
+
+    ``url`` is its base address; ``token_env`` names the environment's variable with a token that reads its users.
+    """
+
+    kind: Literal["forge", "scim"]
+    team: NotRequired[Team]
+    url: NotRequired[Annotated[str, text(r"https?://[^\s?#@]+", "an address that begins with https://", longest=300)]]
+    token_env: NotRequired[EnvironmentName]
+
+
+class PeopleSettingsForm(TypedDict):
+    """Who says who people are, and that somebody has left."""
+
+    source: PeopleSourceForm
+
+
 class LimitsForm(TypedDict):
     """Bounds that hold whatever rules say."""
 
@@ -188,6 +207,7 @@ class SettingsForm(TypedDict):
     environments: NotRequired[Annotated[list[Name], Field(min_length=1)]]
     classifications: NotRequired[Annotated[list[Name], Field(min_length=1)]]
     limits: NotRequired[LimitsForm]
+    people: NotRequired[PeopleSettingsForm]
     clock: NotRequired[
         Annotated[Literal["simulated"], Field(description="writing verbs take --at; for demonstrations only")]
     ]
@@ -244,6 +264,9 @@ class PersonForm(TypedDict):
     employment: NotRequired[Employment]
     vendor: NotRequired[Name]
     until: NotRequired[Annotated[Moment, Field(description="when the engagement ends")]]
+    source_id: NotRequired[
+        Annotated[SourceId, Field(description="the id that people.source of the settings knows them by")]
+    ]
     identities: NotRequired[
         Annotated[dict[Name, Line], Field(description="who they are at a target, by its name or kind")]
     ]

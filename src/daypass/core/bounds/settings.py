@@ -72,6 +72,23 @@ TargetKinds = Mapping[str, TargetFacts]
 """The kinds of target that this program knows."""
 
 
+class PeopleSource(NamedTuple):
+    """Who says who people are, and that somebody has left: a ``team`` at the forge, or a service that speaks SCIM.
+
+    ``url`` is that service's base address, and ``token_env`` the environment's variable with a token for it.
+    """
+
+    kind: str
+    team: str = ""
+    url: str = ""
+    token_env: str = ""
+
+    @property
+    def said(self) -> str:
+        """Name it for people."""
+        return f"team {self.team}" if self.kind == "forge" else f"the directory service at {self.url}"
+
+
 class Settings(Struct, frozen=True):
     """policies/daypass.yaml. ``simulated_clock`` lets writing verbs take ``--at``; for demonstrations only.
 
@@ -92,6 +109,7 @@ class Settings(Struct, frozen=True):
     classifications: tuple[str, ...] = ("public", "internal", "confidential", "restricted")
     limits: Limits = field(default_factory=Limits)
     simulated_clock: bool = False
+    people: PeopleSource | None = None
 
     @property
     def ledger_bounded(self) -> tuple[str, ...]:
@@ -113,4 +131,5 @@ class Settings(Struct, frozen=True):
         """The environment's variables that targets are reached by, and what ends access: options that end in _env."""
         options = [item for target in self.targets.values() for item in target.options.items()]
         options += (self.forge_options.get("watch") or {}).items()
+        options += self.people._asdict().items() if self.people is not None and self.people.token_env else ()
         return frozenset(str(value) for key, value in options if key.endswith("_env"))

@@ -34,6 +34,19 @@ class ApprovalRecord(Struct, frozen=True):
     acts_for: str = ""
 
 
+class Departed(Struct, frozen=True):
+    """What the source of people said of somebody whom main's directory has from there, as of the run.
+
+    ``number`` is the source's for them, and ``person`` their handle then. ``code`` is why they are there no longer; "" says
+    that they are there again: what has ended stays ended, and what main says counts from then on.
+    """
+
+    person: str
+    number: str
+    code: str
+    source: str
+
+
 class ActRecord(Struct, frozen=True):
     """What somebody ``did`` to a request (opened, made, pushed) and when they did it last; the rest as in approvals."""
 

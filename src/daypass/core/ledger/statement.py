@@ -65,7 +65,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
-from daypass.core.ledger.records import ActRecord, ApprovalRecord
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed
 from daypass.core.ledger.subject import changes_of, subject_of
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.record import replace
@@ -290,10 +290,11 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
     Certified: ("certified", _review(Certified, "a certification")),
     Release: ("release", Record("a release", Release)),
     Take: ("take", Record("a take", Take, digest=DIGEST)),
+    Departed: ("departed", Record("a departure", Departed, code=TEXT.optional("", "who is back has no code"))),
 }
 KINDS = dict(_RECORDS.values())
 """The kinds of receipt, each with how its body stands in data."""
-_SINCE = dict.fromkeys(("ended", "snapshot", "decided", "reviewed", "certified", "release", "take"), 2)
+_SINCE = dict.fromkeys(("ended", "snapshot", "decided", "reviewed", "certified", "release", "take", "departed"), 2)
 """The version of receipts that a kind is new in; the others are of every version."""
 _SINCE_AWAY = 2
 
@@ -326,10 +327,7 @@ _STATEMENT = Record(
 
 
 def to_statement(receipt: Receipt) -> dict[str, Any]:
-    """Return a receipt as plain data.
-
-    Instants must be whole seconds: a finer one is a mistake of ours (RuntimeError).
-    """
+    """Return a receipt as plain data. An instant finer than seconds is a mistake of ours (RuntimeError)."""
     kind, body = body_to_dict(receipt.body)
     place = (receipt.sequence, receipt.previous, receipt.at, receipt.main, receipt.run)
     predicate = (kind, *place, body, receipt.clock, receipt.away)

@@ -32,6 +32,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
+from daypass.core.ledger.records import Departed
 from daypass.core.plan import Intended
 
 
@@ -62,6 +63,8 @@ def _named(body: Body) -> Sequence[str]:
         return (body.grant,)
     if isinstance(body, Release | Take):
         return (body.target,)
+    if isinstance(body, Departed):
+        return (body.person,)
     if isinstance(body, Settled):
         return body.holding.grants
     if isinstance(body, Decided):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from daypass.core.bounds.settings import Settings
     from daypass.core.catalogue import Catalogue, Directory
     from daypass.core.forge import Links
+    from daypass.core.people.source import SourcePerson
     from daypass.core.policy.policies import Policy
     from daypass.edges.forges.founding import Place, Stage, Talk
     from daypass.edges.forges.local.sharing import Sharing
@@ -89,6 +90,10 @@ class Host(ABC):
     def behind(self, ledger: str) -> tuple[str, ...]:  # noqa: ARG002  (likewise)
         """Return the remotes that had more than this clone when they were last looked at. Reads no network."""
         return ()
+
+    def team(self, name: str) -> tuple[SourcePerson, ...] | None:  # noqa: ARG002  (likewise)
+        """Return the people of a team, ``organisation/team``; None where the forge has no teams. Raises EdgeError."""
+        return None
 
     def run_name(self) -> str:
         """Name the forge's own run that this is, "" where it is none."""

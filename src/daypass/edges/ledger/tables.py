@@ -27,12 +27,22 @@ from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, DecidedKey, Ended, Refusal, Resolution
 from daypass.core.ledger.records import Awaited, Handed, HeldWindow
-from daypass.core.ledger.standing import Begun, DecidedWhen, FailedChange, OnResource, Opened, Standing, lifted, over
+from daypass.core.ledger.standing import (
+    Begun,
+    DecidedWhen,
+    Departure,
+    FailedChange,
+    OnResource,
+    Opened,
+    Standing,
+    lifted,
+    over,
+)
 from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.window import Part, Window, parse_instant
 
-TABLES_VERSION = 17
+TABLES_VERSION = 18
 """Counts up when the tables below change."""
 
 _WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
@@ -57,6 +67,7 @@ _TABLES = {
     "unreviewed": "grant_id TEXT, landing TEXT, awaited TEXT NOT NULL, PRIMARY KEY(grant_id, landing)",
     "reviewed": "grant_id TEXT PRIMARY KEY, landing TEXT NOT NULL",
     "watched": "grant_id TEXT PRIMARY KEY, conditions TEXT NOT NULL",
+    "departed": "number TEXT PRIMARY KEY, person TEXT NOT NULL, code TEXT NOT NULL, at INTEGER NOT NULL",
     "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
     "pending": f"action TEXT, {_WORDS}, change TEXT NOT NULL, PRIMARY KEY(action, {_KEY})",
     "handed": f"sequence INTEGER PRIMARY KEY, {_WORDS}, grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL,"
@@ -240,6 +251,10 @@ class StoredStanding(Standing):
     def _watched(self) -> dict[GrantId, tuple[Condition, ...]]:
         rows = self._query("SELECT * FROM watched ORDER BY grant_id")
         return {GrantId(grant): tuple(json.loads(text).items()) for grant, text in rows}
+
+    def _departed(self) -> dict[str, Departure]:
+        rows = self._query("SELECT number, person, code, at FROM departed ORDER BY number")
+        return {number: Departure(person, code, utc(at)) for number, person, code, at in rows}
 
     def on_resource(self, resource: str) -> OnResource:
         """Return what is known of the grants of one resource, without reading the others."""

@@ -39,6 +39,10 @@ class Writer:
         self._change("revoked", delta.revoked, lambda _: ())
         self._change("reviewed", delta.reviewed, lambda landing: (landing,))
         self._change("watched", delta.watched, lambda conditions: (canonical(dict(conditions)),))
+        left = [(number,) for number, one in delta.departed.items() if one is None]
+        self._run("DELETE FROM departed WHERE number = ?", left)
+        told = [(n, one.person, one.code, _seconds(one.at)) for n, one in delta.departed.items() if one is not None]
+        self._put("departed", told)
         gone = [key for key, awaited in delta.unreviewed.items() if awaited is None]
         self._run("DELETE FROM unreviewed WHERE grant_id = ? AND landing = ?", gone)
         waits = [(*key, msgspec.json.encode(one).decode()) for key, one in delta.unreviewed.items() if one is not None]

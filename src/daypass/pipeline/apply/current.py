@@ -15,7 +15,8 @@ from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, SUFFIX, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission, Refusal
-from daypass.core.ledger.standing import Standing
+from daypass.core.ledger.standing import Departure, Standing
+from daypass.core.people.leaving import absent
 from daypass.core.plan import AdmittedGrant, Claim, Reason
 from daypass.core.planning.compute import ClaimMaker
 from daypass.core.policy.policies import Policy
@@ -23,6 +24,7 @@ from daypass.core.record import replace
 from daypass.pipeline.judge.policies import last_read
 
 if TYPE_CHECKING:
+    from daypass.core.catalogue import Catalogue
     from daypass.pipeline.apply.admit import Admitted
     from daypass.pipeline.context import Context
 
@@ -113,6 +115,36 @@ def watched_grants(
         if proof is not None and proof.ends_when and again and not proof.window.ended(at):
             found[grant] = proof.ends_when
     return dict(sorted(found.items()))
+
+
+def departed_grants(
+    standing: Standing, catalogue: Catalogue, at: datetime, changed: Mapping[GrantId, Admission | None] | None = None
+) -> Mapping[GrantId, Departure]:
+    """Return the grants that are not over at an instant and whose subjects have left, each with how.
+
+    ``changed`` is what a run has just proved, or retired.
+    """
+    if not standing.departed:
+        return {}
+    changed = changed or {}
+    subjects, renames = catalogue.directory.subjects, catalogue.renames
+    rows: dict[GrantId, AdmittedGrant | Admission] = {
+        row.grant: row for row in standing.admitted() if row.grant not in changed and row.grant not in standing.ends
+    }
+    rows |= {
+        grant: proof
+        for grant, proof in changed.items()
+        if proof is not None and not (proof.narrowed_from and grant in standing.ends)
+    }
+    left = {
+        handle: absent(subjects.get(renames.subject(handle)), standing.departed)
+        for handle in {row.subject for row in rows.values()}
+    }
+    return {
+        grant: departure
+        for grant, row in sorted(rows.items())
+        if (departure := left[row.subject]) is not None and not row.window.ended(at)
+    }
 
 
 def tasks_of(grants: Conditions, looked: Mapping[Condition, Watched]) -> tuple[EndingTask, ...]:

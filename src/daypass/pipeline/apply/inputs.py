@@ -16,6 +16,7 @@ from daypass.core.errors import ConflictError, EdgeError, RefusedError
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Ended
 from daypass.core.ledger.standing import Standing
+from daypass.core.people.leaving import said
 from daypass.core.plan import AdmittedGrant, Claim, Plan, Reason, Unchanged
 from daypass.core.planning.compute import ClaimMaker
 from daypass.core.planning.holdback import doubt
@@ -23,7 +24,14 @@ from daypass.core.policy.decision import RULE_DENIES
 from daypass.core.record import replace
 from daypass.core.window import Window, catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
-from daypass.pipeline.apply.current import last_policies, live_claims, look, tasks_of, watched_grants
+from daypass.pipeline.apply.current import (
+    departed_grants,
+    last_policies,
+    live_claims,
+    look,
+    tasks_of,
+    watched_grants,
+)
 from daypass.pipeline.apply.survey import Clocks, Inputs, Survey, digest_of_inputs
 from daypass.pipeline.context import Context
 from daypass.ports import ForgeReader, TargetReader
@@ -98,6 +106,7 @@ def prepare(
     found = replace(found, denied=denied)
     found = _with_ended_by_rules(found, latest) if stuck is None else replace(found, ending=())
     found = _with_tasks_done(replace(found, stuck=stuck), context, latest, looked)
+    found = _with_departed(found, context, latest)
     return replace(found, keep=remember, program=program, grounds=grounds, retry=retry)
 
 
@@ -127,6 +136,16 @@ def _with_tasks_done(
     found = replace(found, tasks=tasks)
     done = sorted((one for one in tasks if one.came is not None), key=lambda one: (one.came, one), reverse=True)
     return _ended_now(found, standing, {one.grant: (ENDS_WHEN[one.key].code, one.said) for one in done})
+
+
+def _with_departed(found: Inputs, context: Context, standing: Standing) -> Inputs:
+    """Return inputs in which what people hold who left, by what the source of people said, is over from now on."""
+    if not standing.departed or found.stuck is not None:
+        return found
+    catalogue = last_policies(context, standing, found.tip).catalogue
+    left = departed_grants(standing, catalogue, found.at, found.admitted.changed)
+    bounds = {grant: (departure.code, said(departure)) for grant, departure in left.items()}
+    return _ended_now(found, standing, bounds)
 
 
 def _ended_now(found: Inputs, standing: Standing, bounds: Mapping[GrantId, tuple[str, str]]) -> Inputs:

@@ -20,6 +20,7 @@ from daypass.core.ids import Oid
 from daypass.core.ledger.receipt import BATCH, Body, Ended, Intent, Outcome, Pulse
 from daypass.core.ledger.standing import Standing
 from daypass.core.ledger.statement import admission_digest
+from daypass.core.people.leaving import LEFT
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
 from daypass.core.planning.holdback import Braked, brake, failed_before, shortens, weight
 from daypass.core.policy.decision import PAUSED, RULE_DENIES
@@ -338,11 +339,14 @@ def _write_intents(found: Survey, ledger: Ledger, changes: tuple[Intended, ...],
     return ledger.append(found.standing, bodies, at=found.plan.at, main=found.plan.main, run=run)
 
 
-_UNDONE = frozenset({RULE_DENIES, *(kind.code for kind in ENDS_WHEN.values())})
+_UNDONE = frozenset({RULE_DENIES, *LEFT, *(kind.code for kind in ENDS_WHEN.values())})
 
 
 def _over_for_good(found: Survey, changes: tuple[Intended, ...]) -> Iterator[Ended]:
-    """Yield what has ended for good. By a rule or a task only what the brake lets go, or is gone: a slip can be undone."""
+    """Yield what has ended for good.
+
+    By a rule, a task or the source of people only what the brake lets go, or is gone: a slip can be undone.
+    """
     held = {grant for change in found.plan.changes if change not in changes for grant in change.grants}
     held |= {claim.grant for claim in found.claims if claim.entitlement.target in found.plan.unreadable}
     yield from (one for one in found.ended if one.code not in _UNDONE or one.grant not in held)

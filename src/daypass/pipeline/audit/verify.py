@@ -19,8 +19,21 @@ from daypass.core.finding import Severity
 from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, GrantId, Oid, grant_path
 from daypass.core.ledger.codec import LATER
-from daypass.core.ledger.receipt import Admission, Certified, Decided, Ended, Receipt, Resolution, Reviewed, Snapshot
+from daypass.core.ledger.receipt import (
+    Admission,
+    Body,
+    Certified,
+    Decided,
+    Ended,
+    Receipt,
+    Resolution,
+    Reviewed,
+    Snapshot,
+)
+from daypass.core.ledger.records import Departed
 from daypass.core.ledger.snapshot import Proof, SumUp
+from daypass.core.ledger.standing import Departure
+from daypass.core.people.leaving import is_end_of as is_end_of_departure
 from daypass.core.planning.compute import given
 from daypass.core.policy.decision import RULE_DENIES, TOTALS, ending_denials, let_pass_then
 from daypass.core.policy.held import UNREAD, Held, HeldGrant
@@ -103,6 +116,7 @@ class _Run:
         self._rejected: set[GrantId] = set()
         self._awaited = dict(proof.start.unreviewed)
         self._earlier: list[int] = []
+        self._departed = dict(proof.start.departed)
         self._waiting: list[tuple[Receipt, Admission, Admission | None, Held]] = []
         asks = any(_asks(context, past.commits[place]) for place in (0, *past.policies) if past.commits)
         self._book = HeldBook(proof.start, whole=asks)
@@ -128,18 +142,24 @@ class _Run:
             self._snapshot(receipt, body)
         if isinstance(body, Decided) and body.what is Resolution.DENIED and body.base in self._past.positions:
             self._denial(receipt, body)
-        if isinstance(body, Certified):
+        self._tell(receipt, body)
+        self._book.add(body, receipt.run_at)
+        self._sums.add(receipt)
+        self._comparison.add(receipt)
+        self.proved += 1
+        self.last_at = receipt.at
+
+    def _tell(self, receipt: Receipt, body: Body) -> None:
+        """Take in what people, or their source, said."""
+        if isinstance(body, Departed):
+            self._depart(receipt, body)
+        elif isinstance(body, Certified):
             self._reviews.append(receipt.sequence)
         elif isinstance(body, Reviewed):
             self._rejected |= {body.grant} if not body.approved else set()
             self.found += check_review(
                 receipt, body, self._awaited.pop((body.grant, body.landing), None), self._policies(receipt.main)
             )
-        self._book.add(body, receipt.run_at)
-        self._sums.add(receipt)
-        self._comparison.add(receipt)
-        self.proved += 1
-        self.last_at = receipt.at
 
     def _held(self, place: int, body: Admission) -> Held:
         """Return what was known beside an admitted grant just before this place, as far as the policies of its base ask."""
@@ -247,6 +267,7 @@ class _Run:
         """Hold an end against the policies of the main that its run stood on. One of nothing admitted is named already."""
         if proof is None:
             return
+        policy = None
         try:
             policy = self._context.policy_at(self._past.policies_of(Oid(receipt.main)))
             if body.code == RULE_DENIES and body.end <= receipt.run_at and self._ended_by_rule(policy, body):
@@ -254,18 +275,41 @@ class _Run:
             ends = policy.catalogue.bounds(proof.bounded).ends
         except EdgeError:
             ends = ()
+        departed = body.end <= receipt.run_at and is_end_of_departure(body.code, body.bound, self._left(policy, proof))
         rejected = body.code == REJECTED and body.grant in self._rejected
         # Whether the task was done only the forge knew, and the run that asked it: that the grant was to end with it, git.
         watched = body.end <= receipt.run_at and is_end_of(proof.ends_when, body.code, body.bound)
         if (
             not rejected
             and not watched
+            and not departed
             and not any(bound.code == body.code and bound.says(body.end, receipt.run_at) for bound in ends)
         ):
             message = (
                 f"receipt {receipt.sequence} says that {body.grant} ended: {body.bound}; main's policies did not say so"
             )
             self.found.append(Difference("end-without-grounds", message, grant=body.grant, receipt=receipt.sequence))
+
+    def _depart(self, receipt: Receipt, body: Departed) -> None:
+        """Hold what the source of people said against the main that it was asked by, and remember who left."""
+        policy = self._policies(receipt.main)
+        subject = policy.catalogue.directory.subjects.get(body.person) if policy is not None else None
+        if subject is None or subject.source_id != body.number:
+            message = f"receipt {receipt.sequence} says that {body.person} left; main's directory had nobody by that id"
+            self.found.append(Difference("departure-of-nobody", message, receipt=receipt.sequence))
+        elif body.code:
+            self._departed[body.number] = Departure(body.person, body.code, receipt.run_at)
+        else:
+            self._departed.pop(body.number, None)
+
+    def _left(self, policy: Policy | None, proof: Admission) -> Iterable[Departure]:
+        """Return how a grant's subject left, by receipts before this one."""
+        catalogue = policy.catalogue if policy is not None else None
+        subjects = catalogue.directory.subjects if catalogue is not None else {}
+        subject = subjects.get(catalogue.renames.subject(proof.subject)) if catalogue is not None else None
+        mine = subject.source_id if subject is not None else ""
+        # Where main's directory does not read, the name of then is all there is.
+        return [one for number, one in self._departed.items() if number == mine or one.person == proof.subject]
 
     def _ended_by_rule(self, policy: Policy, body: Ended) -> bool:
         """Say whether a rule that ends what is live denies a grant. Raises EdgeError where its file is gone from git."""

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from daypass.core.approval.held import HeldBook
-from daypass.core.errors import NoMergeError
+from daypass.core.errors import InvalidError, NoMergeError
 from daypass.core.finding import Finding, Place
-from daypass.core.forge import Account, Pull, Review
+from daypass.core.forge import Account, Entry, Pull, Review
 from daypass.core.ids import Oid
 from daypass.core.ledger.standing import Standing
+from daypass.core.people.leaving import LEAVING, LEFT_TITLE, untils
+from daypass.core.people.matching import WrittenPerson
+from daypass.core.people.writing import FOLDER, with_people
 from daypass.core.record import replace
 from daypass.core.request import NO_GRANTS, Gated, Proposal
 from daypass.core.window import format_instant
@@ -41,7 +44,10 @@ def _look(context: Context, pull: Pull, *, base: Oid, at: datetime, more: tuple[
         return Gated(pull, Proposal(base, pull.head, (), (), (finding,), context.policy_at(base)))
     by = (pull.opened_by.handle, pull.asked_at)
     past = pull.merge is not None
-    proposal = _grants_only(proposed(context, base=base, head=pull.head, by=by, at=at, past=past))
+    proposal = proposed(context, base=base, head=pull.head, by=by, at=at, past=past)
+    if _leaves(context, pull, proposal):
+        return Gated(pull, proposal, leaves=True)
+    proposal = _grants_only(proposal)
     return judge_request(context, pull, proposal, at=at, more=more)
 
 
@@ -108,6 +114,36 @@ def gate(context: WritingContext, number: int, *, at: datetime) -> Gated:
     return found
 
 
+def leaving_files(context: Context, base: Oid) -> dict[str, bytes]:
+    """Return the files of a main's directory in which everybody's engagement is over who left by what the ledger says.
+
+    Raises InvalidError for a file in which that cannot be written.
+    """
+    ends = untils(context.policy_at(base).catalogue.directory, context.standing.departed)
+    if not ends:
+        return {}
+    files = {entry.path: raw for entry, raw in context.history.files(base, FOLDER.rstrip("/"), _is_plain)}
+    told = [WrittenPerson(handle, "", {"until": format_instant(end)}) for handle, end in sorted(ends.items())]
+    return dict(with_people(files, (), told))
+
+
+def _is_plain(entry: Entry) -> bool:
+    return entry.mode.startswith("100") and entry.path.endswith(".yaml")
+
+
+def _leaves(context: Context, pull: Pull, proposal: Proposal) -> bool:
+    """Say whether a request does just that, to the byte: what else it could do is for people to look at."""
+    if pull.branch != LEAVING or proposal.items or proposal.findings or not proposal.others:
+        return False
+    try:
+        wanted = leaving_files(context, proposal.base)
+    except InvalidError:
+        return False
+    listed = context.history.files(pull.head, FOLDER.rstrip("/"), lambda entry: entry.path in wanted)
+    there = {entry.path: raw for entry, raw in listed if entry.mode == "100644"}
+    return set(proposal.others) == wanted.keys() and there == wanted
+
+
 def _grants_only(proposal: Proposal) -> Proposal:
     """Only grants pass the gate; policies and code are merged by people who may."""
     if proposal.items or proposal.findings:
@@ -140,7 +176,8 @@ def merge_message(found: Gated, standing: Standing) -> str:
     trailers += [f"Daypass-Policy: {found.proposal.policy.digest}"]
     trailers += [f"Daypass-Rules: {', '.join(rules)}"] if rules else []
     trailers += [f"Daypass-Ledger: {head.digest} {head.sequence}"] if (head := standing.head) is not None else []
-    return f"{title_of(items)} (#{found.pull.number})\n\n" + "\n".join(trailers) + "\n"
+    title = LEFT_TITLE if found.leaves else title_of(items)
+    return f"{title} (#{found.pull.number})\n\n" + "\n".join(trailers) + "\n"
 
 
 def in_turn(pulls: Iterable[Pull]) -> list[int]:

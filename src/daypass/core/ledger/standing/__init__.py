@@ -48,8 +48,18 @@ from daypass.core.ledger.receipt import (
     Reviewed,
     Settled,
 )
-from daypass.core.ledger.records import NEVER, Awaited, Handed, HeldWindow, cut_to, ended_by, forget_before, held_after
-from daypass.core.ledger.standing.state import Begun, DecidedWhen, FailedChange, OnResource, Opened, Standing
+from daypass.core.ledger.records import (
+    NEVER,
+    Awaited,
+    Departed,
+    Handed,
+    HeldWindow,
+    cut_to,
+    ended_by,
+    forget_before,
+    held_after,
+)
+from daypass.core.ledger.standing.state import Begun, DecidedWhen, Departure, FailedChange, OnResource, Opened, Standing
 from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended
 from daypass.core.record import replace
 from daypass.core.window import Window
@@ -59,6 +69,7 @@ __all__ = (
     "Begun",
     "DecidedWhen",
     "Delta",
+    "Departure",
     "FailedChange",
     "OnResource",
     "Opened",
@@ -67,7 +78,7 @@ __all__ = (
     "over",
 )
 
-FOLD_VERSION = 14
+FOLD_VERSION = 15
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -88,6 +99,7 @@ class Delta:
         "count",
         "cuts",
         "decided",
+        "departed",
         "ends",
         "handed",
         "head",
@@ -119,6 +131,7 @@ class Delta:
         self.unreviewed: dict[tuple[GrantId, Oid], Awaited | None] = {}
         self.reviewed: dict[GrantId, Oid | None] = {}
         self.watched: dict[GrantId, tuple[Condition, ...] | None] = {}
+        self.departed: dict[str, Departure | None] = {}
         self.held: dict[GrantId, dict[int, HeldWindow]] = {}
         self.held_until: dict[GrantId, datetime] = {}
         """When what was held by a grant before these receipts ended at the latest."""
@@ -156,6 +169,8 @@ class Delta:
         """Take in what people decided or said."""
         if isinstance(body, Decided):
             self.decided[body.key] = DecidedWhen(at, body.requester)
+        elif isinstance(body, Departed):
+            self.departed[body.number] = Departure(body.person, body.code, at) if body.code else None
         elif type(body) is Reviewed:
             self.unreviewed[body.grant, body.landing] = None
             self.reviewed[body.grant] = body.landing if body.approved else None
@@ -269,6 +284,7 @@ class Delta:
             unreviewed=_over(standing.unreviewed, self.unreviewed),
             reviewed=reviewed,
             watched=_over(standing.watched, self.watched),
+            departed=_over(standing.departed, self.departed),
             seen={**standing.seen, **{main: at for main, at in self.seen.items() if main not in standing.seen}},
         )
 

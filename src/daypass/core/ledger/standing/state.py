@@ -53,6 +53,14 @@ class OnResource(NamedTuple):
     held: dict[GrantId, list[HeldWindow]]
 
 
+class Departure(NamedTuple):
+    """Who left by the word of the source of people, by which code, and since when that is on record."""
+
+    person: str
+    code: str
+    at: datetime
+
+
 Begun = Intended | FailedChange
 """What was begun and never finished: how it ended is not known, or it failed, and may have come about all the same."""
 
@@ -73,7 +81,8 @@ class Standing:
     requests that were not merged, and when each was recorded. ``held``, by grant and the number of its admission's receipt,
     is who had which role when. ``unreviewed``, by grant and landing, are the emergencies that nobody has reviewed yet, and
     ``reviewed`` what people have approved since, by the landing that they approved. ``watched``, by grant, is what ends it
-    before its window does. Answers never change; mappings but
+    before its window does. ``departed``, by the number that the source of people has for somebody, are those who left by
+    its word and are not there again. Answers never change; mappings but
     ``holdings`` are in order.
 
     Written out, and no dataclass: to compile one would slow the start of every verb that reads the ledger.
@@ -101,6 +110,7 @@ class Standing:
         unreviewed: Mapping[tuple[GrantId, Oid], Awaited] = _NONE,
         reviewed: Mapping[GrantId, Oid] = _NONE,
         watched: Mapping[GrantId, tuple[Condition, ...]] = _NONE,
+        departed: Mapping[str, Departure] = _NONE,
     ) -> None:
         self.head: Final = head
         self.commit: Final = commit
@@ -121,6 +131,7 @@ class Standing:
         self.unreviewed: Final = unreviewed
         self.reviewed: Final = reviewed
         self.watched: Final = watched
+        self.departed: Final = departed
 
     @property
     def pending(self) -> Mapping[Opened, Intended]:

@@ -10,10 +10,11 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from daypass.core.bounds.limits import Limits
 from daypass.core.bounds.purposes import DetailField, Purpose
-from daypass.core.bounds.settings import Settings, TargetFacts, TargetKinds, TargetSettings, nothing
+from daypass.core.bounds.settings import PeopleSource, Settings, TargetFacts, TargetKinds, TargetSettings, nothing
 from daypass.core.catalogue import Directory, Resource, Role, frozen
 from daypass.core.finding import near
 from daypass.core.forge import FORGES
@@ -51,7 +52,49 @@ def read_settings(file: PolicyFile[SettingsForm], kinds: TargetKinds) -> Setting
         classifications=_closed(file, "classifications", usual.classifications),
         limits=_limits(file, data.get("limits", {})),
         simulated_clock=data.get("clock") == "simulated",
+        people=_people(file, FORGES[forge["kind"]].teams),
     )
+
+
+_SOURCE_NEEDS = {"forge": ("team",), "scim": ("url", "token_env")}
+"""What each kind of people's source needs, and all that it takes."""
+
+
+def _people(file: PolicyFile[SettingsForm], teams: bool) -> PeopleSource | None:
+    """Return who says who people are, None where nobody does. ``teams``: the forge has some."""
+    if "people" not in file.data:
+        return None
+    said = file.data["people"]["source"]
+    kind = said["kind"]
+    at = ("people", "source")
+    if kind == "forge" and not teams:
+        message = "the forge of the settings has no teams, so none says who people are"
+        file.fault("people-source-incomplete", at, message, "write kind: scim, or take people out")
+    for key in _SOURCE_NEEDS[kind]:
+        if key not in said:
+            file.fault("people-source-incomplete", at, f"a source of people of kind {kind} needs {key}", f"add {key}")
+    for key in said:
+        if key not in ("kind", *_SOURCE_NEEDS[kind]):
+            message = f"a source of people of kind {kind} has no {key}"
+            file.fault("people-source-incomplete", (*at, key), message, "remove it, or write the other kind")
+    if (wrong := _unsafe(said.get("url", ""))) != "":
+        hint = "write the base address alone, such as https://id.example/scim/v2"
+        file.fault("people-source-address", (*at, "url"), f"the token would go to an address that {wrong}", hint)
+    return PeopleSource(kind, said.get("team", ""), said.get("url", "").rstrip("/"), said.get("token_env", ""))
+
+
+def _unsafe(url: str) -> str:
+    """Say why a token must not be sent to an address, "" where it may."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "does not read"
+    if url and not host:
+        return "names no host"
+    if parts.username or parts.password:
+        return "holds a name or a password"
+    return "is not encrypted" if parts.scheme == "http" and host not in ("127.0.0.1", "localhost", "::1") else ""
 
 
 def _check_keys(file: PolicyFile[SettingsForm], keys: tuple[str, ...]) -> None:

@@ -110,6 +110,7 @@ def _person(file: _File, handle: str, entry: PersonForm) -> Subject:
         keys=_keys(file, handle, entry.get("ssh_keys", ())),
         identities=frozen(entry.get("identities", {})),
         was=tuple(entry.get("was", ())),
+        source_id=entry.get("source_id", ""),
     )
 
 
@@ -228,6 +229,7 @@ def _check_distinct(
         marks = [("email address", email) for email in subject.emails]
         marks += [("login", subject.login.lower())] if subject.login else []
         marks += [("forge id", str(subject.forge_id))] if subject.forge_id is not None else []
+        marks += [("source id", subject.source_id)] if subject.source_id else []
         marks += [("SSH key", key) for key in subject.keys]
         identities = ((target.name, subject.identity_at(target)) for target in targets)
         marks += [(f"identity at {name}", identity.lower()) for name, identity in identities if identity]

@@ -1,0 +1,212 @@
+"""people import, people check: the directory by a source of people, and the end of access of those who left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from daypass.cli.repository import AccessRepository
+from daypass.cli.verb import Codes, say, show, show_data, verb
+from daypass.core.errors import ConflictError, ExitCode, InvalidError, UsageError
+
+if TYPE_CHECKING:
+    from daypass.core.bounds.settings import PeopleSource
+    from daypass.core.people.source import SourcePerson
+    from daypass.pipeline.ask.people import Ending, Leavers
+
+_AGAIN = 4
+"""So many times receipts are written anew where another run was first."""
+
+
+@click.group()
+def people() -> None:
+    """Bring people into the directory from where they are kept, and end access of those who are there no more."""
+
+
+@verb("import", group=people, at="writes")
+@click.option("--team", metavar="ORG/TEAM", default="", help="The members of this team at the forge.")
+@click.option(
+    "--csv",
+    "table",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A table: handle, and any of id, name, email, login, forge_id, manager, employment, active.",
+)
+@click.option("--scim", is_flag=True, help="The directory service that people.source of the settings names.")
+@click.option("--open", "opening", is_flag=True, help="Open a request with the change; write nothing here.")
+@click.option("--dry-run", is_flag=True, help="Say what would change; write nothing.")
+def import_(
+    repo: AccessRepository,
+    team: str,
+    table: Path | None,
+    scim: bool,
+    opening: bool,
+    dry_run: bool,
+    at: datetime,
+    output: str,
+) -> Codes:
+    """Write people into policies/directory/ as their source has them, with their numbers, as a change to review.
+
+    \b
+    daypass people import --team acme/staff
+    daypass people import --scim --open
+
+    New people come into policies/directory/imported.yaml; entries that are there are changed where they stand, and all else in
+    those files stays as it is. Somebody whose name is there with another number is refused, and never overwritten. Nobody
+    is taken out: who is gone is told. Exit 14 when somebody was refused.
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.pipeline.ask.people import bring, directory_files, propose
+    from daypass.views.policy.people import import_data, import_markdown, import_text
+
+    listed, source = _read(repo, team, table, scim=scim)
+    policy = repo.policy if opening else repo.worktree_policy()
+    files = directory_files(repo, repo.tip) if opening else _worktree(repo)
+    found, written = bring(listed, policy, files)
+    pull = None
+    if opening and not dry_run and written:
+        kept = propose(repo, written, body=import_markdown(found, source), at=at)
+        pull = kept.pull.number if kept.pull is not None else None
+    elif not dry_run:
+        _write(repo.top, written)
+    if output == "json":
+        show_data(import_data(found, source, sorted(written), pull))
+    else:
+        show(import_text(found, source, sorted(written)))
+        if pull is not None:
+            say(f"#{pull} brings them; the people who own policies/ merge it")
+        elif written and not dry_run:
+            say("Next: `daypass check`, look at the difference, and commit it on a branch")
+    return ExitCode.PARTIAL if found.refused else ExitCode.OK
+
+
+def _read(repo: AccessRepository, team: str, table: Path | None, *, scim: bool) -> tuple[tuple[SourcePerson, ...], str]:
+    """Return the people of the source that was named, of the settings' where none was, and what it is called."""
+    from daypass.core.bounds.settings import PeopleSource
+    from daypass.core.people.source import believable
+    from daypass.edges.people.table import read_table
+
+    if sum(map(bool, (team, table, scim))) > 1:
+        raise UsageError("--team, --csv and --scim name several sources", hint="name one")
+    if table is not None:
+        return believable(read_table(table), str(table)), str(table)
+    if team and team.count("/") != 1:
+        raise UsageError(f"{team!r} names no team", hint="write it as ORG/TEAM")
+    source = PeopleSource("forge", team=team) if team else repo.settings.people
+    if source is None or (scim and source.kind != "scim"):
+        hint = "policies/daypass.yaml: people: {source: {kind: scim, url: https://…, token_env: NAME}}; docs/people.md"
+        raise UsageError("the settings of main name no such source of people", hint=hint)
+    return _from_source(repo, source), source.said
+
+
+def _from_source(repo: AccessRepository, source: PeopleSource) -> tuple[SourcePerson, ...]:
+    from daypass.core.people.source import believable
+    from daypass.edges.people.scim import scim_people
+
+    found = repo.given(repo.host.team(source.team)) if source.kind == "forge" else scim_people(source, os.environ)
+    return believable(found, source.said)
+
+
+def _worktree(repo: AccessRepository) -> Mapping[str, bytes]:
+    from daypass.edges.git.repository import worktree_files
+
+    listed = worktree_files(repo.top, "policies/directory")
+    return {path: raw for path, mode, raw in listed if mode.startswith("100") and path.endswith(".yaml")}
+
+
+def _write(top: Path, files: Mapping[str, bytes]) -> None:
+    folder = top / "policies" / "directory"
+    if any(place.is_symlink() for place in (folder, folder.parent, *(top / path for path in files))):
+        raise InvalidError("policies/directory lies behind a symbolic link", hint="put the folder in its place")
+    for path, raw in files.items():
+        (top / path).parent.mkdir(parents=True, exist_ok=True)
+        (top / path).write_bytes(raw)
+
+
+@verb("check", group=people, at="writes")
+@click.option("--dry-run", is_flag=True, help="Say who left; write nothing.")
+@click.option(
+    "--confirm", metavar="DIGEST", default="", help="End these people though they are many: the digest that was told."
+)
+def check(repo: AccessRepository, dry_run: bool, confirm: str, at: datetime, output: str) -> Codes:
+    """End the access of people whom the source of the settings has as disabled, or no more.
+
+    \b
+    daypass people check --dry-run
+
+    A signed receipt says who left; the next apply or expire ends what they hold, for good, and a request that writes
+    `until` for them is merged by itself. Only people with a source_id in the directory are looked at. Where many left at
+    once nothing is written, and exit is 14; where the source cannot be read whole nobody has left, and exit is 1.
+    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.pipeline.ask.people import leavers
+    from daypass.views.policy.people import leavers_data, leavers_text
+
+    source = repo.settings.people
+    if source is None:
+        raise UsageError(
+            "the settings of main name no source of people", hint="docs/people.md says how people.source names one"
+        )
+    told = leavers(repo, _from_source(repo, source), source.said, at=at)
+    if confirm:
+        told.found = told.found.confirmed(confirm)
+    found = told.found
+    ending = None
+    writes = not dry_run and not found.held
+    if writes:
+        fresh = _record(repo, told, at)
+        ending = _end(fresh, at, back=bool(found.back))
+    pull = ending.kept.pull if ending is not None and ending.kept is not None else None
+    merged = ending is not None and ending.gated is not None and ending.gated.merge is not None
+    if output == "json":
+        number = pull.number if pull is not None else None
+        show_data(leavers_data(found, source.said, number, merged=merged, recorded=writes and bool(found.left)))
+    else:
+        show(leavers_text(found, source.said, _ended(ending, merged=merged)))
+    if found.held:
+        say(
+            f"daypass: {found.held}: nobody's access was ended",
+            f"  hint: look at the source; if it is meant, run this with --confirm {found.digest}",
+        )
+        return ExitCode.PARTIAL
+    return ExitCode.PARTIAL if pull is not None and not merged else ExitCode.OK
+
+
+def _record(repo: AccessRepository, told: Leavers, at: datetime) -> AccessRepository:
+    """Write receipts of who left and who is back, again where another run was first; return the place as it is then."""
+    bodies = (*told.found.back, *told.found.left)
+    if not bodies:
+        return repo
+    if repo.elsewhere or repo.signs:
+        repo.ledger.ready()
+    fresh = repo
+    for attempt in range(_AGAIN):
+        try:
+            fresh.ledger.append(fresh.standing, bodies, at=at, main=told.main, run=repo.run_name(at))
+            break
+        except ConflictError:
+            if attempt == _AGAIN - 1:
+                raise
+            fresh = fresh.again()
+    return fresh.again()
+
+
+def _end(repo: AccessRepository, at: datetime, *, back: bool) -> Ending | None:
+    """Keep the request that ends engagements in the directory, where there is or may be one."""
+    from daypass.pipeline.ask.people import end_engagements
+
+    if not repo.standing.departed and not back:
+        return None
+    return end_engagements(repo, repo.again, at=at)
+
+
+def _ended(ending: Ending | None, *, merged: bool) -> str:
+    if ending is None or ending.kept is None or ending.kept.pull is None:
+        return ""
+    number = ending.kept.pull.number
+    if merged:
+        return f"#{number} ended their engagement in the directory"
+    why = f": {ending.why}" if ending.why else ""
+    return f"#{number} ends their engagement in the directory, and waits to be merged{why}"

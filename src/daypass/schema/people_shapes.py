@@ -1,0 +1,37 @@
+"""What ``daypass people`` prints as JSON."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from daypass.schema.shapes import Texts, many, of, output, shape
+
+_ENTRY = shape("DirectoryEntry", {**of(str, "person", "number"), "keys": Texts})
+_LEFT = shape("LeftPerson", of(str, "person", "number", "code"))
+
+PEOPLE: dict[str, type[BaseModel]] = {
+    "people-import": output(
+        "people-import",
+        {
+            "source": str,
+            **of(many(_ENTRY), "new", "changed"),
+            "gone": many(shape("GonePerson", of(str, "person", "what"))),
+            "same": Texts,
+            "refused": many(shape("UnfitPerson", of(str, "number", "called", "why", "hint"))),
+            "files": Texts,
+            "pull": int | None,
+        },
+    ),
+    "people-check": output(
+        "people-check",
+        {
+            **of(str, "source", "held", "digest"),
+            "known": int,
+            "left": many(_LEFT),
+            "back": many(shape("PersonBack", of(str, "person", "number"))),
+            **of(bool, "recorded", "merged"),
+            "pull": int | None,
+        },
+    ),
+}
+"""The outputs of these verbs, by name."""
