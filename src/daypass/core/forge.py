@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from daypass.core.ledger.records import ActRecord
 
 
+def acting_words(handle: str, acts_for: str) -> str:
+    """Name somebody, and in whose place they act: ``carol for bob``."""
+    return f"{handle} for {acts_for}" if acts_for else handle
+
+
 class ForgeKind(NamedTuple):
     """What is so of every forge of a kind; a kind that says nothing is one of this repository's own files and refs."""
 

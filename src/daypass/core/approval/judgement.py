@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from daypass.core.approval.stages import Due, Excluded, Stages, Then, due_of, stages
-from daypass.core.forge import Account, Review
+from daypass.core.forge import Account, Review, acting_words
 from daypass.core.ids import Oid
 from daypass.core.policy.requirement import Requirement
 from daypass.core.window import format_instant
@@ -36,11 +36,6 @@ class Counted(Struct, frozen=True):
     def who(self) -> str:
         """Who approved, and for whom where it was in somebody's place."""
         return acting_words(self.handle, self.acts_for)
-
-
-def acting_words(handle: str, acts_for: str) -> str:
-    """Name somebody, and in whose place they act: ``carol for bob``."""
-    return f"{handle} for {acts_for}" if acts_for else handle
 
 
 class Ignored(Struct, frozen=True):

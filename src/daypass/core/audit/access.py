@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct, field
 
-from daypass.core.approval.judgement import acting_words
+from daypass.core.forge import acting_words
 from daypass.core.grant import Details
 from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.receipt import (

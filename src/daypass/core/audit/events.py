@@ -12,7 +12,6 @@ from enum import Enum
 
 from msgspec import Struct, field
 
-from daypass.core.approval.judgement import acting_words
 from daypass.core.audit.access import (
     NO_TRAILERS,
     UNWRITTEN,
@@ -24,6 +23,7 @@ from daypass.core.audit.access import (
     approvers,
     lateness,
 )
+from daypass.core.forge import acting_words
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import (
     Admission,

@@ -15,15 +15,17 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct, field
 
 from daypass.core.files.document import Document, path_text
-from daypass.core.files.subset import MOST, Parts
-from daypass.core.files.text import quoted
+from daypass.core.files.text import MOST_FAULTS, quoted
 from daypass.core.finding import Finding, near, ordered
 from daypass.schema import Schema, load
+
+if TYPE_CHECKING:
+    from daypass.core.files.subset import Parts
 
 _F = TypeVar("_F")
 
@@ -40,7 +42,7 @@ def conform(document: Document, schema: Schema[_F], words: Words = _NO_WORDS) ->
     if is_valid(value):
         accepted: _F = value
         return accepted
-    found = ordered(islice(misfits(document, load(schema.name), value, words), MOST))
+    found = ordered(islice(misfits(document, load(schema.name), value, words), MOST_FAULTS))
     return found or (Finding("not-conforming", document.place(), f"the file does not fit the schema {schema.name!r}"),)
 
 

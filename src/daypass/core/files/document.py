@@ -15,14 +15,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-from yaml.events import ScalarEvent
+from typing import TYPE_CHECKING, Any
 
 from daypass.core.files.plain import read_plain
-from daypass.core.files.subset import Parsed, Parts, walk
 from daypass.core.files.text import BOM, decode
 from daypass.core.finding import Finding, Place, ordered
+
+if TYPE_CHECKING:
+    from daypass.core.files.subset import Parts
 
 GRANT_LIMIT = 32 * 1024
 """Bytes that a grant file may have."""
@@ -95,6 +95,8 @@ class Document:
         parts = path_parts(path) if isinstance(path, str) else path
         if isinstance(self._events, str) and len(parts) == 1:
             return isinstance(self.value.get(str(parts[0])), str)
+        from yaml.events import ScalarEvent  # noqa: PLC0415  (see `read_on`)
+
         event = self._find(parts, key=False)
         return isinstance(event, ScalarEvent) and not event.style
 
@@ -104,6 +106,8 @@ class Document:
         if wanted in self._found:
             return self._found[wanted]
         if self._walk is None:
+            from daypass.core.files.subset import Parsed, walk  # noqa: PLC0415  (see `read_on`)
+
             events = self._events
             self._walk = walk(Parsed(events.encode(), len(events)).events if isinstance(events, str) else events)
         for at, is_key, event in self._walk:
@@ -137,6 +141,9 @@ def read_on(file: str, raw: bytes, *, limit: int = GRANT_LIMIT) -> tuple[Documen
     plain = read_plain(text)
     if plain is not None:
         return Document(file, plain, text), ()
+    # Most files are plain, and questions about many of them start at once without a YAML parser.
+    from daypass.core.files.subset import Parsed, walk  # noqa: PLC0415
+
     parsed = Parsed(raw.removeprefix(BOM), limit // _BYTES_A_VALUE)
     document = Document(file, parsed.value, parsed.events) if parsed.complete else None
     if not parsed.faults:

@@ -28,7 +28,7 @@ from yaml.events import (
 
 from daypass.core.errors import RefusedError
 from daypass.core.files.ambiguity import doubts
-from daypass.core.files.text import quoted, unseen
+from daypass.core.files.text import MOST_FAULTS, quoted, unseen
 
 if not yaml.__with_libyaml__:
     raise RefusedError(
@@ -39,9 +39,6 @@ from yaml._yaml import CParser
 
 DEPTH = 12
 """Mappings and lists inside each other, the top one counted."""
-
-MOST = 100
-"""No more faults are told of one file; a file made of faults is not read to its end."""
 
 Parts = tuple[str | int, ...]
 """A path into a document: keys and list positions."""
@@ -225,7 +222,7 @@ class Parsed:
             line, column = before.count("\n"), offset - (before.rfind("\n") + 1)
             text = f"{message}, which not every reader of YAML takes, or takes alike"
             self.faults.append(Fault("ambiguous-yaml", line, column, text, hint, event))
-            if len(self.faults) >= MOST:
+            if len(self.faults) >= MOST_FAULTS:
                 raise _StopError
 
     def _syntax(self, raw: bytes, error: yaml.YAMLError) -> None:
@@ -249,7 +246,7 @@ class Parsed:
     def _fault(self, code: str, event: Any, message: str, hint: str) -> None:
         mark = event.start_mark
         self.faults.append(Fault(code, mark.line, mark.column, message, hint, event))
-        if len(self.faults) >= MOST:
+        if len(self.faults) >= MOST_FAULTS:
             raise _StopError
 
     def _stop(self, code: str, event: Any, message: str, hint: str) -> _StopError:

@@ -19,6 +19,9 @@ BOM = b"\xef\xbb\xbf"
 MOST = 20
 """No more findings of this kind are listed for one file."""
 
+MOST_FAULTS = 100
+"""No more faults are told of one file; a file made of faults is not read to its end."""
+
 _LONGEST_QUOTE = 60
 
 _ASCII = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])

@@ -109,15 +109,34 @@ class Record(Generic[_T]):
     def __init__(
         self, what: str, make: Callable[..., _T], parts: Callable[[_T], Any] | None = None, /, **fields: Field
     ) -> None:
-        if parts is None:
-            fields = {name: fields.get(name) or _FIELDS[kind] for name, kind in get_type_hints(make).items()}
-            # attrgetter returns the value itself, and no tuple, where it is asked for one.
-            parts = attrgetter(*fields) if len(fields) > 1 else lambda record: (getattr(record, *fields),)
-        self._what, self._make, self._parts = what, make, parts
-        self._fields = fields
-        self._reads = tuple((name, field.kind, field.read, field.default) for name, field in fields.items())
-        self._writes = tuple((name, field.write, field.default) for name, field in fields.items())
-        self._needed = frozenset(name for name, field in fields.items() if field.default is _ABSENT)
+        self._what, self._make, self._given, self._apart = what, make, fields, parts
+
+    @cached_property
+    def _fields(self) -> dict[str, Field]:
+        # Looked up when a record of the kind is met first: most programs meet few kinds.
+        if self._apart is not None:
+            return self._given
+        return {name: self._given.get(name) or _FIELDS[kind] for name, kind in get_type_hints(self._make).items()}
+
+    @cached_property
+    def _parts(self) -> Callable[[_T], Any]:
+        fields = self._fields
+        if self._apart is not None:
+            return self._apart
+        # attrgetter returns the value itself, and no tuple, where it is asked for one.
+        return attrgetter(*fields) if len(fields) > 1 else lambda record: (getattr(record, *fields),)
+
+    @cached_property
+    def _reads(self) -> tuple[tuple[str, type, Callable[[Any, str, str], Any] | None, Any], ...]:
+        return tuple((name, field.kind, field.read, field.default) for name, field in self._fields.items())
+
+    @cached_property
+    def _writes(self) -> tuple[tuple[str, Callable[[Any], Any] | None, Any], ...]:
+        return tuple((name, field.write, field.default) for name, field in self._fields.items())
+
+    @cached_property
+    def _needed(self) -> frozenset[str]:
+        return frozenset(name for name, field in self._fields.items() if field.default is _ABSENT)
 
     def write(self, record: _T) -> dict[str, Any]:
         """Return a record as plain data."""

@@ -39,6 +39,11 @@ MOST_WORDS = 4 << 20
 """Bytes that all of them may have."""
 
 
+def message(commit: bytes) -> str:
+    """Return a commit's message: what stands before the first empty line are its own fields."""
+    return commit.partition(b"\n\n")[2].decode("utf-8", "replace")
+
+
 class GitHistory:
     """Reads one repository. ``blob_limit``: of a larger blob only the first ``blob_limit + 1`` bytes are given."""
 
@@ -169,8 +174,7 @@ class GitHistory:
         for kind, oid, content in objects.objects(self._git, wanted) if wanted else ():
             if kind != b"commit":
                 raise EdgeError(f"{oid} is no commit of this clone")
-            # What stands before the first empty line are the commit's own fields.
-            found[oid] = content.partition(b"\n\n")[2].decode("utf-8", "replace")
+            found[oid] = message(content)
         return found
 
     def landings(self, since: Oid | None, until: Oid) -> Iterator[Landing]:

@@ -17,6 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.json import decode
+
 from daypass.core.audit.access import GrantStep, Sources, about
 from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.ids import ABSENT, FOLDER, SUFFIX, GrantId, Oid
@@ -25,9 +27,9 @@ from daypass.core.ledger.receipt import Body, Receipt
 from daypass.core.ledger.statement import from_statement, kind_named, to_statement
 from daypass.core.record import replace
 from daypass.core.window import format_instant, parse_instant
-from daypass.edges.git.history import GitHistory
+from daypass.edges.git.history import GitHistory, message
 from daypass.edges.git.objects import blobs as read_blobs
-from daypass.edges.git.objects import headers
+from daypass.edges.git.objects import present
 from daypass.edges.git.plumbing import Git, located
 from daypass.edges.git.steps import continues, list_steps, read_rows
 from daypass.edges.store import discard, make_folder, others_may_write, usable, writing
@@ -62,6 +64,10 @@ create index steps_new on steps (new) where plain;
 create index subjects_subject on subjects (subject);
 create index receipts_digest on receipts (digest);
 """
+_FIRST = str(-(1 << 62))
+"""Below every position."""
+
+_LISTED = "(select value from json_each(?))"
 _LONGEST = 1 << 20
 """Nothing that people wrote into a grant is as long as this many bytes."""
 
@@ -264,7 +270,7 @@ class AuditIndex:
 
     def grants_of(self, subject: str) -> tuple[GrantId, ...]:
         """Return the grants that ever named a subject, in files or in receipts, by name."""
-        self._learn("1", ())
+        self._learn_all()
         named = "select distinct grant_id from subjects join steps on new = blob where plain and subject = ?"
         found = self._rows(named, (subject,))
         proved = self._rows("select name from about where kind = 'of ' || ?", (subject,))
@@ -278,14 +284,21 @@ class AuditIndex:
         Where neither is named, all of them.
         """
         # All names below "resource/": "0" is the character after "/".
-        which = "grant_id >= ? and grant_id < ?" if resource else "1" if grants is None else "grant_id = ?"
-        named: list[tuple[str, ...]] = [()] if grants is None else [(str(grant),) for grant in grants]
-        asked = [(f"{resource}/", f"{resource}0")] if resource else named
-        for values in asked:
-            self._learn(which, values)
+        which = "grant_id >= ? and grant_id < ?" if resource else "1" if grants is None else f"grant_id in {_LISTED}"
+        named = () if grants is None else (json.dumps([*grants]),)
+        values = (f"{resource}/", f"{resource}0") if resource else named
+        self._learn(which, values)
         query = f"select steps.*, subject from steps left join subjects on plain and blob = new where {which}"  # noqa: S608  (words of our own)
-        found = [row for values in asked for row in self._rows(query, values)]
-        return tuple(sorted(((_step(row), row[6] or "") for row in found), key=lambda item: item[0]))
+        rows = self._rows(query, values)
+        return tuple(sorted(((_step(row), row[6] or "") for row in rows), key=lambda item: item[0]))
+
+    def _learn_all(self) -> None:
+        """Read the subjects of all files, of which only those of the steps since the last time are new."""
+        meta = self._meta()
+        if meta.get("learnt") != meta["top"]:
+            self._learn("position > ?", (meta.get("learnt", _FIRST),))
+            with self._transaction() as database:
+                _put(database, learnt=meta["top"])
 
     def _learn(self, which: str, values: tuple[str, ...]) -> None:
         """Read the subjects of such steps' files, where no question was about them before."""
@@ -303,11 +316,10 @@ class AuditIndex:
 
     def receipts(self, *, resource: str = "", grants: Collection[GrantId] = ()) -> tuple[Receipt, ...]:
         """Return the receipts about a resource, or about grants, in order."""
-        names = ("resource", [resource]) if resource else ("grant", [str(grant) for grant in grants])
-        which = "sequence, digest, statement, void from about join receipts using (sequence)"
-        query = f"select {which} where kind = ? and name = ?"
-        found = {row[0]: row for name in names[1] for row in self._rows(query, (names[0], name))}
-        return tuple(_receipt(*found[n][1:]) for n in sorted(found))
+        kind, names = ("resource", [resource]) if resource else ("grant", [*grants])
+        named = f"select sequence from about where kind = ? and name in {_LISTED}"  # noqa: S608  (see above)
+        query = f"select digest, statement, void from receipts where sequence in ({named}) order by sequence"  # noqa: S608  (see above)
+        return tuple(_receipt(*row) for row in self._rows(query, (kind, json.dumps(names))))
 
     def all_receipts(self, kinds: Collection[type[Body]] = ()) -> Iterator[Receipt]:
         """Stream every receipt in order, or those alone whose bodies are of some kinds."""
@@ -323,8 +335,8 @@ class AuditIndex:
 
     def anchors(self, digests: Iterable[str]) -> Mapping[str, datetime]:
         """Return when receipts with these envelope digests were written; those that none has are left out."""
-        asked = "select at from receipts where digest = ?"
-        return {digest: parse_instant(at) for digest in digests for (at,) in self._rows(asked, (digest,))}
+        asked = f"select digest, at from receipts where digest in {_LISTED}"  # noqa: S608  (see above)
+        return {digest: parse_instant(at) for digest, at in self._rows(asked, (json.dumps([*digests]),))}
 
     def messages(self, commits: Iterable[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages. Raises EdgeError for one that is missing."""
@@ -332,14 +344,11 @@ class AuditIndex:
 
     def contents(self, blobs: Collection[Oid]) -> Mapping[Oid, bytes]:
         """Return what files hold, by id; an object that is not there, or is no file, is left out."""
-        return dict(read_blobs(self._git, self._there(blobs, b"blob"), limit=_LONGEST))
+        return dict(present(self._git, blobs, b"blob", limit=_LONGEST))
 
     def heads(self, commits: Collection[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages; of what is no commit of this clone nothing."""
-        return GitHistory(self._git).messages(self._there(commits, b"commit"))
-
-    def _there(self, oids: Collection[Oid], kind: bytes) -> list[Oid]:
-        return [told.oid for told in headers(self._git, oids) if told.kind == kind]
+        return {oid: message(raw) for oid, raw in present(self._git, commits, b"commit")}
 
     def _meta(self) -> dict[str, str]:
         with self._opened() as database:
@@ -370,7 +379,7 @@ def _step(row: tuple[Any, ...]) -> GrantStep:
 
 
 def _receipt(digest: str, text: str, void: int) -> Receipt:
-    receipt = from_statement(json.loads(text), digest)
+    receipt = from_statement(decode(text), digest)
     return replace(receipt, void=True) if void else receipt
 
 

@@ -51,6 +51,9 @@ _SLOT = 4096
 _FEW = 64
 """So many objects are asked for one by one, of the process that runs already."""
 
+_SOME = 1024
+"""So many are asked of it ahead, where no more than they are wanted."""
+
 
 def object_id(kind: str, content: bytes, length: int = 40) -> Oid:
     """Return the id that git gives an object (``blob``, ``tree``); ``length`` is the repository's, 40 or 64 digits."""
@@ -105,9 +108,11 @@ class Reader:
         """
         return self._read([name], limit)[0]
 
-    def first(self, oid: str, limit: int | None) -> Found | None:
-        """Return the same for an id, but of more than ``limit`` bytes the first ``limit + 1``, which nobody hashed."""
-        return self._read([oid], limit, cut=True)[0]
+    def several(self, oids: Sequence[str], limit: int | None) -> Iterator[tuple[str, Found | None]]:
+        """Stream the same for ids, some asked for ahead; of more than ``limit`` bytes the first ``limit + 1``, unhashed."""
+        for start in range(0, len(oids), _AHEAD):
+            asked = oids[start : start + _AHEAD]
+            yield from zip(asked, self._read(asked, limit, cut=True), strict=True)
 
     def tree(self, name: str) -> tuple[Oid, bytes]:
         """Return id and bytes of a tree, or of a commit's tree. Raises EdgeError when the name names neither."""
@@ -273,12 +278,21 @@ def objects(git: Git, oids: Iterable[str], *, limit: int | None = None) -> Itera
 
 
 def _one_by_one(git: Git, oids: Iterable[str], limit: int | None) -> Iterator[tuple[bytes, Oid, bytes]]:
-    read = Reader(git)
-    for wanted in oids:
-        found = read.first(wanted, limit)
+    for wanted, found in Reader(git).several(list(oids), limit):
         if found is None:
             raise _unavailable(Header(Oid(wanted), b"missing", 0))
         yield found[1], found[0], found[2]
+
+
+def present(git: Git, oids: Iterable[str], kind: bytes, *, limit: int | None = None) -> Iterator[tuple[Oid, bytes]]:
+    """Stream (oid, contents) of those objects that are there and of a kind, in the order asked, cut like `blobs`."""
+    few, more = _split(oids, _SOME)
+    if more is None:
+        answers = Reader(git).several(few, limit)
+        yield from ((found[0], found[2]) for _, found in answers if found is not None and found[1] == kind)
+        return
+    there = [told.oid for told in headers(git, more) if told.kind == kind]
+    yield from ((oid, content) for _, oid, content in _streamed(git, there, limit))
 
 
 def _streamed(git: Git, oids: Iterable[str], limit: int | None) -> Iterator[tuple[bytes, Oid, bytes]]:
@@ -310,11 +324,11 @@ def sizes(git: Git, oids: Iterable[str]) -> Iterator[tuple[Oid, int]]:
         yield told.oid, told.size
 
 
-def _split(oids: Iterable[str]) -> tuple[list[str], Iterable[str] | None]:
+def _split(oids: Iterable[str], most: int = _FEW) -> tuple[list[str], Iterable[str] | None]:
     """Return a few ids, and None; or nothing, and all of them where they are many: those are worth a process."""
     rest = iter(oids)
-    few = list(islice(rest, _FEW + 1))
-    if len(few) > _FEW:
+    few = list(islice(rest, most + 1))
+    if len(few) > most:
         return [], chain(few, rest)
     _lines(few)
     return few, None

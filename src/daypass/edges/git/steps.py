@@ -60,7 +60,7 @@ def links(raw: bytes) -> tuple[str, list[str]]:
 
 def parents_of(read: Reader, commit: str) -> list[str] | None:
     """Return the parents that a commit's bytes name, held against its id; None for one that is long or not here."""
-    found = read.first(commit, _SHORT)
+    ((_, found),) = read.several([commit], _SHORT)
     return links(found[2])[1] if found is not None and found[1] == b"commit" and len(found[2]) <= _SHORT else None
 
 

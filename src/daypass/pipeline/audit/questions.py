@@ -23,12 +23,12 @@ from daypass.core.grant import Details
 from daypass.core.ids import ABSENT, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission, Body, Decided, Outcome, Receipt, Reviewed, words_digest
 from daypass.core.ledger.records import Handed
-from daypass.core.ledger.standing import Standing
 from daypass.core.record import replace
 from daypass.core.window import format_instant
 
 if TYPE_CHECKING:
     from daypass.core.audit.stats import Stats
+    from daypass.core.ledger.standing import Standing
 
 Known = Callable[[], Collection[str]]
 """Names that main's policies or files know; asked only where the index knows nothing of a name."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from daypass.core.approval.judgement import acting_words
 from daypass.core.bounds.purposes import Purpose
 from daypass.core.catalogue import Catalogue, Subject
+from daypass.core.forge import acting_words
 from daypass.core.grant import Detail, Grant
 from daypass.core.plan import Action
 from daypass.core.policy.decision import Decision
