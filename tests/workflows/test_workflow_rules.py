@@ -11,6 +11,8 @@ from kept import ALL, KEEPERS, OURS, PIPELINE, PRIVILEGED, Workflow, files, work
 EACH = pytest.mark.parametrize("workflow", ALL, ids=str)
 OF_PIPELINE = pytest.mark.parametrize("workflow", [w for w in ALL if w.name in PIPELINE], ids=str)
 WITH_SECRETS = pytest.mark.parametrize("workflow", [w for w in ALL if w.name in PRIVILEGED], ids=str)
+CHECKOUT: dict[str, Any] = next(w for w in ALL if str(w) == "app-check").jobs["check"]["steps"][0]
+"""The step that checks main's tip out, and little more."""
 PINNED = re.compile(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 ACTIONS = {"actions/checkout"}
 ONLY_HERE = {
@@ -99,6 +101,9 @@ def test_a_job_with_secrets_runs_main_and_nothing_else(workflow: Workflow) -> No
             assert step["with"]["ref"] == "refs/heads/main"
             assert step["with"]["persist-credentials"] is False
             assert step["with"]["fetch-depth"] == 0
+        elif step["run"] == CHECKOUT["run"]:
+            assert step["env"]["GITHUB_TOKEN"] == CHECKOUT["env"]["GITHUB_TOKEN"] == "${{ github.token }}"
+            assert set(step["env"]) == {"GITHUB_TOKEN", "FOLDERS"}
         else:
             assert re.fullmatch(r"bash \.github/daypass/run ([a-z]+( --issue)?|audit verify)", step["run"])
             assert not [value for value in step.get("env", {}).values() if "github.event" in value]
@@ -106,7 +111,7 @@ def test_a_job_with_secrets_runs_main_and_nothing_else(workflow: Workflow) -> No
 
 @OF_PIPELINE
 def test_no_job_of_the_pipeline_brings_a_proposal_to_disk(workflow: Workflow) -> None:
-    for job, step in workflow.steps():
+    for _, step in workflow.steps():
         if "uses" in step:
             assert step["with"]["ref"] == "refs/heads/main"
             assert step["with"]["persist-credentials"] is False
@@ -114,7 +119,7 @@ def test_no_job_of_the_pipeline_brings_a_proposal_to_disk(workflow: Workflow) ->
         if brought := [
             line.strip() for line in commands if re.search(r"\b(checkout|switch|worktree|read-tree)\b", line)
         ]:
-            assert (workflow.name, job) == ("check", "check")
+            assert step["run"] == CHECKOUT["run"]
             assert brought[-1] == "git checkout --quiet --no-track -B main refs/remotes/origin/main"
             assert [line for line in brought[:-1] if not line.startswith("git sparse-checkout set ")] == []
             (fetched,) = (line.strip() for line in commands if "--depth=1" in line)

@@ -168,7 +168,7 @@ class AccessRepository:
         from daypass.edges.git.history import GitHistory
 
         # A longer file is refused by its size anyway; it need not be held in memory for that.
-        return GitHistory(self.clone.git, blob_limit=_LONGEST)
+        return GitHistory(self.clone.git, blob_limit=_LONGEST, deepen=lambda: self._live and self.remote.deepen())
 
     @cached_property
     def main(self) -> str:
@@ -280,7 +280,8 @@ class AccessRepository:
         from daypass.pipeline.judge.policies import ledger_keys
 
         settings = self.settings
-        branch = GitLedger(self.clone.git, settings.ledger_branch, self.remote if self._live else None, self.tip)
+        remote = self.remote if self._live else None
+        branch = GitLedger(self.clone.git, settings.ledger_branch, remote, self.tip, self._leads)
         signing = ledger_keys(self, self.tip, settings.ledger_keys)
         keys = {**ledger_keys(self, self.tip, settings.ledger_bounded), **signing}
         uri = os.environ.get(SIGNER_VARIABLE) or settings.ledger_signer
@@ -293,6 +294,10 @@ class AccessRepository:
             limits_of(settings.ledger_retired, settings.ledger_revoked),
         )
         return noting(ledger, LEDGER)
+
+    def _leads(self, commit: Oid) -> bool:
+        there = self.history.find(commit)
+        return there is not None and self.history.is_ancestor(there, self.tip)
 
     @property
     def signs(self) -> bool:

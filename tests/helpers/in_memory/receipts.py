@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
@@ -73,6 +73,15 @@ class MemoryReceipts:
             path.split("/")[1:4] for path in sorted(self._objects.stored(commit).tree) if path.startswith("standing/")
         ]
         return tuple(dict.fromkeys(int("".join(parts)) for parts in beside))
+
+    def newest(self, commit: Oid) -> int:
+        return max(self.snapshots(commit), default=0)
+
+    def verify_since(self, sequence: int, until: Oid) -> None:
+        self.verify_shape(until=until)
+
+    def hold_main(self, last: str, first: Callable[[], Receipt]) -> None:
+        return
 
     def beside(self, sequence: int, *, commit: Oid) -> Mapping[str, bytes]:
         folder = f"{standing_folder(sequence)}/"

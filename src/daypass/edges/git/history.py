@@ -20,11 +20,13 @@ from daypass.core.ids import Oid
 from daypass.edges.git import objects, steps
 from daypass.edges.git.objects import Bound, Reader, beyond
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.promised import Promised
+from daypass.edges.git.promised import cut, promised
 
 # Strict on purpose: a line that could be read in two ways could hide from the gate who wrote a commit.
 _PERSON = re.compile(rb"(?P<name>[^<>\n\0]*?) ?<(?P<email>[^<>\n\0]*)> (?P<seconds>-?[0-9]{1,12}) [+-][0-9]{4,5}")
 
+
+_WHOLE_ID = "[0-9a-f]{40}(?:[0-9a-f]{24})?"
 
 MOST_COMMITS = 1000
 """Commits that a request may have: each is read for who had a hand in it."""
@@ -45,15 +47,19 @@ def message(commit: bytes) -> str:
 
 
 class GitHistory:
-    """Reads one repository. ``blob_limit``: of a larger blob only the first ``blob_limit + 1`` bytes are given."""
+    """Reads one repository. ``blob_limit``: of a larger blob only the first ``blob_limit + 1`` bytes are given.
 
-    def __init__(self, git: Git, *, blob_limit: int | None = None) -> None:
+    ``deepen`` fetches more of a history that is cut here, where an answer hangs on it, and says whether there was more.
+    """
+
+    def __init__(self, git: Git, *, blob_limit: int | None = None, deepen: Callable[[], bool] = lambda: False) -> None:
         self._git = git
         self._blob_limit = blob_limit
+        self._deepen = deepen
         self._known: set[str] = set()
         self._bases: dict[tuple[Oid, Oid], tuple[Oid, ...]] = {}
         self._between: dict[tuple[Oid, Oid], dict[str, list[str]]] = {}
-        self._promised = Promised(git)
+        self._promised = promised(git)
 
     def resolve(self, revision: str) -> Oid:
         """Return the commit that a revision names. Raises EdgeError when it names none."""
@@ -66,6 +72,10 @@ class GitHistory:
         """Return the commit that a revision names, None when there is no such ref."""
         if revision in self._known:  # a whole id that was looked up before: what it names cannot change
             return Oid(revision)
+        if self._promised.thin and re.fullmatch(_WHOLE_ID, revision):
+            while not self._promised.has(revision):
+                if not self._deepen():
+                    return None
         found = self._git.find(revision)
         if found is not None:
             self._known.add(found)
@@ -119,14 +129,18 @@ class GitHistory:
         """Return the best common ancestors: several where the two were merged across each other.
 
         In a shallow clone only one answer is certain: that ``one`` is itself an ancestor, which a step from parent to
-        parent shows. Raises RefusedError there otherwise. Elsewhere the answer is held against the commits' own bytes:
+        parent shows. Raises RefusedError there otherwise, but where more can be fetched (see ``deepen``): there those are
+        certain in which no commit at the cut has a part. Elsewhere the answer is held against the commits' own bytes:
         raises EdgeError where they say otherwise.
         """
         old, new = self.resolve(one), self.resolve(other)
-        if self.is_shallow():
+        while self.is_shallow():
             if self._git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0:
                 return (old,)
-            self._refuse_shallow()
+            common = self._git.attempt("merge-base", "--all", old, new).stdout.decode().split()
+            if self._promised.thin and not self._goes_on(old, new, *(f"^{oid}" for oid in common)):
+                break
+            self._bring_more()
         if (old, new) not in self._bases and self._is_near(old, new):
             self._bases[old, new] = (old,)
         if (old, new) not in self._bases:
@@ -140,8 +154,16 @@ class GitHistory:
         return self._bases[old, new]
 
     def is_ancestor(self, old: Oid, new: Oid) -> bool:
-        """Say whether ``old`` is ``new`` or one of its ancestors. Raises RefusedError in a shallow clone."""
+        """Say whether ``old`` is ``new`` or one of its ancestors. Raises RefusedError in a shallow clone.
+
+        Where more can be fetched it is, until that shows.
+        """
         self._refuse_shallow()
+        self.resolve(old)
+        while self.is_shallow() and self._git.attempt("merge-base", "--is-ancestor", old, new).returncode == 1:
+            if not self._goes_on(new, f"^{old}"):
+                break
+            self._bring_more()
         if self._is_near(self.resolve(old), self.resolve(new)):
             return True
         done = self._git.attempt("merge-base", "--is-ancestor", old, new)
@@ -157,14 +179,16 @@ class GitHistory:
         Raises RefusedError where a shallow clone's cut goes through them: some would be missing. Elsewhere such a clone
         can only list too many. Raises InvalidError, having read none, for more than MOST_COMMITS or MOST_WORDS.
         """
-        told = self._told(self.resolve(head), self.resolve(base))
+        base, head = self.resolve(base), self.resolve(head)
+        while self.is_shallow() and self._goes_on(head, f"^{base}", most=MOST_COMMITS + 1):
+            self._between.pop((head, base), None)
+            self._bring_more()
+        told = self._told(head, base)
         hint = "squash them into a few, push, and ask again"
         if len(told) > MOST_COMMITS:
             raise beyond("too-many-commits", f"it has more than {MOST_COMMITS} commits", hint)
         if sum(size for _, size in objects.sizes(self._git, told)) > MOST_WORDS:
             raise beyond("too-many-commits", f"its commits have more than {MOST_WORDS >> 20} MiB of words", hint)
-        if self.is_shallow() and set(told) & set((self._git.common_dir() / "shallow").read_text("ascii").split()):
-            self._refuse_shallow()
         return tuple(parse_commit(Oid(oid), raw) for oid, raw in self._hashed(told))
 
     def messages(self, commits: Iterable[Oid]) -> dict[Oid, str]:
@@ -187,6 +211,7 @@ class GitHistory:
         self._refuse_shallow()
         last = self.resolve(until)
         first = None if since is None else self.resolve(since)
+        self._bring_steps(first, last)
         found = steps.near(self._git, first, last)
         if found is not None:
             yield from found
@@ -278,12 +303,34 @@ class GitHistory:
         if old not in reached:
             raise EdgeError(f"git tells that {old} is an ancestor of {new}, and the commits do not")
 
-    def _refuse_shallow(self) -> None:
-        if self.is_shallow():
+    def _goes_on(self, *span: str, most: int = -1) -> bool:
+        """Say whether the history that ``rev-list`` lists goes on behind the cut of this clone."""
+        listed = self._git.text("rev-list", f"--max-count={most}", *span).split()
+        return not cut(self._git).isdisjoint(listed)
+
+    def _bring_more(self) -> None:
+        """Fetch more of what was cut. Raises RefusedError where nothing more comes: who walks on would answer wrongly."""
+        if not self._promised.thin or not self._deepen():
             raise RefusedError(
                 "this clone is shallow: its history is cut, so answers over it would be wrong",
                 hint="run `git fetch --unshallow`",
             )
+
+    def _refuse_shallow(self) -> None:
+        """Refuse where history is cut, and what it was cut of is not fetched when an answer hangs on it."""
+        if self.is_shallow() and not self._promised.thin:
+            self._bring_more()
+
+    def _bring_steps(self, since: Oid | None, until: Oid) -> None:
+        """Have main's steps here, and what they changed, where history is cut or folders were left out."""
+        span = [until] if since is None else [until, f"^{since}"]
+        while self.is_shallow() and self._goes_on("--first-parent", *span):
+            self._bring_more()
+        if self._promised.thin:
+            lines = [
+                line.split() for line in self._git.text("rev-list", "--first-parent", "--parents", *span).splitlines()
+            ]
+            self._promised.bring_steps([((*words[1:], "")[0], words[0]) for words in lines])
 
     def _list_steps(self, since: Oid | None, until: Oid, listed: IO[bytes]) -> None:
         """Write ``commit parents...`` to ``listed``, oldest first."""

@@ -98,7 +98,7 @@ class Reader:
     """Reads objects of the ``git cat-file --batch`` that runs in a repository."""
 
     def __init__(self, git: Git) -> None:
-        self._git = git
+        self.git = git
         self._batch = git.batch
 
     def get(self, name: str, limit: int | None = None) -> Found | None:
@@ -189,7 +189,7 @@ class Reader:
         return before, parse_tree(*self.tree(new)) if new else {}
 
     def _size(self, tree: str) -> int:
-        return self._git.check(tree).size
+        return self.git.check(tree).size
 
     def check_trees(self, oids: Iterable[str]) -> None:
         """Read trees, and hold their bytes against their ids. Raises EdgeError for one that is missing or another."""

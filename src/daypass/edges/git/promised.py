@@ -4,20 +4,44 @@ git fetches each missing object by itself, at the cost of a round trip, and with
 that will be read is fetched at once, and nothing else (https://git-scm.com/docs/partial-clone). A runner that judges one
 request thus moves little, however many grants live. Servers such as GitHub's leave out no folder or all of them
 (``tree:0``), so the upper levels are fetched here one after another.
+
+A clone that is ``thin`` has its history cut as well (``--depth``): what lies before the cut is fetched when an answer
+hangs on it (see `daypass.edges.git.remote`). git would take a commit that is not here for one that the server promised,
+and fetch all that leads to it; so which commits are here is known here, and no other is asked of git.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
-from daypass.core.errors import EdgeError
+from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.ids import FOLDER
+from daypass.edges.git.objects import FOLDER_MODE, Reader, parse_tree
 from daypass.edges.git.plumbing import Git
 
 _GRANTS = FOLDER.rstrip("/")
 _FEW = 2
 """So many objects git may fetch by itself."""
+_DEEPEST = 64
+
+_of: WeakKeyDictionary[Git, Promised] = WeakKeyDictionary()
+
+
+def promised(git: Git) -> Promised:
+    """Return what a clone has not yet, the same for all that read it."""
+    if git not in _of:
+        _of[git] = Promised(git)
+    return _of[git]
+
+
+def cut(git: Git) -> frozenset[str]:
+    """Return the commits whose parents are not here because history is cut at them."""
+    try:
+        return frozenset((git.common_dir() / "shallow").read_text("ascii").split())
+    except FileNotFoundError:
+        return frozenset()
 
 
 class Promised:
@@ -32,6 +56,62 @@ class Promised:
     def any(self) -> bool:
         """Whether this clone left anything at a server."""
         return bool(self._source())
+
+    @cached_property
+    def thin(self) -> bool:
+        """Whether this clone left out folders and had its history cut, and fetches what an answer hangs on."""
+        return self._git.is_shallow() and self._leaves_trees
+
+    def has(self, oid: str) -> bool:
+        """Say whether an object is here, without having git fetch it."""
+        if oid not in self._here():
+            self.forget()  # it may have been made here meanwhile
+        return oid in self._here()
+
+    def forget(self) -> None:
+        """Look anew at what is here: something was fetched."""
+        self._there = None
+
+    def bring_paths(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
+        """Fetch what stands at paths of a commit, with the folders on the way there, level by level; return their ids.
+
+        Of a folder at the end only its own list comes. A path that leads nowhere is left out.
+        """
+        (top,) = self._bring_tops([commit])
+        ways = [(path, path.split("/")) for path in dict.fromkeys(paths)]
+        reached, found = {"": top}, dict[str, str]()
+        for depth in range(max((len(steps) for _, steps in ways), default=0)):
+            here = {
+                f"{at}/{name}".lstrip("/"): oid for at, top in reached.items() for name, oid in self._all(top).items()
+            }
+            ways = [(path, steps) for path, steps in ways if "/".join(steps[: depth + 1]) in here]
+            reached = {at: here[at] for _, steps in ways if (at := "/".join(steps[: depth + 1]))}
+            found |= {path: here[path] for path, steps in ways if len(steps) == depth + 1}
+            self.bring(reached.values(), below=False)
+            ways = [(path, steps) for path, steps in ways if len(steps) > depth + 1]
+            going_on = {"/".join(steps[: depth + 1]) for _, steps in ways}
+            reached = {at: oid for at, oid in reached.items() if at in going_on}
+        return found
+
+    def names(self, tree: str) -> list[str]:
+        """Return what stands right below a tree that is here."""
+        return list(self._all(tree))
+
+    def bring_steps(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Fetch the folders in which the commits of each pair differ ("": from nothing), level by level."""
+        if not self._leaves_trees or not pairs:
+            return
+        tops = dict(zip(commits := sorted({c for pair in pairs for c in pair if c}), self._tops(commits), strict=True))
+        sides = [(tops.get(one, ""), tops[other]) for one, other in pairs]
+        for _ in range(_DEEPEST):
+            self.bring({oid for pair in sides for oid in pair if oid}, below=False)
+            sides = [
+                (left, right)
+                for one, other in dict.fromkeys(sides)
+                for _, left, right in _differing(*(self._folders(oid) if oid else {} for oid in (one, other)))
+            ]
+            if not sides:
+                return
 
     def bring_folder(self, commit: str, under: str) -> None:
         """Fetch all folders below a commit's folder, at once. Does nothing in a clone that holds every tree."""
@@ -64,18 +144,39 @@ class Promised:
 
     def _bring_tops(self, commits: Sequence[str]) -> list[str]:
         """Fetch the uppermost folders of commits, without what is below; return their ids in the same order."""
-        tops = [self._git.text("log", "-1", "--format=%T", commit) for commit in commits]
+        tops = self._tops(commits)
         self.bring(tops, below=False)
         return tops
 
+    def _tops(self, commits: Sequence[str]) -> list[str]:
+        asked = "".join(f"{commit}\n" for commit in commits).encode()
+        return self._git.text("log", "--no-walk=unsorted", "--stdin", "--format=%T", stdin=asked).split()
+
     def _folders(self, tree: str) -> dict[str, str]:
-        """Return the folders right below a tree, name to id; none where it does not exist.
+        """Return the folders right below a tree, name to id; none where it does not exist."""
+        return self._all(tree, FOLDER_MODE)
+
+    def _all(self, tree: str, mode: str = "") -> dict[str, str]:
+        """Return what stands right below a tree, name to id, of one mode or all; none where it does not exist.
 
         Nor where git fails: only what would be fetched ahead is lost then, and reading it for real tells why.
         """
-        listed = self._git.attempt("ls-tree", "-d", "-z", "--full-tree", tree).stdout.decode("utf-8", "surrogateescape")
-        rows = (row.partition("\t") for row in listed.split("\0") if row.startswith("040000 "))
-        return {name: about.split(" ")[2] for about, _, name in rows}
+        try:
+            oid, raw = Reader(self._git).tree(tree)
+            held = parse_tree(oid, raw)
+        except (EdgeError, RefusedError):
+            return {}
+        return {
+            name.decode("utf-8", "surrogateescape"): found.hex()
+            for name, (kind, found) in held.items()
+            if kind.startswith(mode)
+        }
+
+    def _here(self) -> set[str]:
+        if self._there is None:
+            listed = self._git.run("cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objectname)")
+            self._there = set(listed.decode("ascii").split())
+        return self._there
 
     @cached_property
     def _leaves_trees(self) -> bool:
@@ -95,10 +196,8 @@ class Promised:
         wanted = set(oids)
         if below and len(wanted) < _FEW:
             return
-        if self._there is None:
-            listed = self._git.run("cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objectname)")
-            self._there = set(listed.decode("ascii").split())
-        missing = sorted(wanted - self._there)
+        there = self._here()
+        missing = sorted(wanted - there)
         if not missing:
             return
         done = self._git.attempt(
@@ -114,7 +213,7 @@ class Promised:
                 f"{lines[-1] if lines else 'no message'}",
                 hint="is the network up, may the token read the repository? A whole clone needs no such fetch",
             )
-        self._there.update(missing)
+        there.update(missing)
 
     def _source(self) -> str:
         """Return the remote that promised the rest, "" in a whole clone."""

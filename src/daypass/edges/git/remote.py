@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from daypass.core.errors import AwayError, ConflictError, EdgeError, InvalidError, LockedError, RefusedError
 from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.promised import promised
 from daypass.edges.git.steps import leads_to
 
 NAMESPACE = "refs/remotes/daypass/"
@@ -30,6 +31,10 @@ _SAFE = (
 )
 # What is wrong with one branch, and not with the way there.
 _ONE_ALONE = rb"couldn't find remote ref|rejected|non-fast-forward|refusing to fetch"
+_DEPTHS = (1, 64, 1024)
+"""How many commits of a thin clone's branches come at once; where they are not enough, all do."""
+_WHOLE = 0x7FFFFFFF
+"""The depth that git takes for no cut at all."""
 _REPOSITORY = r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
 
 
@@ -49,13 +54,18 @@ def repository_url(server: str, repository: str) -> str:
 
 
 class Remote:
-    """One repository at a forge, as this clone reaches it. ``token`` is asked for when git needs it."""
+    """One repository at a forge, as this clone reaches it. ``token`` is asked for when git needs it.
+
+    Into a thin clone (see `daypass.edges.git.promised`) come commits alone, and of them the newest; `deepen` brings more.
+    """
 
     def __init__(self, git: Git, url: str, token: Callable[[], str]) -> None:
         self.url = url
         self._git = git
         self._token = token
         self._came = ""
+        self._depth = _DEPTHS[0]
+        self._followed: dict[str, None] = {}
 
     def fetch(self, *refspecs: str) -> None:
         """Bring refs here. Raises ConflictError where one has been rewritten there, EdgeError when it cannot be read.
@@ -68,9 +78,31 @@ class Remote:
         if done.returncode != 0:
             raise self._not_fetched(done.stderr)
 
-    def _fetch(self, refspecs: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    def _fetch(self, refspecs: Sequence[str], depth: int = 0) -> subprocess.CompletedProcess[bytes]:
         # Not quiet: which ref was refused is told only so.
-        return self._run("fetch", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *refspecs)
+        options = ["--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
+        here = promised(self._git)
+        if here.thin:
+            options += ["--filter=tree:0", *([f"--depth={depth}"] if depth else [])]
+        here.forget()
+        return self._run("fetch", *options, *refspecs)
+
+    def deepen(self) -> bool:
+        """Fetch more of the history of what was fetched into a thin clone; False where all of it is here."""
+        if self._depth == _WHOLE or not promised(self._git).thin:
+            return False
+        self._depth = next((depth for depth in _DEPTHS if depth > self._depth), _WHOLE)
+        self._fetch_all(tuple(self._followed), self._depth)
+        return True
+
+    def reach(self, branch: str, depth: int) -> None:
+        """Have so many commits of a branch of ours in a thin clone, all of them for none."""
+        self._fetch_all((f"refs/heads/{branch}:refs/heads/{branch}",), depth or _WHOLE)
+
+    def _fetch_all(self, refspecs: Sequence[str], depth: int) -> None:
+        done = self._fetch(refspecs, depth)
+        if done.returncode != 0:
+            raise self._not_fetched(done.stderr)
 
     def _not_fetched(self, errors: bytes) -> EdgeError | ConflictError:
         if b"non-fast-forward" in errors or b"rejected" in errors:
@@ -88,11 +120,18 @@ class Remote:
         """
         place = f"{NAMESPACE}{branch}"
         wanted = [f"+refs/heads/{branch}:{place}"]
+        if promised(self._git).thin:
+            self._followed[wanted[0]] = None
+            self._fetch_all(wanted, self._depth)
+            return self._brought(branch)
         here = along and self._git.find(f"refs/heads/{along}") is not None
         self._came = along if here and self._both([*wanted, f"refs/heads/{along}:refs/heads/{along}"]) else ""
         if not self._came:
             self.fetch(*wanted)
-        found = self._git.find(place)
+        return self._brought(branch)
+
+    def _brought(self, branch: str) -> Oid:
+        found = self._git.find(f"{NAMESPACE}{branch}")
         if found is None:
             raise AwayError(f"{self.url} has no branch {branch!r}")
         return found
@@ -110,14 +149,20 @@ class Remote:
     def follow(self, branch: str) -> None:
         """Move a branch of ours forward to where it stands there, unless it has just come along with another."""
         if self._came != branch:
-            self.fetch(f"refs/heads/{branch}:refs/heads/{branch}")
+            # Into a thin clone its newest commit comes; once it is there, what was added since.
+            there = self._git.find(f"refs/heads/{branch}") is not None
+            self._fetch_all((f"refs/heads/{branch}:refs/heads/{branch}",), 0 if there else 1)
         self._came = ""
 
     def fetch_pull(self, number: int, head: Oid) -> None:
         """Have a pull request's head commit here. Raises EdgeError where the forge has moved on or lost it."""
         if self._has(head):
             return
-        self.fetch(f"+refs/pull/{number}/head:{NAMESPACE}pull/{number}")
+        refspec = f"+refs/pull/{number}/head:{NAMESPACE}pull/{number}"
+        if promised(self._git).thin:
+            self._followed[refspec] = None
+            self._depth = max(self._depth, _DEPTHS[1])  # most branches are shorter
+        self._fetch_all((refspec,), self._depth)
         if not self._has(head):
             raise EdgeError(
                 f"the head {head[:12]} of pull request {number} is not there any more",
@@ -160,7 +205,8 @@ class Remote:
         raise self._failed(f"does not take {branch}", done.stdout + b"\n" + done.stderr)
 
     def _has(self, oid: Oid) -> bool:
-        return self._git.check(f"{oid}^{{commit}}").kind == b"commit"
+        here = promised(self._git)
+        return (not here.thin or here.has(oid)) and self._git.check(f"{oid}^{{commit}}").kind == b"commit"
 
     def _run(self, verb: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         options = [argument for argument in arguments if argument.startswith("-")]

@@ -22,6 +22,7 @@ from daypass.core.ids import ABSENT, FOLDER, Oid, grant_id
 from daypass.edges.git import objects
 from daypass.edges.git.objects import FOLDER_MODE, Bound, Reader
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.promised import cut, promised
 
 EMPTY = {size: hashlib.new(name, b"tree 0\0").hexdigest() for size, name in ((40, "sha1"), (64, "sha256"))}
 """The tree without files, by how long ids are."""
@@ -59,7 +60,12 @@ def links(raw: bytes) -> tuple[str, list[str]]:
 
 
 def parents_of(read: Reader, commit: str) -> list[str] | None:
-    """Return the parents that a commit's bytes name, held against its id; None for one that is long or not here."""
+    """Return the parents that a commit's bytes name, held against its id; None for one that is long or not here.
+
+    None as well where this clone is cut: nobody is to ask for what lies behind.
+    """
+    if commit in cut(read.git):
+        return None
     ((_, found),) = read.several([commit], _SHORT)
     return links(found[2])[1] if found is not None and found[1] == b"commit" and len(found[2]) <= _SHORT else None
 
@@ -83,6 +89,8 @@ def first_parents(read: Reader, since: str | None, until: str) -> dict[str, list
 
 def leads_to(git: Git, old: Oid, new: Oid) -> bool:
     """Say whether ``new`` is ``old`` or comes after it; False for a commit that is not there at all."""
+    if promised(git).thin and not promised(git).has(old):
+        return False
     found = first_parents(Reader(git), old, new)
     return found is not None or git.attempt("merge-base", "--is-ancestor", old, new).returncode == 0
 

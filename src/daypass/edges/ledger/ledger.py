@@ -8,8 +8,7 @@ in the files is proved by `daypass.core.ledger.chain`.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -18,7 +17,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from daypass.core.errors import ConflictError, LedgerError, UsageError
-from daypass.core.forge import Change, Landing
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.ledger.chain import Envelope, Head, Open, open_snapshot, verify_chain
 from daypass.core.ledger.merkle import Tree
@@ -26,47 +24,53 @@ from daypass.core.ledger.receipt import Receipt, envelope_digest
 from daypass.core.ledger.snapshot import Proof, form, read
 from daypass.core.ledger.standing import Delta, Standing
 from daypass.core.ledger.statement import from_statement
-from daypass.edges.git.objects import Leaf, Reader, blobs
+from daypass.edges.git.objects import Reader, blobs
 from daypass.edges.git.plumbing import Git
+from daypass.edges.git.promised import promised
 from daypass.edges.git.remote import Remote
 from daypass.edges.git.steps import landings, leads_to, near
-from daypass.edges.git.trees import FILE_MODE, commit_files
+from daypass.edges.git.trees import commit_files
+from daypass.edges.ledger.shape import (
+    BESIDE,
+    FORGED,
+    RECEIPT,
+    added,
+    check_parents,
+    check_shape,
+    in_order,
+    receipt_path,
+    standing_folder,
+)
+from daypass.edges.ledger.thin import ThinBranch
+
+__all__ = ["LARGEST", "GitLedger", "Trail", "begin_at_snapshot", "counted", "receipt_path", "standing_folder"]
 
 LARGEST = 16 << 20
 """No receipt is larger than this, in bytes; a larger file is refused before it is read whole."""
 
 _AUTHOR = ("daypass", "daypass@localhost")
-_PATH = re.compile(r"receipts/([0-9]{3})/([0-9]{3})/([0-9]{3})\.json")
-_BESIDE = re.compile(r"standing/([0-9]{3})/([0-9]{3})/([0-9]{3})/([a-z0-9_-]{1,40}\.json)")
-_MOST = 1_000_000_000
-_FORGED = "compare it with another clone: the applier never writes such a thing"
-
-
-def receipt_path(sequence: int) -> str:
-    """Return where the receipt with this number lies in the branch. Raises LedgerError past nine digits."""
-    return f"receipts/{_place(sequence)}.json"
-
-
-def standing_folder(sequence: int) -> str:
-    """Return where the files lie that the snapshot with this number names. Raises LedgerError past nine digits."""
-    return f"standing/{_place(sequence)}"
-
-
-def _place(sequence: int) -> str:
-    if not 0 <= sequence < _MOST:
-        raise LedgerError(f"there is no place for a receipt {sequence}")
-    return f"{sequence // 1_000_000:03d}/{sequence // 1000 % 1000:03d}/{sequence % 1000:03d}"
 
 
 class GitLedger:
     """The ledger on a branch of a repository.
 
     With a ``remote`` the branch there is the ledger, and this clone's follows it: an append counts once it stands there.
-    ``main`` is where main stands, so that the ledger of another repository is not taken for this one's.
+    ``main`` is where main stands, so that the ledger of another repository is not taken for this one's; ``leads`` says
+    whether a commit leads there, by what this clone has unless told otherwise.
     """
 
-    def __init__(self, git: Git, branch: str, remote: Remote | None = None, main: Oid | None = None) -> None:
+    def __init__(
+        self,
+        git: Git,
+        branch: str,
+        remote: Remote | None = None,
+        main: Oid | None = None,
+        leads: Callable[[Oid], bool] | None = None,
+    ) -> None:
         self.branch = branch
+        self.thin = ThinBranch(git, branch, remote) if promised(git).thin else None
+        """The branch where this clone has not all of it."""
+        self._leads = leads
         self._main = main
         self._git = git
         self._remote = remote
@@ -94,10 +98,13 @@ class GitLedger:
         the branch that is no receipt.
         """
         tree = commit if commit is not None else self.head()
+        if self.thin is not None and since:
+            yield from self._read(since, list(in_order(self.thin.leaves(tree, receipt_path(since)), since)))
+            return
         yield from self._read(since, list(islice(self._listed(tree), since, None)))
 
     def _listed(self, commit: Oid) -> Iterator[str]:
-        return _in_order(Reader(self._git).leaves(commit), 0)
+        return in_order(Reader(self._git).leaves(commit), 0)
 
     def added(self, old: Oid, new: Oid, *, since: int) -> Iterator[Envelope]:
         """Stream the envelopes that ``new`` has and ``old``, an earlier commit of the branch, has not.
@@ -105,7 +112,9 @@ class GitLedger:
         The first must have the number ``since``. Its cost grows with what is new, not with the ledger. Raises
         LedgerError when anything but new receipts in order lies between the two.
         """
-        oids = list(_in_order(_added(Reader(self._git).changes(old, new), new), since))
+        if self.thin is not None:
+            self.thin.bring_steps(old, new)
+        oids = list(in_order(added(Reader(self._git).changes(old, new), new), since))
         yield from self._read(since, oids)
 
     def proved(self, open_: Open, since: str = "", known: str = "") -> Proof:
@@ -138,25 +147,38 @@ class GitLedger:
         targets.
         """
         for receipt in receipts:
-            if receipt.sequence == 0 and self._main is not None and not self._begun_here(receipt.main):
-                raise LedgerError(
-                    f"the ledger was begun on commit {receipt.main[:12]}, which main here does not have: it is another "
-                    "repository's, or main was replaced",
-                    hint="fetch main and the ledger of one repository; `daypass ledger restore` finds the ledger of this one",
-                )
+            # In a thin clone main goes back as far as the last receipt tells, which `hold_main` asks.
+            if receipt.sequence == 0 and self.thin is None and not self._begun_here(receipt.main):
+                raise _foreign(receipt.main)
             yield receipt
 
+    def hold_main(self, last: str, first: Callable[[], Receipt]) -> None:
+        """Refuse, in a thin clone, the ledger of another repository: neither its last main nor its first is one of ours."""
+        if self.thin is None or self._begun_here(last):
+            return
+        begun = first().main
+        if not self._begun_here(begun):
+            raise _foreign(begun)
+
     def _begun_here(self, commit: str) -> bool:
-        return self._main is not None and leads_to(self._git, Oid(commit), self._main)
+        if self._main is None:
+            return True
+        return (
+            self._leads(Oid(commit))
+            if self._leads is not None and self.thin is not None
+            else leads_to(self._git, Oid(commit), self._main)
+        )
 
     def envelope(self, sequence: int, *, commit: Oid) -> bytes | None:
         """Return one envelope's bytes as of a commit, None where there is none."""
+        if self.thin is not None:
+            self.thin.bring(commit, [receipt_path(sequence)])
         found = Reader(self._git).get(f"{commit}:{receipt_path(sequence)}")
         return found[2] if found is not None and found[1] == b"blob" else None
 
     def snapshots(self, commit: Oid) -> tuple[int, ...]:
         """Return the numbers of the snapshots that a commit of the branch has files of, the newest last."""
-        matches = (_BESIDE.fullmatch(path) for path, _, _ in Reader(self._git).leaves(commit, "standing"))
+        matches = (BESIDE.fullmatch(path) for path, _, _ in Reader(self._git).leaves(commit, "standing"))
         return tuple(dict.fromkeys(int("".join(match.groups()[:3])) for match in matches if match))
 
     def beside(self, sequence: int, *, commit: Oid) -> Mapping[str, bytes]:
@@ -190,7 +212,7 @@ class GitLedger:
             raise RuntimeError("a receipt is never written again")
         files = [(receipt_path(envelope.sequence), envelope.raw) for envelope in envelopes]
         files += [(f"{standing_folder(envelopes[-1].sequence)}/{name}", raw) for name, raw in beside.items()]
-        if not all(_PATH.fullmatch(path) or _BESIDE.fullmatch(path) for path, _ in files):
+        if not all(RECEIPT.fullmatch(path) or BESIDE.fullmatch(path) for path, _ in files):
             raise RuntimeError("what nobody could read is never written")
         start = parent
         if parent == ABSENT:
@@ -224,8 +246,39 @@ class GitLedger:
                 hint="run the command again",
             )
 
+    def newest(self, commit: Oid) -> int:
+        """Return the number of the newest snapshot of a commit of the branch, 0 for none.
+
+        Into a thin clone comes with it all that a run reads which begins there; where there is none, all of the branch.
+        """
+        if self.thin is None:
+            return max(self.snapshots(commit), default=0)
+        sequence, last = self.thin.newest(commit)
+        if sequence:
+            since = [receipt_path(number) for number in (0, *range(sequence, last + 1))]
+            self.thin.bring(commit, [*since, standing_folder(sequence)])
+        return sequence
+
+    def verify_since(self, sequence: int, until: Oid) -> None:
+        """Check the shape of the branch, in a thin clone from the commit on that brought a receipt with this number.
+
+        Raises LedgerError as `verify_shape` does.
+        """
+        if self.thin is not None and sequence:
+            most = self.thin.newest(until)[1] - sequence + 2  # each of ours brings a receipt or more
+            steps = self.thin.steps_since(until, receipt_path(sequence), most)
+            if steps is not None:
+                first = self._git.text("rev-parse", f"{steps[0]}^@").split()
+                self.verify_shape(Oid(first[0]) if first else None, until)
+                return
+        if self.thin is not None:
+            self.thin.reach()
+        self.verify_shape(until=until)
+
     def contains(self, old: Oid, new: Oid) -> bool:
         """Say whether ``new`` is ``old`` or comes after it; False for a commit that is not there at all."""
+        if self.thin is not None and not promised(self._git).has(old):
+            self.thin.reach()
         return leads_to(self._git, old, new)
 
     def verify_shape(self, since: Oid | None = None, until: Oid | None = None) -> int:
@@ -233,12 +286,14 @@ class GitLedger:
 
         Raises LedgerError naming the commit that does anything else, and for a clone whose history is cut.
         """
-        if self._git.is_shallow():
-            raise LedgerError("the ledger's history is cut off in this clone", hint="git fetch --unshallow")
         tip = until or self.head()
+        if self.thin is not None:
+            self.thin.bring_steps(since, tip)
+        elif self._git.is_shallow():
+            raise LedgerError("the ledger's history is cut off in this clone", hint="git fetch --unshallow")
         found = near(self._git, since, tip)
         if found is not None:
-            return _check_shape(found, since)
+            return check_shape(found, since)
         span = [tip] + ([f"^{since}"] if since is not None else [])
         from tempfile import TemporaryFile  # noqa: PLC0415  (short answers need no file)
 
@@ -247,14 +302,16 @@ class GitLedger:
             listed.seek(0)
             for count, line in enumerate(listed):
                 commit, *parents = line.decode().split()
-                _check_parents(commit, parents, first=count == 0 and since is None)
+                check_parents(commit, parents, first=count == 0 and since is None)
             listed.seek(0)
-            return _check_shape(landings(self._git, since, listed), since)
+            return check_shape(landings(self._git, since, listed), since)
 
     def _read(self, first: int, oids: list[str]) -> Iterator[Envelope]:
+        if self.thin is not None:
+            promised(self._git).bring(oids)
         for sequence, (_, raw) in enumerate(blobs(self._git, oids, limit=LARGEST), first):
             if len(raw) > LARGEST:
-                raise LedgerError(f"receipt {sequence} is larger than {LARGEST} bytes", hint=_FORGED)
+                raise LedgerError(f"receipt {sequence} is larger than {LARGEST} bytes", hint=FORGED)
             yield Envelope(sequence, raw)
 
 
@@ -283,8 +340,7 @@ def begin_at_snapshot(
     It is the newest, or the one that is ``named`` by its number or its digest: UsageError where none is. Raises LedgerError
     where there is none at all, and where anything about it does not fit.
     """
-    known = ledger.snapshots(commit)
-    sequence = _find(ledger, commit, known, named) if named else max(known, default=0)
+    sequence = _find(ledger, commit, ledger.snapshots(commit), named) if named else ledger.newest(commit)
     raw = ledger.envelope(sequence, commit=commit)
     if raw is None:
         raise LedgerError(f"there is no receipt {sequence}")
@@ -311,6 +367,14 @@ def _about_snapshot(sequence: int) -> Iterator[None]:
         ) from error
 
 
+def _foreign(main: str) -> LedgerError:
+    return LedgerError(
+        f"the ledger was begun on commit {main[:12]}, which main here does not have: it is another "
+        "repository's, or main was replaced",
+        hint="fetch main and the ledger of one repository; `daypass ledger restore` finds the ledger of this one",
+    )
+
+
 def _find(ledger: GitLedger, commit: Oid, known: Sequence[int], named: str) -> int:
     for sequence in reversed(known):
         raw = ledger.envelope(sequence, commit=commit)
@@ -320,60 +384,3 @@ def _find(ledger: GitLedger, commit: Oid, known: Sequence[int], named: str) -> i
     raise UsageError(
         f"the ledger has no snapshot {named}: {there}", hint="leave it out, and all is read from the start"
     )
-
-
-def _check_shape(steps: Iterable[Landing], since: Oid | None) -> int:
-    count = 0
-    for count, step in enumerate(steps, 1):
-        _check_parents(step.oid, step.parents, first=count == 1 and since is None)
-        for _ in _added(step.changes, step.oid):
-            pass
-    return count
-
-
-def _check_parents(commit: str, parents: Sequence[str], *, first: bool) -> None:
-    if len(parents) != (0 if first else 1):
-        wanted = "none" if first else "one"
-        raise LedgerError(
-            f"commit {commit[:12]} of the ledger has {len(parents)} parents, expected {wanted}", hint=_FORGED
-        )
-
-
-def _in_order(found: Iterable[Leaf], first: int) -> Iterator[str]:
-    """Yield the objects of leaves that are receipts, numbered from ``first`` without a gap."""
-    wanted = receipt_path(first)
-    place = first
-    for path, mode, oid in found:
-        receipt = path == wanted
-        if not receipt and not _BESIDE.fullmatch(path):
-            raise LedgerError(_not_next(path, place), hint=_FORGED)
-        if mode != FILE_MODE:
-            what = f"receipt {place}" if receipt else repr(path)
-            raise LedgerError(f"{what} has mode {mode} in the ledger, expected {FILE_MODE}", hint=_FORGED)
-        if not receipt:
-            continue
-        yield oid
-        place += 1
-        wanted = receipt_path(place)
-
-
-def _not_next(path: str, place: int) -> str:
-    match = _PATH.fullmatch(path)
-    if match is None:
-        return f"the ledger holds {path!r}, which is no receipt"
-    found = int("".join(match.groups()))
-    if found < place:
-        return f"receipt {found} is written again where receipt {place} is expected"
-    return f"receipt {place} is missing: the next one there is {found}"
-
-
-def _added(changes: Iterable[Change], commit: str) -> Iterator[Leaf]:
-    """Yield the leaves that were added. Raises LedgerError for any other change."""
-    for change in changes:
-        if not change.added:
-            raise LedgerError(
-                f"commit {commit[:12]} of the ledger changes or removes {change.path!r}, where receipts are only ever "
-                "added",
-                hint=_FORGED,
-            )
-        yield change.path, change.new_mode, change.new

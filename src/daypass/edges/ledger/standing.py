@@ -34,7 +34,7 @@ from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import Body, Genesis, Receipt, Snapshot, envelope_digest
 from daypass.core.ledger.snapshot import INDEX, due, form, write
 from daypass.core.ledger.standing import FOLD_VERSION, Delta, Standing
-from daypass.core.ledger.statement import kind_of
+from daypass.core.ledger.statement import from_statement, kind_of
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.ledger.ledger import GitLedger, Trail, begin_at_snapshot, counted
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
@@ -235,8 +235,8 @@ class SignedLedger:
             if state is None:
                 self._check_as_far(connection, commit)
                 begin_anew(connection)
-                ledger.verify_shape(until=commit)
                 delta, trail = self._begin(commit)
+                ledger.verify_since(trail.snapshot, commit)
                 before = delta.head
                 Writer(connection).write(delta)
                 envelopes = ledger.envelopes(trail.tree.size, commit=commit)
@@ -246,7 +246,14 @@ class SignedLedger:
                 before, trail = state.head, state.trail
                 envelopes = ledger.added(state.commit, commit, since=trail.tree.size)
             receipts = ledger.own(verify_chain(counted(envelopes, trail.tree), self.verifier.open, before))
-            return _write(connection, receipts, before, trail, commit, self.verifier)
+            found = _write(connection, receipts, before, trail, commit, self.verifier)
+            if state is None:
+                ledger.hold_main(_state(connection)["main"], lambda: self._first(commit))
+            return found
+
+    def _first(self, commit: Oid) -> Receipt:
+        raw = self.receipts.envelope(0, commit=commit)
+        return from_statement(self.verifier.open(raw or b""))
 
     def _begin(self, commit: Oid) -> tuple[Delta, Trail]:
         """Return what leads to the newest snapshot, and the trail to it: nothing, where anything about it is odd.

@@ -2,8 +2,9 @@
 
 The pipeline's files are made from templates. A template's line that ends in ``@app@`` or ``@token@`` belongs to that way
 of authenticating, one that ends in ``@source@`` to the repository that holds daypass's own source, which installs itself,
-in ``@pinned@`` to all others. ``python -m daypass.edges.forges.github.setup`` writes the project's own copies; with
-``--check`` it writes nothing and exits 13 when one differs.
+in ``@pinned@`` to all others; ``@checkout@`` stands for the step in ``templates/checkout.yml``.
+``python -m daypass.edges.forges.github.setup`` writes the project's own copies; with ``--check`` it writes nothing and
+exits 13 when one differs.
 
 Of daypass's own wheel, the file that pip installed is taken where it is still there, by the hash that pip recorded (PEP
 610). Else the installed files are packed again
@@ -40,6 +41,7 @@ FOLDER = ".github/daypass"
 REQUIREMENTS = f"{FOLDER}/requirements.txt"
 
 _MARK = re.compile(r"[ ]*@(app|token|source|pinned)@$")
+_CHECKOUT = "@checkout@\n"
 _TARGETS = re.compile(r"( *)@targets@\n")
 _NO_TARGETS = (
     "# NAME: ${{ secrets.NAME }} for each variable that the settings of a target name (url_env and its like)\n"
@@ -239,8 +241,9 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _rendered(text: str, keep: set[str], variables: list[str]) -> str:
+    checkout = (resources.files("daypass") / "templates" / "checkout.yml").read_text(encoding="utf-8")
     lines = []
-    for line in text.split("\n"):
+    for line in text.replace(_CHECKOUT, checkout).split("\n"):
         mark = _MARK.search(line)
         if mark is None:
             lines.append(line)

@@ -1,0 +1,170 @@
+"""Runs on a runner that starts bare: what they fetch, what they do with it, and what they refuse all the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from daypass.core.ledger import snapshot
+from daypass.edges.forges.github.setup import github_files
+from hub import REPOSITORY, Hub
+
+pytestmark = pytest.mark.on_disk
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.setattr(snapshot, "LEAST", 4)
+    with Hub(tmp_path, simulated=True) as made:
+        yield made
+
+
+WHO = ("-c", "user.name=Eve", "-c", "user.email=eve@example.com")
+
+
+class Bare:
+    """A runner as GitHub hands it out: an empty folder, into which the workflow's own step checks main out."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.runs = 0
+        self.fetched: list[str] = []
+        (self.step, *_) = yaml.safe_load(github_files("app")[".github/workflows/apply.yml"])["jobs"]["apply"]["steps"]
+
+    def __call__(self, *arguments: str, expect: int | None = 0) -> str:
+        self.runs += 1
+        self.place = place = self.hub.top / f"runner-{self.runs}"
+        place.mkdir()
+        trace = self.hub.top / f"runner-{self.runs}.trace"
+        token = self.hub.token("app")
+        known = {"GITHUB_SERVER_URL": self.hub.double.server_url, "GITHUB_REPOSITORY": REPOSITORY}
+        environ = {**os.environ, **known, "FOLDERS": ".github/daypass", "GITHUB_TOKEN": token}
+        subprocess.run(["bash", "-c", self.step["run"]], cwd=place, env=environ, check=True)
+        for path in (self.hub.top / "state").glob("*.sqlite*"):
+            if not path.name.startswith("embedded"):  # the target lives on, and nothing else
+                path.unlink()
+        wanted = {
+            "GIT_TRACE": str(trace),
+            **access(self.hub.double.server_url, token),
+        }
+        said = self.hub.run(*arguments, folder=place, environ=wanted, expect=expect)
+        told = trace.read_text(encoding="utf-8", errors="replace").splitlines() if trace.exists() else []
+        self.fetched = [line.partition("git fetch ")[2] for line in told if "built-in: git fetch " in line]
+        return said.out + said.err
+
+    @property
+    def commits(self) -> int:
+        """How many commits came."""
+        listed = ["git", "-C", str(self.place), "cat-file", "--batch-all-objects", "--batch-check=%(objecttype)"]
+        return subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split().count("commit")
+
+
+def access(server: str, token: str) -> dict[str, str]:
+    import base64
+
+    secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.{server}/.extraheader",
+        "GIT_CONFIG_VALUE_0": f"AUTHORIZATION: basic {secret}",
+    }
+
+
+def admit(hub: Hub, *more: str, **grant: str) -> int:
+    number = hub.request_pull("alice", hub.grant(**grant), *more)
+    hub.approve(number, "bob")
+    hub.approve(number, "dave")
+    hub.run("gate", str(number), "--at", at(hub))
+    return number
+
+
+def at(hub: Hub) -> str:
+    return f"{hub.now():%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_an_idle_apply_fetches_the_newest_snapshot_and_what_follows_it_however_long_history_is(hub: Hub) -> None:
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    bare = Bare(hub)
+    assert "1 live as they should be" in bare("apply", "--at", at(hub))
+    few = (bare.commits, len(bare.fetched))
+    for number in range(6):
+        admit(hub, duration="3h", reason=f"the reading of {number} more")
+        hub.run("apply", "--at", at(hub))
+    assert "1 live as they should be" in bare("apply", "--at", at(hub))
+    assert int(hub.bare("rev-list", "--count", "main")) > 6
+    assert int(hub.bare("rev-list", "--count", "daypass-ledger")) > 12
+    assert (bare.commits, len(bare.fetched)) <= (few[0] + 3, few[1] + 3)
+    assert len([line for line in bare.fetched if line.startswith("origin ")]) <= 2  # by git itself, one object each
+
+
+def test_what_landed_since_the_last_receipt_is_proved_and_given(hub: Hub) -> None:
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    admit(hub, subject="carol", role="readonly")
+    bare = Bare(hub)
+    assert "ok   + carol" in bare("apply", "--at", at(hub))
+    assert "2 live as they should be" in hub.run("apply", "--at", at(hub)).out
+    assert hub.run("audit", "verify").code == 0
+
+
+def test_a_ledger_without_a_snapshot_is_read_from_its_first_receipt(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "LEAST", 1000)
+    admit(hub)
+    bare = Bare(hub)
+    assert "ok   + alice" in bare("apply", "--at", at(hub))
+    assert "1 live as they should be" in bare("apply", "--at", at(hub))
+    assert hub.run("audit", "verify").code == 0
+
+
+def test_a_gate_on_a_bare_runner_merges_what_is_ready_and_a_request_that_lags_behind(hub: Hub) -> None:
+    late = hub.request_pull("alice", hub.grant(role="readonly", duration="1h"))
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    hub.approve(late, "bob")
+    hub.approve(late, "dave")
+    bare = Bare(hub)
+    bare("gate", str(late), "--at", at(hub))
+    assert hub.pull(late)["merged"]
+    assert "HELD" not in bare("apply", "--at", at(hub))
+    assert hub.run("audit", "verify").code == 0
+
+
+def test_an_older_ledger_is_refused_as_ever(hub: Hub) -> None:
+    first = hub.head("daypass-ledger")
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    admit(hub, subject="carol")  # its merge names how many receipts there were
+    hub.bare("update-ref", "refs/heads/daypass-ledger", first)
+    said = Bare(hub)("apply", "--at", at(hub), expect=None)
+    assert "its end was cut off" in said
+    assert "ok   +" not in said
+
+
+def test_receipts_that_a_commit_took_away_are_missed(hub: Hub) -> None:
+    """By a commit on top, which no rule against rewriting stops."""
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    admit(hub, subject="carol")
+    hub.run("apply", "--at", at(hub))
+    tip = hub.head("daypass-ledger")
+    earlier = hub.bare("rev-parse", f"{tip}~2^{{tree}}")
+    forged = hub.bare(*WHO, "commit-tree", "-p", tip, "-m", "Append nothing", earlier)
+    hub.bare("update-ref", "refs/heads/daypass-ledger", forged)
+    said = Bare(hub)("apply", "--at", at(hub), expect=None)
+    assert "where receipts are only ever added" in said
+
+
+def test_the_ledger_of_another_repository_is_refused(hub: Hub) -> None:
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    tip = hub.head()
+    made = hub.bare(*WHO, "commit-tree", "-m", "Begin anew", f"{tip}^{{tree}}")
+    hub.bare("update-ref", "refs/heads/main", made)
+    said = Bare(hub)("apply", "--at", at(hub), expect=None)
+    assert "it is another repository's, or main was replaced" in said
