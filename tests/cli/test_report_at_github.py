@@ -68,8 +68,11 @@ def test_the_app_shows_a_request_that_waits(hub: Hub) -> None:
     assert "Alice Ngo (`alice-ngo`)" in text
     assert f"#{number} Access for alice  (open, by alice): {waiting}\n" in hub.run("status", who="bob").out
     assert (
-        "| `owners` (`production-needs-two`) | 1 | none | **1** | Bob Osei (`bosei`), Carol Diaz (`carol-d`) |" in text
+        "- **missing: 1 approval from `owners`**, by Bob Osei (`bosei`) or Carol Diaz (`carol-d`) (`production-needs-two`)"
+        in text
     )
+    page = f"{hub.double.server_url}/{REPOSITORY}/pull/{number}/files"
+    assert f"**To approve:** open [Files changed]({page}), press **Review changes**" in text
     (check,) = checks(hub, number)
     assert (check["name"], check["status"], check["conclusion"]) == ("daypass", "in_progress", None)
     assert check["output"]["title"] == waiting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -60,10 +61,12 @@ def test_a_comment_lives_as_long_as_the_grant(hub: Hub) -> None:
     run(hub, "apply")
     assert title(hub, number) == f"live until {end}"
     assert f"live until {end}, 2h left" in run(hub, "status").out
+    assert f"since the merge: live until {end}\n" in run(hub, "show", str(number)).out
     assert "**How to use it:**" in story(hub, number)
     hub.advance(hours=2, seconds=12)
     run(hub, "apply")
     assert title(hub, number) == f"ended {end}, taken away 12s late"
+    assert f"since the merge: {title(hub, number)}\n" in run(hub, "show", str(number)).out
     text = story(hub, number)
     run(hub, "expire")
     assert story(hub, number) == text  # the removal of the file changes nothing of that
@@ -97,7 +100,7 @@ def test_an_extension_is_told_on_both_requests(hub: Hub) -> None:
     run(hub, "gate", str(other))
     run(hub, "apply")
     assert title(hub, other) == title(hub, number)
-    assert f"It goes on by #{other}" in story(hub, number)
+    assert f"It goes on by [#{other}](" in story(hub, number)
     hub.advance(hours=4)
     run(hub, "apply")
     assert title(hub, other).startswith("ended ")
@@ -113,7 +116,7 @@ def test_the_issue_that_asked_is_answered_and_closed(hub: Hub) -> None:
         hub.approve(number, who)
     run(hub, "gate", str(number))
     run(hub, "apply")
-    assert story(hub, issue).split("\n", 1)[1].startswith(f"Pull request #{number}: **live until ")
+    assert re.match(rf"Pull request \[#{number}\]\(\S+\): \*\*live until ", story(hub, issue).split("\n", 1)[1])
     assert hub.api("olga", "GET", f"{ISSUES}/{issue}")["state"] == "open"
     hub.advance(hours=9)
     run(hub, "expire")

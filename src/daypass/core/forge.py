@@ -38,6 +38,8 @@ class ForgeKind(NamedTuple):
     """It merges any change that its owners approve, and not grants alone."""
     watches: bool = False
     """It can be asked whether an issue is closed or a pull request merged, which ends access (``ends_when``)."""
+    approving: str = "`daypass approve {number}` approves it, `daypass reject {number}` rejects it."
+    """How people review there, in Markdown: ``{files}`` is the page of what a request changes."""
     needs: tuple[str, ...] = ()
     """Settings of ``forge`` that must be there."""
     takes: tuple[str, ...] = ()
@@ -53,6 +55,10 @@ FORGES: Mapping[str, ForgeKind] = MappingProxyType(
             teams=True,
             merges_all=True,
             watches=True,
+            approving=(
+                "open {files}, press **Review changes** (or **Submit review**), choose **Approve** and submit. "
+                "**Request changes** rejects it. A comment approves nothing."
+            ),
             needs=("repository",),
             takes=("repository", "bot", "teams", "watch"),
         ),
@@ -162,13 +168,17 @@ class Links(Struct, frozen=True):
     """The forge's pages on which people ask and change files.
 
     ``form`` is where a new request is made; ``edit`` and ``delete`` where a file of main is changed. ``new_file`` is where
-    a file is proposed by hand, filled in with a text, or without it where an address cannot hold it.
+    a file is proposed by hand, filled in with a text, or without it where an address cannot hold it. ``number`` is the
+    page of an issue or request, ``files`` what a request changes, where it is reviewed, and ``commit`` that of a commit.
     """
 
     form: str
     new_file: Callable[[str, str], str]
     edit: Callable[[str], str]
     delete: Callable[[str], str]
+    number: Callable[[int], str]
+    files: Callable[[int], str]
+    commit: Callable[[str], str]
 
 
 def unsigned_denial(handle: str) -> DeniedError:

@@ -9,24 +9,22 @@ What does not fit is folded by whole rows and sections: what comes first is the 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 from msgspec import Struct
 
-from daypass.core.approval.judgement import Ignored, Status
 from daypass.core.catalogue import Catalogue
 from daypass.core.finding import Finding
-from daypass.core.policy.requirement import Requirement
+from daypass.core.forge import Links
 from daypass.core.policy.sources import REVOCATION
-from daypass.core.request import Gated, Item, Nudge, Report
+from daypass.core.request import Item, Nudge, Report
 from daypass.core.state import GrantState, requested
 from daypass.core.window import format_instant
 from daypass.views.findings import count
-from daypass.views.markdown import code, fence, folded, html_code, prose, table
-from daypass.views.policy.chain import later_lines, waiting_words
-from daypass.views.policy.decision import effect_line, grant_rows, guide_of, request_words, taking_words
-from daypass.views.told.names import account_named, people_named
+from daypass.views.markdown import code, folded, html_code, prose
+from daypass.views.policy.decision import request_words
+from daypass.views.told.grant import grant_details, grant_words
+from daypass.views.told.names import account_named, commit_named, mention, origin_named
 from daypass.views.told.words import request_title
 
 COMMENT_LIMIT = 60_000
@@ -44,7 +42,6 @@ _SPARE = 1_000
 _OPEN = 3
 """How many grants are shown without a click."""
 
-_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})")
 _KIND = {
     "new": "a new grant",
     "widen": "gives more than before",
@@ -67,13 +64,16 @@ def title_text(report: Report) -> str:
     return request_title(report.found)
 
 
-def comment_text(report: Report, *, limit: int = COMMENT_LIMIT, pointer: str = "") -> str:
-    """Write the whole story of a pull request in at most ``limit`` bytes. ``pointer`` says where more of it is."""
+def comment_text(report: Report, *, limit: int = COMMENT_LIMIT, pointer: str = "", links: Links | None = None) -> str:
+    """Write the whole story of a pull request in at most ``limit`` bytes. ``pointer`` says where more of it is.
+
+    ``links`` are the forge's pages, to which numbers and commits lead where it has any.
+    """
     pointer = pointer or "the summary of the run that wrote this has all"
     footer = _footer(report)
-    head = f"### daypass: {title_text(report)}\n\n{_lead(report)}"
+    head = f"### daypass: {title_text(report)}\n\n{_lead(report, links)}"
     out, room = [head], limit - _size(head) - _size(footer) - _SPARE
-    for part in _parts(report):
+    for part in _parts(report, links):
         fitting = _fit(part, room, pointer)
         room -= _size(fitting) + 2
         out += [fitting] if fitting else []
@@ -98,7 +98,7 @@ def _fit(part: _Part, room: int, pointer: str) -> str:
     return f"{part.heading}\n\n{part.joint.join(taken)}".strip() + more
 
 
-def _parts(report: Report) -> Iterator[_Part]:
+def _parts(report: Report, links: Links | None) -> Iterator[_Part]:
     grants = requested(report.found)
     blocks = tuple(dict.fromkeys(line for grant in grants for line in grant.blocks))
     if blocks:
@@ -108,17 +108,35 @@ def _parts(report: Report) -> Iterator[_Part]:
     if report.findings:
         units = tuple(_finding(finding) for finding in report.findings)
         yield _Part("**To put right:**", units, "findings")
-    if grants:
-        few = len(grants) <= _OPEN
-        told = zip(grants, report.found.verdicts, strict=True)
-        sections = ((grant, _section(report, grant, verdict.item)) for grant, verdict in told)
-        units = tuple(
-            f"#### {code(grant.grant)}: {_title(grant, len(grants))}\n\n{body}"
-            if few
-            else folded(f"{html_code(grant.grant)}: {_title(grant, len(grants))}", body)
-            for grant, body in sections
+    how = _Part("", (_how(report, links),), "words") if report.state == "waiting" else None
+    told = [(grant, verdict.item) for grant, verdict in zip(grants, report.found.verdicts, strict=True)]
+    few = len(told) <= _OPEN
+    if told and few:
+        units = tuple(f"{_heading(grant, len(told))}\n\n{grant_words(report, grant, item)}" for grant, item in told)
+        yield _Part("", units, "grants", "\n\n")
+    yield from (how,) if how is not None else ()
+    if told and few:
+        units = tuple(unit for _, item in told if (unit := _details(report, item, len(told))))
+        yield _Part("", units, "grants", "\n\n")
+    elif told:
+        yield _Part(
+            f"**{len(told)} grants:**", tuple(_folded(report, *one, len(told)) for one in told), "grants", "\n\n"
         )
-        yield _Part("" if few else f"**{len(grants)} grants:**", units, "grants", "\n\n")
+
+
+def _heading(grant: GrantState, beside: int) -> str:
+    return f"#### {code(grant.grant)}: {_title(grant, beside)}"
+
+
+def _folded(report: Report, grant: GrantState, item: Item, beside: int) -> str:
+    parts = (grant_words(report, grant, item), grant_details(report, item, fold=False))
+    return folded(f"{html_code(grant.grant)}: {_title(grant, beside)}", "\n\n".join(filter(None, parts)))
+
+
+def _details(report: Report, item: Item, beside: int) -> str:
+    """Write what the machine reads of a grant, named where there are others beside it."""
+    told = grant_details(report, item, fold=True)
+    return f"{code(item.id)}:\n\n{told}" if told and beside > 1 else told
 
 
 def _title(grant: GrantState, beside: int) -> str:
@@ -126,31 +144,32 @@ def _title(grant: GrantState, beside: int) -> str:
     return _KIND[grant.kind] + (f", which {request_words(grant)}" if beside > 1 else "")
 
 
-def _lead(report: Report) -> str:
+def _lead(report: Report, links: Links | None) -> str:
     """Say what was asked, by whom, and what comes next."""
     found = report.found
     catalogue = found.proposal.policy.catalogue
     loud = "**Emergency stop.** " if found.pull.branch.startswith(REVOCATION) else ""
     asked = f"{loud}Asked by {account_named(catalogue, found.pull.opened_by)}"
-    asked += f" in {prose(found.pull.origin)}." if found.pull.origin else "."
-    return f"{asked} {_next(report)}"
+    asked += f" in {origin_named(found.pull.origin, links)}." if found.pull.origin else "."
+    return f"{asked} {_next(report, links)}".rstrip()
 
 
-def _next(report: Report) -> str:
+def _next(report: Report, links: Links | None) -> str:
     found = report.found
     if found.merge is not None:
         return (
-            f"Merged as {code(found.merge.commit[:12])} at {code(format_instant(found.merge.at))}. The applier now proves "
-            "all of this again, and then makes the change."
+            f"Merged as {commit_named(found.merge.commit, links)} at {code(format_instant(found.merge.at))}. The applier now "
+            "proves all of this again, and then makes the change; this comment then says how it stands."
         )
     if found.closed or found.pull.state != "open":
         why = f": {prose(found.closed)}" if found.closed else ""
         return f"Closed without a merge{why}. To ask again, open a new request."
     if found.refused:
         return f"Everything that policy asks for is there. Each run of the gate tries again. {_sentence(found.refused)}"
+    head = commit_named(found.pull.head, links)
     return {
-        "approved": f"Everything that policy asks for is there for head {code(found.pull.head[:12])}; daypass merges it.",
-        "waiting": _waiting(found),
+        "approved": f"Everything that policy asks for is there for head {head}; daypass merges it.",
+        "waiting": "",
         "refused": "Policy denies this, and no approval changes that."
         if found.proposal.denied
         else "It cannot be merged as it is, whoever else approves.",
@@ -158,16 +177,21 @@ def _next(report: Report) -> str:
     }[report.state]
 
 
-def _waiting(found: Gated) -> str:
-    head = code(found.pull.head[:12])
+def _how(report: Report, links: Links | None) -> str:
+    """Say how a reviewer approves, and what happens then."""
+    found = report.found
+    head = commit_named(found.pull.head, links)
     if found.judged:
         return (
             f"Everything that policy asks for is there for head {head}, but it is a draft: mark it as ready for review."
         )
+    number = found.pull.number
+    files = f"[Files changed]({links.files(number)})" if links is not None else "**Files changed**"
+    how = found.proposal.policy.catalogue.settings.forge.approving.format(files=files, number=number)
     draft = " and it is marked as ready for review: it is a draft" if found.pull.draft else ""
     return (
-        f"daypass merges this as soon as the missing approvals are given on head {head}{draft}. "
-        "A push takes approvals away."
+        f"**To approve:** {how}\n\n**Then:** once nothing is missing{draft}, daypass merges head {head}; the access is given, "
+        "and ends by itself. A push takes approvals away."
     )
 
 
@@ -181,99 +205,9 @@ def _sentence(text: str) -> str:
     return prose(text) if text.endswith((".", "!", "?")) else f"{prose(text)}."
 
 
-def _section(report: Report, grant: GrantState, item: Item) -> str:
-    catalogue = report.found.proposal.policy.catalogue
-    parts = []
-    if item.grant is not None:
-        parts.append(table(("grant", "as daypass reads it"), grant_rows(catalogue, item.grant, code, _after_dots)))
-    guide = guide_of(catalogue, item.grant) if item.grant is not None else ""
-    if guide:
-        parts.append(f"**For reviewers:** {prose(guide)}")
-    if item.decision is not None and item.ending is not None:
-        parts.append(f"It takes away access of {code(item.ending.subject)} that this file gives now.")
-    judged = bool(grant.approvals or grant.blocks)
-    if item.decision is None and not judged:
-        what = taking_words(item)
-        parts.append(f"{what[:1].upper()}{what[1:]}. Nobody needs to approve it.")
-    elif item.decision is None:
-        told = next((one.reviews for one in report.found.verdicts if one.item.id == item.id), "")
-        told = (
-            f"It {told}" if told else "It takes away access that who asks may not end alone, so it waits for an owner"
-        )
-        parts.append(f"{told}.")
-    if judged:
-        parts += _approvals(catalogue, grant, item.decision.requirements if item.decision is not None else ())
-    elif item.decision is not None and item.decision.automatic:
-        parts.append(f"It passes without a person, by rule {_list(code(rule) for rule in item.decision.rules)}.")
-    effects = [effect for effect in report.effects if effect.grant == item.id]
-    if effects:
-        parts += ["Once it is merged:", fence([effect_line(effect) for effect in effects], "diff")]
-    return "\n\n".join(parts)
-
-
-def _after_dots(parts: Iterable[str]) -> str:
-    return "".join(f" · {prose(part)}" for part in parts)
-
-
-def _approvals(catalogue: Catalogue, grant: GrantState, asked: Sequence[Requirement]) -> list[str]:
-    rules = {requirement.source: requirement for requirement in asked}
-    rows = [_approval_row(catalogue, status, rules.get(status.source)) for status in grant.approvals]
-    parts = [table(("approvals from", "asked", "given by", "missing", "who could give it"), rows)] if rows else []
-    parts += _stages(grant.approvals, rules)
-    ignored = [line for one in grant.ignored if (line := _ignored(catalogue, one))]
-    return [*parts, "\n".join(ignored)] if ignored else parts
-
-
-def _stages(approvals: Sequence[Status], asked: Mapping[str, Requirement]) -> list[str]:
-    """Say in which order approvals are asked for, what each waits for since when, and what comes when nobody answers."""
-    if not any(status.after for status in approvals):
-        told = [f"- {code(one.source)}: {waiting_words(one, code)}" for one in approvals if one.due]
-        return ["**Until it is answered:**", "\n".join(told)] if told else []
-    lines = []
-    for place, status in enumerate(approvals, 1):
-        how = waiting_words(status, code) if status.missing else "met" + _early(status)
-        lines.append(f"{place}. {code(status.source)}: {how}")
-        plan = later_lines(asked[status.source]) if status.source in asked and status.waits and status.missing else ()
-        lines += [f"   - {prose(line)}" for line in plan]
-    return ["**Asked in this order:**", "\n".join(lines)]
-
-
-def _early(status: Status) -> str:
-    return f", which counts once {' and '.join(map(code, status.waits))} is met" if status.waits else ""
-
-
-def _approval_row(catalogue: Catalogue, status: Status, requirement: Requirement | None) -> tuple[str, ...]:
-    who = people_named(catalogue, status.could)
-    if status.joining and status.joining_at is not None:
-        later = people_named(catalogue, status.joining)
-        who = f"{who}; from {code(format_instant(status.joining_at))} on also {later}"
-    rules = f" ({_list(code(rule) for rule in requirement.rules)})" if requirement is not None else ""
-    return (
-        f"{code(requirement.asked if requirement is not None else status.source)}{rules}",
-        str(len(status.approved_by) + status.missing),
-        "; ".join(
-            [people_named(catalogue, status.approved_by), *(f"{code(by)} for {code(of)}" for by, of in status.acting)]
-        )
-        if status.approved_by
-        else "none",
-        f"**{status.missing}**" if status.missing else "0",
-        who if status.missing else "none",
-    )
-
-
-def _ignored(catalogue: Catalogue, ignored: Ignored) -> str:
-    """Tell the reviewer why their review does not count. One that they replaced themselves needs no word."""
-    by = ignored.review.by
-    if ignored.why.endswith("reviewed again later"):
-        return ""
-    mention = _mention(catalogue, by.handle) if by.handle else account_named(catalogue, by)
-    what = {"approved": "approval", "rejected": "rejection"}.get(ignored.review.state, "review")
-    return f"- {mention}, your {what} does not count: {_sentence(ignored.why)}{_advice(ignored)}"
-
-
 def nudge_text(catalogue: Catalogue, nudge: Nudge) -> str:
     """Write to the people of a stage that nobody answers: they are named, so that the forge tells them."""
-    named = ", ".join(_mention(catalogue, handle) for handle in nudge.people)
+    named = ", ".join(mention(catalogue, handle) for handle in nudge.people)
     lacks = f"{count(nudge.missing, 'approval')} from {code(nudge.source)}"
     since = f"{code(format_instant(nudge.since))}"
     if nudge.what == "remind":
@@ -284,28 +218,9 @@ def nudge_text(catalogue: Catalogue, nudge: Nudge) -> str:
     )
 
 
-def _mention(catalogue: Catalogue, handle: str) -> str:
-    subject = catalogue.directory.subjects.get(handle)
-    login = subject.login if subject is not None else ""
-    return f"@{login}" if _LOGIN.fullmatch(login) else people_named(catalogue, (handle,))
-
-
-def _advice(ignored: Ignored) -> str:
-    """Say what the reviewer can do; where nothing, that it is nothing."""
-    if ignored.again:
-        return " Please look at what stands here now and approve again."
-    if "the directory does not know" in ignored.why:
-        return " Somebody who owns the directory can add the account by its id."
-    return ""
-
-
 def _footer(report: Report) -> str:
     found = report.found
     digests = [f"grant {code(item.grant.digest)}" for item in found.proposal.items if item.grant is not None]
     shown = digests if len(digests) <= _OPEN else []
     about = [f"head {code(found.pull.head)}", *shown]
     return f"<sub>{', '.join(about)}. daypass keeps this comment up to date and never reads it.</sub>"
-
-
-def _list(parts: Iterable[str]) -> str:
-    return ", ".join(parts) or "none"

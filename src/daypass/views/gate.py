@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from daypass.core.ids import GrantId
+from daypass.core.plan import Action
 from daypass.core.policy.sources import REVOCATION
-from daypass.core.request import Gated, ItemVerdict, Report
-from daypass.core.state import Overview
+from daypass.core.request import Effect, Gated, ItemVerdict, Report
+from daypass.core.state import Life, Overview
 from daypass.core.window import format_duration, format_instant
 from daypass.views.data import grant_data, plain, pull_data
 from daypass.views.findings import as_output, finding_text, joined
@@ -21,13 +22,15 @@ from daypass.views.policy.decision import (
     denial_lines,
     detail_text,
     effect_line,
+    effect_when,
     grant_rows,
     guide_of,
     person,
     state_words,
     taking_words,
 )
-from daypass.views.told.words import request_title
+from daypass.views.told.life import life_lines, life_title
+from daypass.views.told.words import gives_words, request_title
 
 _KINDS = {"new": "grants", "widen": "widens", "narrow": "narrows", "remove": "removes"}
 
@@ -200,8 +203,8 @@ Texts = Mapping[GrantId, tuple[str, str]]
 """What stood in a grant's file before, and what the request makes of it; "" where there is none."""
 
 
-def show_text(report: Report, texts: Texts) -> str:
-    """Write a request whole."""
+def show_text(report: Report, texts: Texts, life: Life | None = None) -> str:
+    """Write a request whole; ``life`` is how its grants stand since it was merged."""
     pull, verdicts = report.found.pull, report.found.verdicts
     catalogue = report.found.proposal.policy.catalogue
     by = pull.opened_by
@@ -216,7 +219,8 @@ def show_text(report: Report, texts: Texts) -> str:
         lines += ["", *_item_lines(report, verdict, texts.get(verdict.item.id, ("", "")))]
     left = len(verdicts) - _WHOLE
     lines += ["", f"{left} more grants are not shown whole"] if left > 0 else []
-    return joined([*lines, ""]) + gated_text(report.found)
+    since = ["", f"since the merge: {life_title(life)}", *(f"  {line}" for line in life_lines(life))] if life else []
+    return joined([*lines, *since, ""]) + gated_text(report.found)
 
 
 def _item_lines(report: Report, verdict: ItemVerdict, texts: tuple[str, str]) -> Iterator[str]:
@@ -231,7 +235,9 @@ def _item_lines(report: Report, verdict: ItemVerdict, texts: tuple[str, str]) ->
     effects = [effect for effect in report.effects if effect.grant == item.id]
     if effects and report.found.pull.state == "open":
         yield "  once it is merged:"
-        yield from (f"    {effect_line(effect)}" for effect in effects)
+        yield from (
+            f"    {line}" for line in _effect_lines(report, effects, grant.subject if grant is not None else "")
+        )
     from difflib import unified_diff  # noqa: PLC0415  (a status has no use for it)
 
     before, after = (text.splitlines() for text in texts)
@@ -241,6 +247,15 @@ def _item_lines(report: Report, verdict: ItemVerdict, texts: tuple[str, str]) ->
         yield from (f"    {line}" for line in diff[2 : _LINES + 2])
     if len(diff) > _LINES + 2:
         yield f"    … and {len(diff) - _LINES - 2} more lines: git diff main...{report.found.pull.head[:12]}"
+
+
+def _effect_lines(report: Report, effects: Iterable[Effect], subject: str) -> Iterator[str]:
+    catalogue = report.found.proposal.policy.catalogue
+    for effect in effects:
+        words = gives_words(catalogue, effect.entitlement, person(catalogue, subject))
+        taken = "takes away: " if effect.action is Action.REMOVE else ""
+        yield from (f"{taken}{words}, {effect_when(effect)}",) if words else ()
+        yield effect_line(effect)
 
 
 def _in_brackets(parts: Iterable[str]) -> str:

@@ -50,7 +50,9 @@ def _tell(repo: AccessRepository, life: Life, failed: list[str]) -> None:
     from daypass.pipeline.tell.lives import life_notice
     from daypass.views.told.life import issue_text, life_text, life_title
 
-    notice = life_notice(life, title=life_title(life), comment=life_text(life), issue=issue_text(life))
+    links = repo.host.links
+    texts = {"comment": life_text(life, links), "issue": issue_text(life, links)}
+    notice = life_notice(life, title=life_title(life), **texts)
     try:
         say_left_out(life.pull, repo.pages.show(notice))
     except DaypassError as error:

@@ -186,8 +186,8 @@ def report(repo: AccessRepository, number: int, printed: bool, at: datetime | No
     elif printed and change is not None:
         click.echo(change_markdown(number, change), nl=False)
     elif printed:
-        click.echo(comment_text(told), nl=False)
-        write_summary(told)
+        click.echo(comment_text(told, links=repo.host.links), nl=False)
+        write_summary(repo, told)
     else:
         say_left_out(number, publish(repo, found, at=instant, change=change))
 
@@ -210,8 +210,8 @@ def publish(
     if found.no_request:
         return repo.pages.show(_no_request(found, change))
     told = report_of(repo, found, at=at)
-    write_summary(told)
-    text = comment_text(told)
+    write_summary(repo, told)
+    text = comment_text(told, links=repo.host.links)
     catalogue = found.proposal.policy.catalogue
     nudges = [replace(one, text=nudge_text(catalogue, one)) for one in nudges_of(told, at=at)]
     notice = notice_of(told, title=title_text(told), summary=text, comment=text, plain=printable, nudges=nudges)
@@ -246,7 +246,7 @@ def _no_request(found: Gated, change: PolicyChange | None) -> Notice:
     return Notice(pull.number, pull.head, "success", title, words + comment, comment, state="", findings=wrong)
 
 
-def write_summary(told: Report) -> None:
+def write_summary(repo: AccessRepository, told: Report) -> None:
     """Add to the summary of the workflow's step, where one runs and there is room left."""
     from daypass.edges.forges.host import summary_file
     from daypass.views.comment import SUMMARY_LIMIT, comment_text
@@ -257,7 +257,7 @@ def write_summary(told: Report) -> None:
     room = SUMMARY_LIMIT - (place.stat().st_size if place.exists() else 0)
     if room >= _LEAST:
         with place.open("a", encoding="utf-8") as file:
-            file.write(comment_text(told, limit=room - 1) + "\n")
+            file.write(comment_text(told, limit=room - 1, links=repo.host.links) + "\n")
 
 
 def say_left_out(number: int, left: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,13 @@ from daypass.cli.verb import show as show_view
 from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from daypass.core.ids import GrantId
+    from daypass.core.ledger.receipt import Receipt
     from daypass.core.plan import Entitlement
     from daypass.core.policy.analysis.compare import PolicyChange
     from daypass.core.policy.policies import Policy
     from daypass.core.request import Gated
+    from daypass.core.state import Life
 
 _AGAIN = 2
 """How often a request is judged anew when main moves while it is merged."""
@@ -72,7 +75,24 @@ def _shown(repo: AccessRepository, number: int, at: datetime, output: str) -> st
 
     found = pipeline.look(repo, number, at=at)
     report = report_of(repo, found, at=at)
-    return report_json(report) if output == "json" else show_text(report, texts_of(repo.history, found))
+    if output == "json":
+        return report_json(report)
+    return show_text(report, texts_of(repo.history, found), _life(repo, found, at))
+
+
+def _life(repo: AccessRepository, found: Gated, at: datetime) -> Life | None:
+    """Return how the grants of a request stand since its merge, None before it."""
+    if found.merge is None:
+        return None
+    from daypass.cli.verbs.audit import index_of
+    from daypass.pipeline.tell.now import life_now
+
+    def receipts(names: Collection[GrantId]) -> tuple[Receipt, ...]:
+        index = index_of(repo)
+        index.follow(at)
+        return index.receipts(grants=names)
+
+    return life_now(repo, found, receipts, at=at)
 
 
 @verb()

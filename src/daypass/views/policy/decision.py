@@ -167,23 +167,24 @@ def state_words(grant: GrantState, at: datetime) -> str:
 
 def effect_line(effect: Effect) -> str:
     """Say in a line what is added or removed at a target."""
-    text = f"{SIGN[effect.action]} {entitlement_text(effect.entitlement)}"
+    text = f"{SIGN[effect.action]} {entitlement_text(effect.entitlement)}  {effect_when(effect)}"
+    return text + (f"  (also given by {', '.join(effect.others)})" if effect.others else "")
+
+
+def effect_when(effect: Effect) -> str:
+    """Say when what is added or removed is, and until when it was so far."""
     if effect.span is None:
         ends = format_instant(effect.before.end) if effect.before is not None else ""
-        text += f"  at the next run, in place of {ends}" if ends else "  at the next run"
-    elif effect.action is Action.REMOVE and effect.span.window is not None:
-        text += f"  at the next run: what is left of it ended {format_instant(effect.span.window.end)}"
+        return f"at the next run, in place of {ends}" if ends else "at the next run"
+    if effect.action is Action.REMOVE and effect.span.window is not None:
+        text = f"at the next run: what is left of it ended {format_instant(effect.span.window.end)}"
     elif effect.span.window is None:
-        text += f"  for {format_duration(effect.span.length)} from the merge on"
+        text = f"for {format_duration(effect.span.length)} from the merge on"
         text += f", until {format_instant(effect.latest)} at the latest" if effect.latest is not None else ""
     else:
-        text += f"  from {format_instant(effect.span.window.start)} until {format_instant(effect.span.window.end)}"
+        text = f"from {format_instant(effect.span.window.start)} until {format_instant(effect.span.window.end)}"
         text += f", {effect.span.recurs}" if effect.span.recurs is not None else ""
-    if effect.span is not None and effect.before is not None:
-        text += f", so far until {format_instant(effect.before.end)}"
-    if effect.others:
-        text += f"  (also given by {', '.join(effect.others)})"
-    return text
+    return text + (f", so far until {format_instant(effect.before.end)}" if effect.before is not None else "")
 
 
 def denial_lines(decision: Decision) -> list[str]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daypass.core.catalogue import Catalogue
+from daypass.core.forge import Links
 from daypass.core.state import GrantState, Life, LifeGrant
 from daypass.core.window import format_instant
 from daypass.views.markdown import code, fence, folded, html_code, prose
-from daypass.views.told.names import people_named
+from daypass.views.told.names import commit_named, number_named, people_named
 from daypass.views.told.words import gives_words, late_words, life_words, lives_words, use_of
 
 _OPEN = 3
@@ -28,12 +29,12 @@ def life_title(life: Life) -> str:
     return lives_words(one.state for one in life.grants)
 
 
-def life_text(life: Life) -> str:
+def life_text(life: Life, links: Links | None = None) -> str:
     """Write the comment of a request that was merged."""
     few = len(life.grants) <= _OPEN
-    parts = [f"### daypass: {life_title(life)}", _lead(life)]
+    parts = [f"### daypass: {life_title(life)}", _lead(life, links)]
     for one in life.grants[:_MOST]:
-        body = "\n\n".join(_grant(life, one))
+        body = "\n\n".join(_grant(life, one, links))
         title = f"{html_code(one.state.grant)}: {prose(life_words(one.state))}"
         parts.append(f"#### {code(one.state.grant)}\n\n{body}" if few else folded(title, body))
     left = len(life.grants) - _MOST
@@ -44,13 +45,15 @@ def life_text(life: Life) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def issue_text(life: Life) -> str:
+def issue_text(life: Life, links: Links | None = None) -> str:
     """Write the answer on the issue that asked."""
     lines = [f"- {code(one.state.grant)}: {prose(life_words(one.state))}" for one in life.grants[:_MOST]]
     if len(life.grants) == 1:
-        body = "\n\n".join(_grant(life, life.grants[0]))
-        return f"Pull request #{life.pull}: **{prose(life_title(life))}**.\n\n{body}\n"
-    return "\n".join([f"Pull request #{life.pull}: **{prose(life_title(life))}**.", "", *lines]) + "\n"
+        body = "\n\n".join(_grant(life, life.grants[0], links))
+        return f"Pull request {number_named(life.pull, links)}: **{prose(life_title(life))}**.\n\n{body}\n"
+    return (
+        "\n".join([f"Pull request {number_named(life.pull, links)}: **{prose(life_title(life))}**.", "", *lines]) + "\n"
+    )
 
 
 def life_lines(life: Life) -> list[str]:
@@ -76,10 +79,10 @@ def _plain(catalogue: Catalogue, one: LifeGrant) -> Iterator[str]:
     yield from (state.note,) if state.note else ()
 
 
-def _lead(life: Life) -> str:
+def _lead(life: Life, links: Links | None) -> str:
     asked = f"Asked by {people_named(life.catalogue, (life.by,))}. " if life.by else ""
     when = f" at {code(format_instant(life.merged_at))}" if life.merged_at is not None else ""
-    return f"{asked}Merged as {life.merged[:12]}{when}{_approved(life)}."
+    return f"{asked}Merged as {commit_named(life.merged, links)}{when}{_approved(life)}."
 
 
 def _approved(life: Life) -> str:
@@ -87,7 +90,7 @@ def _approved(life: Life) -> str:
     return f", approved by {people_named(life.catalogue, tuple(by))}" if by else ""
 
 
-def _grant(life: Life, one: LifeGrant) -> Iterator[str]:
+def _grant(life: Life, one: LifeGrant, links: Links | None) -> Iterator[str]:
     """Yield what is said of one grant: what it is, how it is used, and what comes next."""
     state = one.state
     gives = gives_words(life.catalogue, state.entitlement, state.subject) if state.entitlement is not None else ""
@@ -96,7 +99,7 @@ def _grant(life: Life, one: LifeGrant) -> Iterator[str]:
         reason = f" ({prose(one.grant.reason)})" if one.grant is not None else ""
         yield f"**{what[:1].upper()}{what[1:]}**{reason}" if gives else f"{what}{reason}"
     if one.goes_on:
-        yield f"It goes on by #{one.goes_on}, whose comment says how it stands."
+        yield f"It goes on by {number_named(one.goes_on, links)}, whose comment says how it stands."
         return
     yield from _next(life, state)
 

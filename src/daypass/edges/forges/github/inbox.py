@@ -129,6 +129,9 @@ def links_of(page: str) -> Links:
         new_file=new_file,
         edit=lambda path: f"{page}/edit/main/{quote(path)}",
         delete=lambda path: f"{page}/delete/main/{quote(path)}",
+        number=lambda number: f"{page}/issues/{number}",  # which leads on to a pull request of that number
+        files=lambda number: f"{page}/pull/{number}/files",
+        commit=lambda commit: f"{page}/commit/{quote(commit)}",
     )
 
 
