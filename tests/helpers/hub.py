@@ -168,7 +168,8 @@ class Hub:
     def _found(self) -> None:
         """Make the example with ``daypass init --github``, and push main and the ledger."""
         wanted = ["init", ".", "--example", "--merge", "--github", REPOSITORY, "--auth", self.auth]
-        wanted += ["--bot", f"{self.app.bot.login}:{BOT_ID}"] if self.auth == "app" else []
+        account = ["--bot", f"{self.app.bot.login}:{BOT_ID}", "--app", str(APP_ID)]
+        wanted += account if self.auth == "app" else []
         wanted += ["--simulated-clock"] if self.simulated else []
 
         def make(place: Path) -> None:

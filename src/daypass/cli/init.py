@@ -68,6 +68,7 @@ _SETTINGS = "policies/daypass.yaml"
 @click.option(
     "--bot", metavar="LOGIN:ID", default="", help="With --github: the App's bot account, as daypass-acme[bot]:4242."
 )
+@click.option("--app", metavar="NUMBER", default="", help="With --github: the App that alone may act, by its number.")
 @click.option(
     "--upgrade",
     is_flag=True,
@@ -87,6 +88,7 @@ def init(
     github: str,
     auth: str,
     bot: str,
+    app: str,
     upgrade: bool,
     at: datetime | None,
     output: str,
@@ -113,7 +115,7 @@ def init(
             f"{top} is not empty", hint="name a new directory, or add --merge: files that exist are left as they are"
         )
     new = NewRepository(top, at=at or now())
-    forge = open_setup("github", top, new.policy, repository=github, auth=auth, bot=bot, upgrade=upgrade)
+    forge = open_setup("github", top, new.policy, repository=github, auth=auth, bot=bot, app=app, upgrade=upgrade)
     if upgrade and forge:
         _upgrade(new, forge, output)
         return

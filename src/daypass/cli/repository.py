@@ -277,6 +277,7 @@ class AccessRepository:
         from daypass.edges.ledger.ledger import GitLedger
         from daypass.edges.ledger.signing import find_signer
         from daypass.edges.ledger.standing import SignedLedger
+        from daypass.edges.pins import hold_signer
         from daypass.pipeline.judge.policies import ledger_keys
 
         settings = self.settings
@@ -284,13 +285,13 @@ class AccessRepository:
         branch = GitLedger(self.clone.git, settings.ledger_branch, remote, self.tip, self._leads)
         signing = ledger_keys(self, self.tip, settings.ledger_keys)
         keys = {**ledger_keys(self, self.tip, settings.ledger_bounded), **signing}
-        uri = os.environ.get(SIGNER_VARIABLE) or settings.ledger_signer
+        told = os.environ.get(SIGNER_VARIABLE, "")
         private = os.environ.get(KEY_VARIABLE, "")
         ledger = SignedLedger(
             branch,
             self.clone.state_dir / "standing.sqlite",
             keys,
-            lambda: find_signer(signing, keys_folder(), uri, private),
+            lambda: find_signer(signing, keys_folder(), hold_signer(SIGNER_VARIABLE, told, settings), private),
             limits_of(settings.ledger_retired, settings.ledger_revoked),
         )
         return noting(ledger, LEDGER)

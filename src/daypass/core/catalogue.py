@@ -17,7 +17,7 @@ from msgspec import Struct, field
 
 from daypass.core.bounds.purposes import DetailField, Purpose, detail_bounds
 from daypass.core.bounds.renames import Renames, known_as
-from daypass.core.bounds.settings import Settings, TargetSettings
+from daypass.core.bounds.settings import PINS, Settings, TargetSettings
 from daypass.core.bounds.vendors import ENGAGED, Vendor
 from daypass.core.calendar.calendars import Calendar
 from daypass.core.calendar.recurrence import RecurrenceError, window_of
@@ -350,6 +350,8 @@ class Catalogue(Struct, frozen=True, dict=True):
     def meaning(self, resource: Resource, role: Role, called: str = "") -> str:
         """Return the digest of what a role gives: the target, how it is reached, and the privilege there.
 
+        What a secret may say besides (`PINS`) is left out: a repository that begins to say it ends nobody's access by that.
+
         ``called`` is the old name by which a grant has the resource, "" for today's.
         """
         name = called or resource.name
@@ -357,10 +359,11 @@ class Catalogue(Struct, frozen=True, dict=True):
         if known is not None and known[0] is resource and known[1] is role:
             return known[2]
         target = self.settings.targets[resource.target]
+        own = {key: value for key, value in target.options.items() if key not in PINS}
         found = digest(
             {
                 "resource": name,
-                "target": {"name": target.name, "kind": target.kind, "options": dict(target.options)},
+                "target": {"name": target.name, "kind": target.kind, "options": own},
                 "privilege": role.privilege_text,
             }
         )

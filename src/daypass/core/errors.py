@@ -12,6 +12,7 @@ and is returned.
     ├── ConflictError (1)      somebody else was first; trying again may help
     └── EdgeError (1)          git, a forge or a target failed
         ├── AwayError (1)      where main and the ledger live cannot be reached, or takes nothing
+        ├── ElsewhereError (1)     a secret or variable points elsewhere than main's settings say
         ├── LockedError (1)    a lock is in the way, and its holder may live
         ├── NoMergeError (1)   the forge's own rules do not let a request be merged
         └── MissingError (2)   the pull request or commit that somebody named is not there
@@ -110,6 +111,15 @@ class EdgeError(DaypassError):
 
 class AwayError(EdgeError):
     """Where main and the ledger live cannot be reached, or does not take what is pushed there."""
+
+
+class ElsewhereError(EdgeError):
+    """A secret or variable of the environment points elsewhere than main's settings say; nothing was sent there."""
+
+    code = "secret-elsewhere"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message} [{self.code}]", hint=hint)
 
 
 class LockedError(EdgeError):

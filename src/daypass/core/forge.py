@@ -60,7 +60,7 @@ FORGES: Mapping[str, ForgeKind] = MappingProxyType(
                 "**Request changes** rejects it. A comment approves nothing."
             ),
             needs=("repository",),
-            takes=("repository", "bot", "teams", "watch"),
+            takes=("repository", "app", "api_url", "server_url", "bot", "teams", "watch"),
         ),
         "local": ForgeKind(),
     }

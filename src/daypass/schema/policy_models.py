@@ -72,6 +72,26 @@ WatchedRepository = Annotated[
 ]
 SourceId = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9._:@+-]*", "an id: letters, digits and . _ : @ + -", longest=128)]
 EnvironmentName = Annotated[str, text("[A-Z_][A-Z0-9_]*", "the name of a variable of the environment", longest=100)]
+AppId = Annotated[
+    str,
+    text(
+        "[1-9][0-9]{0,14}|Iv[A-Za-z0-9.]{1,60}",
+        "the App that may act: its number or client id, as in DAYPASS_APP_ID",
+        longest=62,
+    ),
+]
+ServerUrl = Annotated[
+    str,
+    text(
+        r"(?:https://[A-Za-z0-9][A-Za-z0-9.-]*|http://(?:localhost|127\.0\.0\.1))(?::[0-9]{1,5})?(?:/[A-Za-z0-9._/-]*)?",
+        "an address of a server",
+        longest=200,
+    ),
+]
+Host = Annotated[
+    str,
+    text(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", "a host, or host:port", longest=260),
+]
 Team = Annotated[str, text(r"[A-Za-z0-9][A-Za-z0-9-]*/[a-z0-9][a-z0-9_-]*", "a team as org/slug", longest=140)]
 Condition = Annotated[str, Field(min_length=1, max_length=4000, description="a CEL expression that says true or false")]
 Count = Annotated[int, Field(ge=1, le=20)]
@@ -110,6 +130,9 @@ class ForgeForm(TypedDict):
 
     kind: Literal["local", "github"]
     repository: NotRequired[Repository]
+    app: NotRequired[AppId]
+    api_url: NotRequired[ServerUrl]
+    server_url: NotRequired[ServerUrl]
     bot: NotRequired[BotForm]
     teams: NotRequired[
         Annotated[dict[Name, Team], Field(description="the team of a group where its name is not the group's")]
@@ -130,6 +153,9 @@ class LedgerForm(TypedDict):
         Annotated[dict[KeyFile, Later], Field(description="from which receipt on what a key signed counts for nothing")]
     ]
     signer: NotRequired[Line]
+    host: NotRequired[
+        Annotated[Host, Field(description="where the signer's key service may be, whatever the environment says")]
+    ]
     heartbeat: NotRequired[
         Annotated[Duration, Field(description="a run leaves a pulse when the ledger was silent for so long")]
     ]

@@ -102,8 +102,9 @@ def catalogue(**options: object) -> Catalogue:
     }
     groups = {name: frozenset({"bob", "carol"}) for name in ("dba", "security")}
     resource = Resource("orders-db", "Orders", "pg", "production", "internal", ("dba",), {})
-    targets = {"pg": TargetSettings("pg", "postgres", {"url_env": "ORDERS_DB_URL"})}
-    settings = Settings(forge_kind="github", forge_options={"repository": "acme/access", **options}, targets=targets)
+    targets = {"pg": TargetSettings("pg", "postgres", {"url_env": "ORDERS_DB_URL", "host": "db.example.com"})}
+    forge = {"repository": "acme/access", "app": "7", **options}
+    settings = Settings(forge_kind="github", forge_options=forge, targets=targets)
     return Catalogue(settings, {"orders-db": resource}, Directory(people, groups), {})
 
 
@@ -130,6 +131,48 @@ def test_a_change_of_keys_that_was_begun_and_not_finished_is_told():
     settings = replace(begun.catalogue.settings, ledger_keys=("ledger-2.pub", "ledger.pub"))
     ((code, message),) = judged(replace(begun, catalogue=replace(begun.catalogue, settings=settings)))
     assert (code, message.partition(":")[0]) == ("key-rotation", "ledger.pub may sign the ledger beside ledger-2.pub")
+
+
+def test_what_secrets_decide_alone_is_told_with_what_main_would_have_to_say():
+    settings = Settings(
+        forge_kind="github",
+        forge_options={"repository": "acme/access"},
+        targets={
+            "pg": TargetSettings("pg", "postgres", {"url_env": "ORDERS_DB_URL"}),
+            "hub": TargetSettings("hub", "github", {"app_id_env": "A", "app_key_env": "B", "app": "8"}),
+            "bastion": TargetSettings("bastion", "ssh", {"ca_key_env": "CA"}),
+            "bank": TargetSettings("bank", "vault", {"url_env": "VAULT_ADDR", "host": "vault.example.com"}),
+        },
+        ledger_signer="hv:ledger",
+    )
+    held = case()
+    found = [
+        (one.code, one.message, one.advice)
+        for one in judge(replace(held, catalogue=replace(held.catalogue, settings=settings)))
+    ]
+    said = ", so that whoever may write secrets decides it"
+    assert [row for row in found if row[0] == "unpinned"] == [
+        (
+            "unpinned",
+            f"target pg: main does not say which host it is at{said}",
+            "write host: … beside url_env into policies/daypass.yaml",
+        ),
+        (
+            "unpinned",
+            f"target bastion: main does not say which CA signs{said}",
+            "write ca: … beside ca_key_env into policies/daypass.yaml",
+        ),
+        (
+            "unpinned",
+            f"the forge: main does not say which App acts{said}",
+            "write app: 7 beside repository into policies/daypass.yaml",
+        ),
+        (
+            "unpinned",
+            f"the ledger: main does not say where the signer's key service is{said}",
+            "write host: … beside signer into policies/daypass.yaml",
+        ),
+    ]
 
 
 def test_a_default_branch_other_than_main_is_unsafe():

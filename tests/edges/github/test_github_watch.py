@@ -152,5 +152,5 @@ def test_of_other_repositories_only_those_are_asked_of_that_the_settings_name(na
 )
 def test_without_a_token_of_its_own_nothing_is_asked(options: Any, environ: Any, why: str) -> None:
     with pytest.raises(EdgeError, match=why) as caught:
-        watching_api(environ, options, wait=lambda _: None)
+        watching_api(environ, options, "https://api.github.com", wait=lambda _: None)
     assert "secret" not in str(caught.value)

@@ -72,7 +72,7 @@ def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
     assert refused.value.message == (
         "the variable NOT_SET_HERE, which token_env of target acme-github names, is not set"
     )
-    with pytest.raises(InvalidError, match="has an option 'organization'; kind github knows: api_url, app_id_env"):
+    with pytest.raises(InvalidError, match="has an option 'organization'; kind github knows: api_url, app, app_id_env"):
         open_target(TargetSettings(NAME, "github", {"organization": "acme"}), tmp_path)
 
 

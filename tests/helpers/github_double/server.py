@@ -18,7 +18,7 @@ from github_double.state import Call, Token
 if TYPE_CHECKING:
     from github_double.double import Double
 
-PREFIX = "/api/v3"
+PREFIX, GRAPHQL = "/api/v3", "/api/graphql"
 """Where the API lies, as on a GitHub Enterprise Server: https://docs.github.com/en/enterprise-server/rest/overview."""
 
 _NONE = Route("", "", "", lambda _: Reply(404), re.compile(""))
@@ -92,6 +92,12 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         is_api = parts.path.startswith(f"{PREFIX}/")
         path = hub.by_name(parts.path.removeprefix(PREFIX)) if is_api else parts.path
+        if (
+            path == "/graphql"
+        ):  # which is not below REST: https://docs.github.com/en/enterprise-server@latest/graphql/guides/forming-calls-with-graphql
+            path = "/nothing"
+        elif path == GRAPHQL:
+            is_api, path = True, "/graphql"
         with hub.lock:
             fault = hub.faults.take(self.command, path)
         if fault is not None and fault.delay:

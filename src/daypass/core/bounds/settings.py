@@ -31,6 +31,10 @@ def no_use(*_: object) -> Use:
     return Use()
 
 
+PINS = frozenset({"app", "host"})
+"""Options that say what a secret or variable of the environment may name, and nothing of what is given."""
+
+
 class TargetSettings(Struct, frozen=True):
     """How a target is reached: its kind (a row of the registry) and the kind's own options as plain data.
 
@@ -104,6 +108,7 @@ class Settings(Struct, frozen=True):
     ledger_retired: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     ledger_revoked: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     ledger_signer: str = ""
+    ledger_host: str = ""
     ledger_heartbeat: timedelta | None = None
     environments: tuple[str, ...] = ("production", "staging", "development")
     classifications: tuple[str, ...] = ("public", "internal", "confidential", "restricted")

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from daypass.core.errors import InvalidError, UsageError
+from daypass.core.errors import ElsewhereError, InvalidError, UsageError
 from daypass.core.forge import Occasion
 
 API = "https://api.github.com"
@@ -27,7 +28,7 @@ def read_base(base: str) -> SplitResult:
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local(parts)):
         raise InvalidError(
             f"expected the address of GitHub's API to begin with https://, got {base!r}",
-            hint="correct GITHUB_API_URL; without it https://api.github.com is used",
+            hint="correct GITHUB_API_URL or forge.api_url; without both https://api.github.com is used",
         )
     if parts.username or parts.password or not host or parts.query or parts.fragment:
         raise InvalidError(f"expected the address of GitHub's API alone, got one of {host!r} with more")
@@ -47,6 +48,68 @@ def server_of(base: str) -> str:
     """
     found = read_base(base)
     return "github.com" if is_local(found) else (found.hostname or "").removeprefix("api.")
+
+
+SERVER = "https://github.com"
+_REST, _GRAPHQL = "/api/v3", "/api/graphql"
+
+
+class Addresses(NamedTuple):
+    """One GitHub: its API and its pages, which git is served from as well. Neither ends in a slash."""
+
+    api: str
+    server: str
+
+
+def addresses(environ: Mapping[str, str], options: Mapping[str, Any]) -> Addresses:
+    """Return which GitHub is meant: the one that the settings name, else the one of the environment, else github.com.
+
+    Of two addresses of which one is not said, it follows from the other. Raises ElsewhereError where the environment names
+    another than the settings: tokens would go there.
+    """
+    told = Addresses(environ.get("GITHUB_API_URL", "").rstrip("/"), environ.get("GITHUB_SERVER_URL", "").rstrip("/"))
+    named = Addresses(str(options.get("api_url", "")).rstrip("/"), str(options.get("server_url", "")).rstrip("/"))
+    if not any(named):
+        return _whole(told)
+    meant = _whole(named)
+    for variable, said, wanted in zip(("GITHUB_API_URL", "GITHUB_SERVER_URL"), told, meant, strict=True):
+        if said and said.lower() != wanted.lower():
+            raise ElsewhereError(
+                f"{variable} names another GitHub than main's settings, which say {wanted}",
+                hint="run it there, or correct forge.server_url and forge.api_url in policies/daypass.yaml",
+            )
+    return meant
+
+
+def _whole(some: Addresses) -> Addresses:
+    api, server = some
+    return Addresses(api or api_of(server or SERVER), server or server_at(api or API))
+
+
+def api_of(server: str) -> str:
+    """Return the address of a server's API: github.com's and, with data residency, ghe.com's have a host of their own.
+
+    https://docs.github.com/en/enterprise-cloud@latest/admin/data-residency/network-details-for-ghecom
+    """
+    parts = urlsplit(server)
+    host = (parts.hostname or "").lower()
+    if host == "github.com" or host.endswith(".ghe.com"):
+        return f"{parts.scheme}://api.{parts.netloc}"
+    return f"{server}{_REST}"
+
+
+def server_at(api: str) -> str:
+    """Return the address of the pages of the server whose API this is."""
+    parts = urlsplit(api)
+    return f"{parts.scheme}://{parts.netloc.removeprefix('api.')}"
+
+
+def graphql_at(api: str) -> str:
+    """Return where an API takes GraphQL: at GitHub Enterprise Server beside REST, elsewhere below it.
+
+    https://docs.github.com/en/enterprise-server@latest/graphql/guides/forming-calls-with-graphql
+    """
+    return f"{api.removesuffix(_REST)}{_GRAPHQL}" if api.endswith(_REST) else f"{api}/graphql"
 
 
 _SUMMARY = "GITHUB_STEP_SUMMARY"

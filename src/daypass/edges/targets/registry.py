@@ -96,7 +96,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
         ),
         "github": TargetKind(
             "daypass.edges.targets.github.target:open_github",
-            frozenset({"organisation", "api_url", "app_id_env", "app_key_env", "token_env", "expected"}),
+            frozenset({"organisation", "api_url", "app", "app_id_env", "app_key_env", "token_env", "expected"}),
             asks=True,
             reads="daypass.edges.targets.github.policy:read_options",
             privilege="daypass.edges.targets.github.policy:check_privilege",
@@ -107,7 +107,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
         ),
         "postgres": TargetKind(
             "daypass.edges.targets.postgres.target:open_postgres",
-            frozenset({"url_env", "databases", "tls", "expected"}),
+            frozenset({"url_env", "host", "databases", "tls", "expected"}),
             asks=True,
             reads="daypass.edges.targets.postgres.policy:read_options",
             privilege="daypass.edges.targets.postgres.policy:check_privilege",
@@ -117,7 +117,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
         ),
         "ssh": TargetKind(
             "daypass.edges.targets.ssh.target:open_ssh",
-            frozenset({"ca", "ca_key_env", "ca_uri", "krl"}),
+            frozenset({"ca", "ca_key_env", "ca_uri", "host", "krl"}),
             reads="daypass.edges.targets.ssh.authority:read_options",
             privilege="daypass.edges.targets.ssh.certificate:check_privilege",
             hands_over=lambda _: "certificate",
@@ -126,7 +126,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
         ),
         "vault": TargetKind(
             "daypass.edges.targets.vault.target:open_vault",
-            frozenset({"url_env", "token_env", "auth", "audience", "token_ttl", "namespace"}),
+            frozenset({"url_env", "host", "token_env", "auth", "audience", "token_ttl", "namespace"}),
             asks=True,
             reads="daypass.edges.targets.vault.policy:read_options",
             privilege="daypass.edges.targets.vault.policy:check_privilege",

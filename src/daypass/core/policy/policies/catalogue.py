@@ -47,6 +47,7 @@ def read_settings(file: PolicyFile[SettingsForm], kinds: TargetKinds) -> Setting
         ledger_retired=frozen(ledger.get("retired", {})),
         ledger_revoked=frozen(ledger.get("revoked", {})),
         ledger_signer=ledger.get("signer", usual.ledger_signer),
+        ledger_host=ledger.get("host", usual.ledger_host),
         ledger_heartbeat=file.duration("ledger", "heartbeat"),
         environments=_closed(file, "environments", usual.environments),
         classifications=_closed(file, "classifications", usual.classifications),

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
 from github import Auth
 
 from daypass.core.finding import shown
-from daypass.edges.forges.environment import API, server_of
+from daypass.edges.forges.environment import addresses, server_of
 from daypass.edges.forges.github.answers import (
     LONGEST_WAIT,
     Answer,
@@ -28,6 +29,7 @@ from daypass.edges.forges.github.answers import (
     refusal,
 )
 from daypass.edges.forges.github.transport import PER_PAGE, Credential, Transport, app_credential, credential_from
+from daypass.edges.pins import hold_app
 
 LIMIT = 5000
 """A list longer than this is refused where the caller names no limit of its own."""
@@ -65,12 +67,22 @@ class Api:
         self.clock: datetime | None = None
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str], repository: str, *, wait: Callable[[float], None]) -> Api:
+    def from_environment(
+        cls,
+        environ: Mapping[str, str],
+        repository: str,
+        *,
+        wait: Callable[[float], None],
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Api:
         """Return the API with the App's key or the token that the environment holds; nothing is sent yet.
 
-        Raises EdgeError where it holds none, or one that cannot be used; InvalidError for an address without https.
+        ``options`` are the settings' own of the forge, which pin the server and the App. Raises EdgeError where there is
+        none, one that cannot be used, or another; InvalidError for an address without https.
         """
-        return cls(Transport(environ.get("GITHUB_API_URL") or API), credential_from(environ), repository, wait=wait)
+        base = addresses(environ, options).api
+        hold_app("the forge", "DAYPASS_APP_ID", environ.get("DAYPASS_APP_ID", ""), str(options.get("app", "")))
+        return cls(Transport(base), credential_from(environ), repository, wait=wait)
 
     def acting_as(self, number: str, key: str, *, whole: bool = False) -> Api:
         """Return the same API for an App with this key; ``whole``: with all that its installation opens.

@@ -12,6 +12,7 @@ from daypass.core.bounds.settings import Settings
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.core.people.source import MOST, SourcePerson
+from daypass.edges.forges.environment import addresses
 from daypass.edges.forges.github.answers import MAIN, Bot, Fields
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.inbox import GitHubInbox, links_of
@@ -24,8 +25,6 @@ from daypass.edges.git.remote import Remote, repository_url
 if TYPE_CHECKING:
     from daypass.edges.forges.founding import Place, Stage, Talk
     from daypass.edges.forges.github.doctor.settings import GitHubSettings
-
-SERVER = "https://github.com"
 
 
 class GitHubHost(Host):
@@ -46,7 +45,8 @@ class GitHubHost(Host):
                 f"the settings name the repository {repository}, but this runs in {running_in}",
                 hint="a copy or fork must not act: name its own repository in policies/daypass.yaml, or disable Actions",
             )
-        self._server = run.environ.get("GITHUB_SERVER_URL", SERVER).rstrip("/")
+        self._options = options
+        self._server = addresses(run.environ, options).server
         self._page = f"{self._server}/{repository}"
         self.links = links_of(self._page)
         bot = options.get("bot")
@@ -57,7 +57,7 @@ class GitHubHost(Host):
     @cached_property
     def api(self) -> Api:
         """The client, with the App's key or the token that the environment holds."""
-        return Api.from_environment(self._run.environ, self._repository, wait=self._run.wait)
+        return Api.from_environment(self._run.environ, self._repository, wait=self._run.wait, options=self._options)
 
     @property
     def calls(self) -> int:  # type: ignore[override]  # counted, not kept
@@ -83,7 +83,8 @@ class GitHubHost(Host):
 
     def _watching(self) -> Api:
         """Return the client that reads issues of other repositories. Raises EdgeError where it has no credential."""
-        return watching_api(self._run.environ, self._watch, wait=self._run.wait)
+        base = addresses(self._run.environ, self._options).api
+        return watching_api(self._run.environ, self._watch, base, wait=self._run.wait)
 
     def pages(self, directory: Directory) -> GitHubPages:
         """Return where people are told how things stand."""

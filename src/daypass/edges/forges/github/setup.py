@@ -36,6 +36,7 @@ from daypass.core.files.document import POLICY_LIMIT, read
 from daypass.core.policy.policies import SETTINGS, Policy
 from daypass.edges.forges.github.inbox import FORM_FILE, form_text
 from daypass.edges.forges.host import ForgeSetup
+from daypass.edges.pins import APP
 
 FOLDER = ".github/daypass"
 REQUIREMENTS = f"{FOLDER}/requirements.txt"
@@ -65,7 +66,7 @@ _BOT = re.compile(r"(?P<login>[A-Za-z0-9][A-Za-z0-9-]*\[bot\]):(?P<id>[1-9][0-9]
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
-def forge_line(repository: str, auth: str, bot: str) -> str:
+def forge_line(repository: str, auth: str, bot: str, app: str = "") -> str:
     """Return the line of the settings that keeps a repository at GitHub, by the options of ``init``. Raises UsageError."""
     if not _REPOSITORY.fullmatch(repository):
         raise UsageError(f"expected --github OWNER/NAME, got {repository!r}")
@@ -75,10 +76,14 @@ def forge_line(repository: str, auth: str, bot: str) -> str:
             f"expected --bot LOGIN:ID, the login ending in [bot], got {bot!r}",
             hint="https://api.github.com/users/NAME%5Bbot%5D has both, NAME being your App's",
         )
-    if bot and auth != "app":
-        raise UsageError("--bot goes with --auth app", hint="what acts by GITHUB_TOKEN is an account of every branch")
+    if (bot or app) and auth != "app":
+        words = "--bot and --app go with --auth app"
+        raise UsageError(words, hint="what acts by GITHUB_TOKEN is an account of every branch")
+    if app and not APP.fullmatch(app):
+        raise UsageError(f"expected --app NUMBER, got {app!r}", hint="the App's page shows it as App ID")
+    pinned = f", app: {app}" if app else ""
     named = f', bot: {{login: "{found["login"]}", id: {found["id"]}}}' if found else ""
-    return f"forge: {{kind: github, repository: {repository}{named}}}"
+    return f"forge: {{kind: github, repository: {repository}{pinned}{named}}}"
 
 
 def settings_for(text: str, line: str) -> str:
@@ -94,9 +99,12 @@ def settings_for(text: str, line: str) -> str:
     return changed
 
 
-def with_bot(text: str, repository: str, login: str, number: int) -> str:
-    """Return settings whose forge names the account of its App. Raises UsageError where its line is not as init wrote it."""
-    line = forge_line(repository, "app", f"{login}:{number}")
+def with_bot(text: str, repository: str, login: str, number: int, app: int) -> str:
+    """Return settings whose forge names its App and that one's account.
+
+    Raises UsageError where the line is not as init wrote it.
+    """
+    line = forge_line(repository, "app", f"{login}:{number}", str(app))
     if _forge_of(text) == {**_forge_of(text), **_forge_of(f"{line}\n")}:
         return text
     wanted = {**_forge_of(text), **_forge_of(f"{line}\n")}
@@ -119,10 +127,10 @@ class GitHubSetup(ForgeSetup):
     """Takes a repository to GitHub. ``policy`` reads what lies in the work tree; the others are options of ``init``."""
 
     def __init__(
-        self, top: Path, policy: Callable[[], Policy], *, repository: str, auth: str, bot: str, upgrade: bool
+        self, top: Path, policy: Callable[[], Policy], *, repository: str, auth: str, bot: str, app: str, upgrade: bool
     ) -> None:
         self.top = top
-        self._line = forge_line(repository, auth, bot)
+        self._line = forge_line(repository, auth, bot, app)
         self._repository = repository
         self._auth = auth
         self._upgrade = upgrade
@@ -210,8 +218,8 @@ def open_setup(top: Path, policy: Callable[[], Policy], **options: Any) -> GitHu
     """Return what takes a repository to GitHub by the options of ``init``, None without ``--github``. Raises UsageError."""
     if options["repository"]:
         return GitHubSetup(top, policy, **options)
-    if options["bot"] or options["auth"] != "app":
-        raise UsageError("--auth and --bot go with --github")
+    if options["bot"] or options["app"] or options["auth"] != "app":
+        raise UsageError("--auth, --bot and --app go with --github")
     return None
 
 

@@ -34,7 +34,7 @@ from requests.exceptions import (
 )
 
 from daypass.core.errors import EdgeError
-from daypass.edges.forges.environment import is_local, read_base
+from daypass.edges.forges.environment import graphql_at, is_local, read_base
 from daypass.edges.forges.github.answers import Answer, lost
 
 VERSION = "2022-11-28"
@@ -50,12 +50,16 @@ _WRITE_PAUSE = 1.0
 
 
 class Transport:
-    """The connection to one API. Raises InvalidError for an address that is not https, loopback excepted."""
+    """The connection to one API. Raises InvalidError for an address that is not https, loopback excepted.
+
+    GraphQL is asked at ``/graphql``, wherever the server has it.
+    """
 
     def __init__(self, base: str, timeout: int = TIMEOUT) -> None:
         found = read_base(base)
         self.base = base.rstrip("/")
         self.calls = 0
+        self._graphql = graphql_at(self.base)
         self._pause = None if is_local(found) else _WRITE_PAUSE
         self._timeout = timeout
         self._connection = _Once(found, timeout)
@@ -67,6 +71,7 @@ class Transport:
         Raises ApiError when no whole answer came.
         """
         self.calls += 1
+        url = self._graphql if url == "/graphql" else url
         try:
             status, headers, text = self._client(auth).requester.requestJson(
                 verb, url, None, {"Accept": _ACCEPT}, body, self._connection

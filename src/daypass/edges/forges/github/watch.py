@@ -16,7 +16,6 @@ from daypass.core.bounds.watch import Condition, Watched, names_it, repository_o
 from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
 from daypass.core.window import parse_instant
-from daypass.edges.forges.environment import API
 from daypass.edges.forges.github.answers import ApiError
 
 if TYPE_CHECKING:
@@ -29,8 +28,10 @@ _MOST = 2**31 - 1
 """The highest number that may be asked of: a higher one is no Int, and the whole question would go unanswered."""
 
 
-def watching_api(environ: Mapping[str, str], options: Mapping[str, Any], *, wait: Callable[[float], None]) -> Api:
-    """Return the client for other repositories, with the token of the variable that the settings name.
+def watching_api(
+    environ: Mapping[str, str], options: Mapping[str, Any], base: str, *, wait: Callable[[float], None]
+) -> Api:
+    """Return the client for other repositories, with the token of the variable that the settings name, at an API.
 
     Raises EdgeError where the settings name none, or it is not set.
     """
@@ -46,7 +47,6 @@ def watching_api(environ: Mapping[str, str], options: Mapping[str, Any], *, wait
         raise EdgeError(f"{name} is not set here" if name else "the settings no longer have forge.watch")
     if not token.isascii() or not token.isprintable() or " " in token:
         raise EdgeError(f"{name} holds characters that no token has")
-    base = environ.get("GITHUB_API_URL") or API
     return Api(Transport(base), Credential("token", fixed=Auth.Token(token)), "", wait=wait)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.ids import canonical
 from daypass.edges.forges.environment import API, read_base
+from daypass.edges.pins import read_app
 from daypass.edges.targets.common import VARIABLE, first_near, written
 
 if TYPE_CHECKING:
@@ -125,11 +126,11 @@ ACCOUNT = re.compile(r"[1-9][0-9]{0,15}")
 _CREDENTIALS = ("app_id_env", "app_key_env", "token_env")
 
 
-def read_options(settings: TargetSettings) -> tuple[str, str, Mapping[str, str], frozenset[str]]:
+def read_options(settings: TargetSettings) -> tuple[str, str, Mapping[str, str], frozenset[str], str]:
     """Read the options. Raises InvalidError for one that makes no sense.
 
     Returns the organisation, the address of the API, the variables of the credential by option (an App's or a token's),
-    and the numbers of accounts whose own access there is known, so that it is no drift: owners.
+    the numbers of accounts whose own access there is known, so that it is no drift: owners; and the App that it must be.
     """
     options = settings.options
     organisation = options.get("organisation")
@@ -155,7 +156,7 @@ def read_options(settings: TargetSettings) -> tuple[str, str, Mapping[str, str],
             f"expected expected of target {settings.name} to list accounts' numbers, got {expected!r}",
             hint="`curl https://api.github.com/users/LOGIN` shows it as id",
         )
-    return organisation, url, variables, frozenset(map(str, listed))
+    return organisation, url, variables, frozenset(map(str, listed)), read_app(f"target {settings.name}", options)
 
 
 def _variable(settings: TargetSettings, option: str) -> str:

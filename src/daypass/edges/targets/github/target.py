@@ -23,6 +23,7 @@ from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.edges.forges.github.answers import ApiError
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.transport import Transport, credential_from
+from daypass.edges.pins import hold_app
 from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace, understood
 from daypass.edges.targets.github.health import health, inspect
 from daypass.edges.targets.github.organisation import INVITED, Organisation
@@ -237,11 +238,12 @@ def open_github(
     ``wait`` pauses for so many seconds. Raises InvalidError for options that make no sense and EdgeError for a variable
     that is not set.
     """
-    organisation, url, variables, expected = read_options(settings)
+    organisation, url, variables, expected, app = read_options(settings)
     values = {option: _value(settings, option, variable, environ) for option, variable in variables.items()}
     if "token_env" in values:
         access = credential_from({"GITHUB_TOKEN": values["token_env"]})
     else:
+        hold_app(f"target {settings.name}", variables["app_id_env"], values["app_id_env"], app)
         access = credential_from({"DAYPASS_APP_ID": values["app_id_env"], "DAYPASS_APP_KEY": values["app_key_env"]})
     api = Api(Transport(url), access, organisation, wait=wait)
     return GitHubTarget(settings.name, organisation, api, known, expected)

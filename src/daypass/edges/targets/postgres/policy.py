@@ -19,13 +19,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
+from daypass.edges.pins import Pins, read_pins
 from daypass.edges.targets.common import VARIABLE, first_near, written
 
 if TYPE_CHECKING:
@@ -208,12 +209,23 @@ OFF_ON_LOOPBACK = "off-on-loopback"
 _TLS = ("verify", OFF_ON_LOOPBACK)
 
 
-def read_options(settings: TargetSettings) -> tuple[str, frozenset[str], str, frozenset[str]]:
-    """Read the options. Raises InvalidError for one that makes no sense.
+class PostgresOptions(NamedTuple):
+    """The options of a target.
 
-    Returns the variable that holds the address, the databases that privileges may name besides it, how TLS is done, and
-    the roles whose own access at the server is known, so that it is no drift: administrators, programs.
+    ``variable`` holds the address, which must mean one of ``pins`` where there are any; ``databases`` may be named by
+    privileges besides its own; ``tls`` says how TLS is done; ``expected`` are the roles whose own access at the server is
+    known, so that it is no drift: administrators, programs.
     """
+
+    variable: str
+    databases: frozenset[str]
+    tls: str
+    expected: frozenset[str]
+    pins: Pins
+
+
+def read_options(settings: TargetSettings) -> PostgresOptions:
+    """Read the options. Raises InvalidError for one that makes no sense."""
     name, options = settings.name, settings.options
     variable = options.get("url_env")
     if not isinstance(variable, str) or not VARIABLE.fullmatch(variable):
@@ -230,7 +242,7 @@ def read_options(settings: TargetSettings) -> tuple[str, frozenset[str], str, fr
             f"target {name}: expected tls to be one of {', '.join(_TLS)}, got {tls!r}",
             hint=f"{OFF_ON_LOOPBACK} is for a server on this machine; else leave tls out, and who answers is verified",
         )
-    return variable, listed, tls, expected
+    return PostgresOptions(variable, listed, tls, expected, read_pins(f"target {name}", options))
 
 
 def _names(settings: TargetSettings, option: str, what: str) -> frozenset[str]:

@@ -44,6 +44,8 @@ SELECT set_config('search_path', '', false), set_config('TimeZone', 'UTC', false
     set_config('statement_timeout', '60s', false), set_config('idle_in_transaction_session_timeout', '60s', false)
 """
 
+_PORT = "5432"
+
 T = TypeVar("T")
 Session = psycopg.Connection[tuple[Any, ...]]
 
@@ -68,8 +70,18 @@ def read_address(name: str, variable: str, url: str, tls: str) -> dict[str, Any]
     strange = sorted(set(found) - _KNOWN)
     if strange:
         raise EdgeError(f"target {name}: the address in {variable} says {', '.join(strange)}, which is not taken")
-    found.setdefault("hostaddr", "")  # or libpq would take another address from the environment
+    found.setdefault("hostaddr", "")  # or libpq would take another address from the environment, and another port
+    found.setdefault("port", _PORT)
     return found | _encryption(name, variable, found, tls) | {"client_encoding": "utf8", "gssencmode": "disable"}
+
+
+def places_of(address: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return every host and port that an address means: libpq tries several one after the other, by name or by number."""
+    hosts = [str(address.get(key) or "").split(",") for key in ("host", "hostaddr")]
+    most = max(map(len, hosts))
+    ports = str(address.get("port") or _PORT).split(",")
+    ports = ports * most if len(ports) == 1 else [*ports, *[""] * most]
+    return [(host, ports[n] or _PORT) for names in hosts for n, host in enumerate(names) if host]
 
 
 def _check_whole(name: str, variable: str, url: str, found: Mapping[str, Any]) -> None:

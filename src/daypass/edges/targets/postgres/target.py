@@ -15,6 +15,7 @@ from daypass.core.ids import canonical
 from daypass.core.plan import Done, Entitlement, Found, Numbers, Order
 from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.core.record import replace
+from daypass.edges.pins import hold
 from daypass.edges.targets.common import NumberTrace, check_target, join, understood
 from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.batch import Job, PostgresBatch, followed, job_of
@@ -28,7 +29,7 @@ from daypass.edges.targets.postgres.policy import (
     read_privilege,
 )
 from daypass.edges.targets.postgres.roles import Names, PostgresRole, database_of, not_given
-from daypass.edges.targets.postgres.server import Server, read_address
+from daypass.edges.targets.postgres.server import Server, places_of, read_address
 from daypass.edges.targets.registry import NOTHING, Known
 from daypass.ports import Numbering, Observing, Timed
 
@@ -42,14 +43,16 @@ def open_postgres(settings: TargetSettings, environ: Mapping[str, str], known: K
     Raises InvalidError for a bad option and EdgeError when the environment holds no usable address.
     """
     name = settings.name
-    variable, databases, tls, expected = read_options(settings)
+    variable, databases, tls, expected, pins = read_options(settings)
     url = environ.get(variable, "")
     if not url:
         raise EdgeError(
             f"target {name}: the environment variable {variable} is not set",
             hint=f"put the server's address into {variable}: postgresql://user:password@host:5432/database",
         )
-    server = Server(name, variable, read_address(name, variable, url, tls))
+    address = read_address(name, variable, url, tls)
+    hold(f"target {name}", variable, places_of(address), pins)
+    server = Server(name, variable, address)
     return PostgresTarget(name, server, known, databases, expected)
 
 

@@ -21,6 +21,7 @@ from msgspec import Struct
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.edges.ledger.keyfiles import check_closed
 from daypass.edges.ledger.signing import FILE_SCHEME, translated
+from daypass.edges.pins import Pins, hold_service, read_pins
 from daypass.edges.targets.common import place_below
 from daypass.edges.targets.ssh.certificate import public_line
 
@@ -35,17 +36,22 @@ _HINT = "ca_key_env names the variable that holds the CA's private key or its fi
 
 
 class Source(Struct, frozen=True):
-    """Where a target's CA key is: in the variable or behind the URI, else in an agent. ``public`` is "" when unsaid."""
+    """Where a target's CA key is: in the variable or behind the URI, else in an agent. ``public`` is "" when unsaid.
+
+    The key service behind the URI must be at one of ``pins``, where there are any and the environment says where it is.
+    """
 
     target: str
     public: str = ""
     variable: str = ""
     uri: str = ""
+    pins: Pins = ()
 
 
 def read_source(settings: TargetSettings) -> Source:
     """Read the options ``ca``, ``ca_key_env`` and ``ca_uri``. Raises InvalidError where they make no sense."""
-    found = Source(settings.name, _public(settings), _text(settings, "ca_key_env"), _text(settings, "ca_uri"))
+    pins = read_pins(f"target {settings.name}", settings.options)
+    found = Source(settings.name, _public(settings), _text(settings, "ca_key_env"), _text(settings, "ca_uri"), pins)
     if found.variable and found.uri:
         raise InvalidError(f"target {settings.name} names its CA key twice, by ca_key_env and by ca_uri", hint=_HINT)
     if not found.variable and not found.public:
@@ -70,6 +76,7 @@ def open_authority(source: Source, environ: Mapping[str, str]) -> tuple[Any, str
     if source.variable:
         key, where = _from_environment(source, environ)
     elif source.uri:
+        hold_service(f"target {source.target}", source.uri, environ, source.pins)
         scheme = source.uri.partition(":")[0]
         key, where = _remote(source.public, _by_uri(source.uri, source.public)), f"behind {scheme}:"
     else:

@@ -27,6 +27,7 @@ from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.core.window import format_duration, parse_duration
+from daypass.edges.pins import Pins, read_pins
 from daypass.edges.targets.common import VARIABLE, written
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ _MARK = "# "
 
 
 class VaultOptions(Struct, frozen=True):
-    """The options of a target. ``longest`` is how many seconds a token of the server lives at most."""
+    """The options of a target. ``longest`` is how many seconds a token of the server lives at most.
+
+    The address must mean one of ``pins``, where there are any.
+    """
 
     url_env: str
     token_env: str
@@ -52,6 +56,7 @@ class VaultOptions(Struct, frozen=True):
     auth: str = "jwt"
     namespace: str = ""
     longest: int = 900
+    pins: Pins = ()
 
 
 class RoleMark(Struct, frozen=True):
@@ -210,6 +215,7 @@ def read_options(settings: TargetSettings) -> VaultOptions:
         options.get("auth", "jwt"),
         options.get("namespace", ""),
         _longest(settings),
+        read_pins(f"target {name}", options),
     )
 
 

@@ -18,6 +18,7 @@ from daypass.core.ids import canonical
 from daypass.core.plan import Action, Done, Entitlement, Order
 from daypass.core.planning.drift import Health, Inspection, OtherAccess, Traits
 from daypass.core.window import format_duration, format_instant
+from daypass.edges.pins import WEB, hold_url
 from daypass.edges.targets.common import one_by_one
 from daypass.edges.targets.registry import NOTHING, Known
 from daypass.edges.targets.vault.policy import (
@@ -49,6 +50,7 @@ def open_vault(settings: TargetSettings, environ: Mapping[str, str], _: Known = 
                 hint=f"put the server's address into {options.url_env}, and a token into {options.token_env}",
             )
     address = read_address(name, options.url_env, environ[options.url_env])
+    hold_url(f"target {name}", options.url_env, address, options.pins, WEB)
     token = environ[options.token_env].strip()
     if not token.isascii() or not token.isprintable():
         raise EdgeError(f"target {name}: the value of {options.token_env} is no token")

@@ -140,6 +140,10 @@ TOPICS = (
               "{found} may sign the ledger beside {item.ledger_keys[0]}: a change of its key was begun and not finished",
               lambda _, settings: listed(settings.ledger_keys[1:])),
     )),
+    Topic(repository.unpinned, "", "", "docs/trust.md#who-can-write-secrets", (
+        Check("unpinned", "{item[0]}: main does not say {item[1]}, so that whoever may write secrets decides it",
+              lambda *_: True, "write {item[2]} into policies/daypass.yaml"),
+    )),
     Topic(lambda case: (case.general,), "", "", GENERAL, (
         Check("archived", "the repository is archived: nothing is merged or recorded there, so no access is given or ends",
               lambda _, found: found.truth("archived")),

@@ -8,6 +8,7 @@ from daypass.core.forge import Call, Remedy
 from daypass.edges.forges.github.answers import MAIN, Fields
 from daypass.edges.forges.github.doctor.branches import asks_code_owners
 from daypass.edges.forges.github.doctor.facts import ENVIRONMENT, Environment, Setup, UntoldError, known, listed
+from daypass.edges.pins import PINNED_BY
 
 WORKFLOWS = ("apply", "check", "drift", "expire", "gate", "request", "wake")
 """The pipeline's workflows, by the names of their files; `ci` may be anybody's own."""
@@ -131,3 +132,20 @@ def missing_secrets(case: Setup) -> tuple[list[str], ...]:
 def _needed(case: Setup) -> set[str]:
     needed = set() if case.catalogue.settings.ledger_signer else {"DAYPASS_LEDGER_KEY"}
     return needed | {"DAYPASS_APP_KEY"} if case.by_app else needed
+
+
+def unpinned(case: Setup) -> tuple[tuple[str, str, str], ...]:
+    """Return what secrets and variables decide alone: whose, what, and what main would have to say."""
+    settings = case.catalogue.settings
+    found = [
+        (f"target {target.name}", what, f"{pin}: … beside {option}")
+        for target in settings.targets.values()
+        for option, (what, pin) in PINNED_BY.items()
+        if option in target.options and pin not in target.options
+    ]
+    if case.by_app and "app" not in settings.forge_options:
+        number = case.app.number if case.app else "…"
+        found.append(("the forge", "which App acts", f"app: {number} beside repository"))
+    if settings.ledger_signer.startswith("hv:") and not settings.ledger_host:
+        found.append(("the ledger", "where the signer's key service is", "host: … beside signer"))
+    return tuple(found)

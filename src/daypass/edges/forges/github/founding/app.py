@@ -84,7 +84,8 @@ class AppStep(Step):
         if ground.place.app_key_file:
             _keep(ground.place.app_key_file, made.key)
         place = ground.place.top / SETTINGS
-        changed = with_bot(place.read_text(encoding="utf-8"), ground.repository, bot.text("login"), bot.number("id"))
+        text, account = place.read_text(encoding="utf-8"), (bot.text("login"), bot.number("id"))
+        changed = with_bot(text, ground.repository, *account, made.number)
         ground.commit(f"Name the account of the App {made.slug}", {SETTINGS: changed})
         return f"{made.slug} (id {made.number}, account {bot.number('id')})"
 
