@@ -27,8 +27,6 @@ PEOPLE = (
     "import --csv staff.csv --dry-run",
     "import --team acme/staff",
     "import --scim --open",
-    "check",
-    "check --dry-run",
 )
 EXITS = {"daypass gate": {0, 12}, "daypass gate 1": {12}, "daypass apply --detailed-exitcode": {0, 13}}
 EXITS |= {"daypass audit case DSR-1234": {20}}

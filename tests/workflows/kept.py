@@ -58,7 +58,7 @@ def files(kept_by: str) -> dict[str, str]:
     if kept_by == "ours":
         places = [*(TOP / ".github/workflows").glob("*.yml"), *(TOP / ".github/daypass").iterdir()]
         return {place.relative_to(TOP).as_posix(): place.read_text(encoding="utf-8") for place in places}
-    return github_files(kept_by, variables=["ORDERS_DB_URL"])
+    return github_files(kept_by, variables=["ORDERS_DB_URL"], people="DAYPASS_SCIM_TOKEN")
 
 
 @cache

@@ -19,6 +19,7 @@ SECRETS = {
     "the App's key": "DAYPASS_APP_KEY",
     "the ledger's key": "DAYPASS_LEDGER_KEY",
     "the targets'": "ORDERS_DB_URL",
+    "the source of people's": "DAYPASS_SCIM_TOKEN",
 }
 
 

@@ -44,6 +44,7 @@ REQUIREMENTS = f"{FOLDER}/requirements.txt"
 _MARK = re.compile(r"[ ]*@(app|token|source|pinned)@$")
 _CHECKOUT = "@checkout@\n"
 _TARGETS = re.compile(r"( *)@targets@\n")
+_PEOPLE = re.compile(r"( *)@people@\n")
 _NO_TARGETS = (
     "# NAME: ${{ secrets.NAME }} for each variable that the settings of a target name (url_env and its like)\n"
 )
@@ -147,7 +148,7 @@ class GitHubSetup(ForgeSetup):
         """Return the files to write where there are none: those of every repository, and the pipeline's."""
         # Where daypass's own source lies, editors are led to its schemas by a link.
         common = {path: text for path, text in wanted.items() if not (self._source and path.startswith(".schemas/"))}
-        pipeline = github_files(self._auth, variables=self._variables(), source=self._source)
+        pipeline = github_files(self._auth, variables=self._variables(), people=self._token(), source=self._source)
         # Requirements that stay name the wheel that is there.
         kept = not self._upgrade and (self.top / REQUIREMENTS).exists()
         name, raw = ("", b"") if self._source or kept else own_wheel()
@@ -159,7 +160,12 @@ class GitHubSetup(ForgeSetup):
     def _variables(self) -> set[str]:
         """Return the environment's variables that targets are reached by, where the settings are there already."""
         known = self._policy().catalogue.settings.variables if self._settings.is_file() else ()
-        return {name for name in known if _VARIABLE.fullmatch(name)}
+        return {name for name in known if _VARIABLE.fullmatch(name)} - {self._token()}
+
+    def _token(self) -> str:
+        """Return the variable with the token for the source of people, "" where it needs none."""
+        source = self._policy().catalogue.settings.people if self._settings.is_file() else None
+        return source.token_env if source is not None and _VARIABLE.fullmatch(source.token_env) else ""
 
     def change(self, kept: list[str]) -> list[str]:
         """Change what init kept, where it was asked to; return the paths, which are for a person to commit."""
@@ -223,15 +229,16 @@ def open_setup(top: Path, policy: Callable[[], Policy], **options: Any) -> GitHu
     return None
 
 
-def github_files(auth: str, *, variables: Iterable[str] = (), source: bool = False) -> dict[str, str]:
+def github_files(auth: str, *, variables: Iterable[str] = (), people: str = "", source: bool = False) -> dict[str, str]:
     """Return the pipeline's files by path.
 
-    ``variables`` are those that the targets need, each a secret of the environment ``daypass``; ``source`` says that the
+    ``variables`` are those that the targets need, and ``people`` that with the token for the source of people, each a secret
+    of the environment ``daypass``; ``source`` says that the
     repository is daypass's own.
     """
     keep = {auth, "source" if source else "pinned"}
     found = {
-        f".github/{path}": _rendered(text, keep, sorted(set(variables)))
+        f".github/{path}": _rendered(text, keep, sorted(set(variables)), people)
         for path, text in _walk(resources.files("daypass") / "templates" / "github", "")
         # This project's own tests take the place of a user's.
         if not (source and path == "workflows/ci.yml")
@@ -248,7 +255,7 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
             yield f"{prefix}{child.name}", child.read_text(encoding="utf-8")
 
 
-def _rendered(text: str, keep: set[str], variables: list[str]) -> str:
+def _rendered(text: str, keep: set[str], variables: list[str], people: str) -> str:
     checkout = (resources.files("daypass") / "templates" / "checkout.yml").read_text(encoding="utf-8")
     lines = []
     for line in text.replace(_CHECKOUT, checkout).split("\n"):
@@ -257,7 +264,8 @@ def _rendered(text: str, keep: set[str], variables: list[str]) -> str:
             lines.append(line)
         elif mark[1] in keep:
             lines.append(line[: mark.start()])
-    return _TARGETS.sub(lambda match: _target_lines(match[1], variables), "\n".join(lines))
+    whole = _TARGETS.sub(lambda match: _target_lines(match[1], variables), "\n".join(lines))
+    return _PEOPLE.sub(lambda match: _target_lines(match[1], [people]) if people else "", whole)
 
 
 def _target_lines(indent: str, variables: list[str]) -> str:
