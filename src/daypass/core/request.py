@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from daypass.core.approval.judgement import Judgement
 from daypass.core.errors import ExitCode, worst
+from daypass.core.files.codeowners import team_of
 from daypass.core.finding import Finding
 from daypass.core.forge import Account, Act, Commit, Merge, Pull, Review
 from daypass.core.grant import Grant
@@ -20,7 +21,7 @@ from daypass.core.plan import Action, AdmittedGrant, Claim, Entitlement
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.sources import Ending
+from daypass.core.policy.sources import Ending, groups_in
 from daypass.core.window import Span, Window
 
 NO_GRANTS = "no-grants"
@@ -253,6 +254,26 @@ class Report(Struct, frozen=True):
             found |= dict.fromkeys(queue[place] for queue in queues if place < len(queue))
         return tuple(handle for handle in found if handle not in mine)[:MOST_ASKED]
 
+    @property
+    def reviewed(self) -> tuple[str, ...]:
+        """Who has said something to it, whatever they said and of whichever head."""
+        reviews = self.found.evidence.reviews if self.found.evidence is not None else ()
+        return tuple(dict.fromkeys(review.by.handle for review in reviews if review.by.handle))
+
+    @property
+    def teams(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The forge's teams of the groups that missing approvals are asked of, each with those of it who could give one."""
+        catalogue = self.found.proposal.policy.catalogue
+        asked: dict[str, dict[str, None]] = {}
+        for verdict in self.found.verdicts:
+            grant = verdict.item.grant or verdict.item.old
+            for status in verdict.judgement.statuses if verdict.judgement is not None else ():
+                for group in groups_in(catalogue, status.source, grant.resource if grant is not None else ""):
+                    if status.missing and not status.waits and (team := team_of(catalogue, group)):
+                        members = catalogue.directory.groups.get(group, frozenset())
+                        asked.setdefault(team, {}).update(dict.fromkeys(one for one in status.could if one in members))
+        return tuple((team, tuple(people)) for team, people in asked.items() if people)
+
 
 class Reply(Struct, frozen=True):
     """What there is to say on issue or pull request ``number``, kept in one comment a ``topic``.
@@ -306,7 +327,8 @@ class Notice(Struct, frozen=True):
 
     ``conclusion``: success or failure, "" while nothing is decided. ``summary`` and ``comment`` are Markdown. ``state`` is
     the label that the request carries (``waiting``, ``approved``, ``refused``, ``invalid``), and ``ask`` the handles of
-    those who could give a missing approval; ``nudges`` are said to people once each. ``findings`` are what is to be said
+    those who could give a missing approval; of these ``teams`` are asked for their people, and who has ``reviewed`` it is not
+    asked again. ``nudges`` are said to people once each. ``findings`` are what is to be said
     at lines of the proposed files, worst first. ``issue`` is said on the issue that asked, where one did, which is closed
     where it ``closes``.
     """
@@ -323,3 +345,5 @@ class Notice(Struct, frozen=True):
     nudges: tuple[Nudge, ...] = ()
     issue: str = ""
     closes: bool = False
+    teams: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    reviewed: tuple[str, ...] = ()

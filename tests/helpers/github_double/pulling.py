@@ -52,6 +52,14 @@ def create(
     return pull
 
 
+def mark_ready(hub: Double, pull: Pull, token: Token) -> None:
+    """Mark a draft as ready for review: only now are its code owners requested."""
+    pull.draft = False
+    note(hub, pull.repo, pull.number, "ready_for_review", token.user)
+    emit(hub, pull, "ready_for_review", token)
+    ask_owners(hub, pull, token)
+
+
 def ask_owners(hub: Double, pull: Pull, token: Token) -> None:
     """Request the review of the code owners that the base branch names for what is changed, the author excepted."""
     lines = owners.owners_of(hub, pull.repo, pull.base_ref, rules.changed_paths(pull))

@@ -94,6 +94,14 @@ def members(catalogue: Catalogue, groups: Iterable[str]) -> frozenset[str]:
     return frozenset[str]().union(*(catalogue.directory.groups.get(group, ()) for group in groups))
 
 
+def groups_in(catalogue: Catalogue, source: str, resource: str) -> tuple[str, ...]:
+    """Return the groups that a source names or means, for access to a resource; people whom it means otherwise are in none."""
+    found: dict[str, None] = {}
+    for kind, name in map(parted, parts(source)):
+        found |= dict.fromkeys(owning(catalogue, resource) if kind == OWNERS else (name,) if kind == "group" else ())
+    return tuple(found)
+
+
 def line_above(catalogue: Catalogue, handle: str) -> Iterator[Subject]:
     """Yield who is above somebody, the nearest first. A circle, which is a finding, is gone round once."""
     subjects, seen = catalogue.directory.subjects, {handle}

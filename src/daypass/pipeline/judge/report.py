@@ -110,6 +110,8 @@ def notice_of(
         state=report.state,
         findings=at_lines(report.findings, plain),
         ask=report.ask,
+        teams=report.teams,
+        reviewed=report.reviewed,
         nudges=tuple(nudges),
     )
 

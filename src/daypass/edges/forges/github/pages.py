@@ -25,10 +25,10 @@ from daypass.core.errors import EdgeError
 from daypass.core.finding import Finding, Severity
 from daypass.edges.forges.github.answers import BOT, CHECK, ApiError, Bot, as_documented
 from daypass.edges.forges.github.people.asker import asking_issue
+from daypass.edges.forges.github.people.reviewers import Reviewers
 from daypass.edges.forges.github.reading import RepositoryPart, me
 
 if TYPE_CHECKING:
-    from daypass.core.catalogue import Subject
     from daypass.core.request import Notice
 
 LABEL = "daypass"
@@ -87,9 +87,10 @@ class GitHubPages(RepositoryPart):
             left.append(f"comment ({error.message})")
             return ""
         news = there is None or not _same(there["body"], text)
+        reviewers = Reviewers(self._api, self._directory, pull, notice, first=there is None)
         if news:
             with _leaving_out(left, "review requests"):
-                left += self._ask(pull, notice.ask)
+                left += reviewers.ask(notice.ask)
             with _leaving_out(left, "comment"):
                 there = self._write(notice.number, _NOTICE, text, there)
             if notice.issue:
@@ -98,7 +99,7 @@ class GitHubPages(RepositoryPart):
         address = str(there["html_url"]) if there is not None else ""
         if notice.nudges:
             with _leaving_out(left, "reminders"):
-                left += self._nudge(pull, notice, asked=notice.ask if news else ())
+                left += self._nudge(reviewers, notice)
         return address
 
     def _answer(self, pull: dict[str, Any], notice: Notice) -> None:
@@ -111,10 +112,10 @@ class GitHubPages(RepositoryPart):
             closed = {"state": "closed", "state_reason": "completed"}
             self._api.send("PATCH", f"{self._root}/issues/{number}", closed)
 
-    def _nudge(self, pull: dict[str, Any], notice: Notice, *, asked: Sequence[str]) -> list[str]:
+    def _nudge(self, reviewers: Reviewers, notice: Notice) -> list[str]:
         """Ask the people of stages that nobody answers, and write to them, once each: what was written is not again.
 
-        They are asked first, but for those who were ``asked`` just now: a run that is cut off before the comment leaves them
+        They are asked first, but for those who were asked before: a run that is cut off before the comment leaves them
         asked, and the next one writes it.
         """
         try:
@@ -125,7 +126,7 @@ class GitHubPages(RepositoryPart):
         for nudge in notice.nudges:
             mark = _mark(nudge.topic)
             if not any(body.startswith(mark) for body in said):
-                left += self._ask(pull, [one for one in nudge.people if one not in asked])
+                left += reviewers.ask(nudge.people)
                 self._write(notice.number, mark, f"{mark}\n{nudge.text}", None)
         return left
 
@@ -211,7 +212,7 @@ class GitHubPages(RepositoryPart):
         ours = [run for run in found["check_runs"] if (run["app"] or {}).get("slug") == slug]
         return max(ours, key=lambda run: int(run["id"]), default=None)
 
-    # The label and those who are asked
+    # The label
 
     def _label(self, pull: dict[str, Any], notice: Notice) -> None:
         """Leave exactly one label of ours; the others on the request are none of our business."""
@@ -224,30 +225,6 @@ class GitHubPages(RepositoryPart):
         for name in names:
             if name.lower() in family:
                 self._drop(f"{path}/{quote(name, safe='')}")
-
-    def _ask(self, pull: dict[str, Any], people: Sequence[str]) -> list[str]:
-        """Ask people for review; return those whom GitHub would not ask, since they have no access to the repository.
-
-        https://docs.github.com/en/rest/pulls/review-requests: one such person has the whole request refused.
-        """
-        there = [pull["user"], *pull["requested_reviewers"]]
-        subjects = (self._directory.subjects.get(handle) for handle in people)
-        wanted = [s.login for s in subjects if s is not None and s.login and not _among(s, there)]
-        path = f"{self._root}/pulls/{pull['number']}/requested_reviewers"
-        if not wanted or self._accepted(path, wanted):
-            return []
-        alone = wanted if len(wanted) > 1 else []
-        refused = [login for login in alone if not self._accepted(path, [login])]
-        return [f"review request to {login}" for login in (refused if alone else wanted)]
-
-    def _accepted(self, path: str, logins: Sequence[str]) -> bool:
-        try:
-            self._api.send("POST", path, {"reviewers": list(logins)})
-        except ApiError as error:
-            if error.status != _UNFIT:
-                raise
-            return False
-        return True
 
     # Comments
 
@@ -403,10 +380,3 @@ def _annotation(finding: Finding) -> dict[str, Any]:
         "message": finding.message + (f"\nHow to fix it: {finding.hint}" if finding.hint else ""),
         **({"start_column": column, "end_column": column} if column else {}),
     }
-
-
-def _among(subject: Subject, users: Sequence[dict[str, Any] | None]) -> bool:
-    """Say whether somebody is among some accounts: by id where the directory has it, else by login."""
-    if subject.forge_id is not None:
-        return any(user is not None and user.get("id") == subject.forge_id for user in users)
-    return any(user is not None and str(user.get("login", "")).lower() == subject.login.lower() for user in users)
