@@ -130,9 +130,34 @@ def need_role(request: Request, role: str) -> None:
         )
 
 
+def fenced(hub: Double, token: Token, owner: str) -> Refusal | None:
+    """Return what an organisation's own fences say to who comes from elsewhere, or with a token that it did not authorise.
+
+    https://docs.github.com/en/enterprise-cloud@latest/organizations/keeping-your-organization-secure/managing-allowed-ip-addresses-for-your-organization
+    https://docs.github.com/en/enterprise-cloud@latest/rest/authentication/authenticating-to-the-rest-api
+    """
+    if owner.lower() in hub.allow_lists:
+        return Refusal(
+            403,
+            f"Although you appear to have the correct authorization credentials, the `{owner}` organization has an IP allow "
+            "list enabled, and your IP address is not permitted to access this resource.",
+        )
+    if owner.lower() in hub.sso and token.kind in {"user", "fine"}:
+        return Refusal(
+            403,
+            "Resource protected by organization SAML enforcement. You must grant your Personal Access token access to this "
+            "organization.",
+            headers={"X-GitHub-SSO": f"required; url={hub.server_url}/orgs/{owner}/sso?authorization_request=A1"},
+        )
+    return None
+
+
 def check(request: Request) -> None:
     """Refuse a request that its token does not allow: 401, 403, or 404 for what it may not know of."""
     route, token = request.route, request.token
+    turned = fenced(request.hub, token, request.params.get("owner") or request.params.get("org") or "")
+    if turned is not None:
+        raise turned
     if _app_itself(request):
         return
     reading = request.method in {"GET", "HEAD"}

@@ -45,6 +45,8 @@ class Double:
     of what a test has it answer on purpose although GitHub would not.
     ``reviews_carried``: how approvals outlive what they approved when a head moves. ``repoint``: they show the new head
     where the patch is the same; ``keep``: whatever was changed; ``revive``: dismissed ones are shown as approvals again.
+    ``allow_lists`` are the organisations whose list of addresses has not ours, ``sso`` those that people's tokens must be
+    authorised for, which an App's need not be.
     ``slow_mergeability``: whether a pull request may be merged is worked out only after it was first asked for.
     """
 
@@ -73,6 +75,8 @@ class Double:
         self.jwt_tokens: dict[int, Token] = {}
         self.extras: dict[str, Any] = {}
         self.slow_mergeability = False
+        self.allow_lists: set[str] = set()
+        self.sso: set[str] = set()
         self._last = 1000
         self.web_flow = self._account(User("web-flow", 19864447, name="GitHub", email="noreply@github.com"))
         bot = self._account(User("github-actions[bot]", 41898282, "Bot"))

@@ -42,7 +42,7 @@ def serve(hub: Double, method: str, path: str, query: str, headers: dict[str, st
             login, kind = token.user.login, token.kind
             repo = hub.find(match[1]) if match else None
             pushing = match is not None and (match[2] == "git-receive-pack" or "service=git-receive-pack" in query)
-            _allow(hub, token, repo, pushing=pushing)
+            _allow(hub, token, repo, *(match.groups() if match else ("", "")), pushing=pushing)
         assert repo is not None
         assert match is not None
         if match[2] == "git-receive-pack":
@@ -62,12 +62,23 @@ def serve(hub: Double, method: str, path: str, query: str, headers: dict[str, st
     return reply, raw
 
 
-def _allow(hub: Double, token: Token, repo: Repo | None, *, pushing: bool) -> None:
+def _allow(hub: Double, token: Token, repo: Repo | None, name: str, rest: str, *, pushing: bool) -> None:
     """Refuse who may not read or push. Who has shown no token is asked for one, be the repository there or not."""
     if token.kind == "anonymous" and (pushing or repo is None or repo.private):
         raise Refusal(401, "Repository not found.", headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
+    if repo is None and name.lower() in hub.moved:
+        now = next(one for one in hub.repositories.values() if one.id == hub.moved[name.lower()])
+        raise Refusal(301, "", headers={"Location": f"{hub.server_url}/{now.full_name}.git/{rest}"})
     if repo is None or token.kind == "jwt" or not auth.sees(hub, token, repo):
         raise Refusal(404, "Repository not found.")
+    turned = auth.fenced(hub, token, repo.owner.login)
+    if turned is not None:
+        what = (
+            "has an IP allow list enabled, and your IP address is not permitted"
+            if hub.allow_lists
+            else "has enabled or enforced SAML SSO"
+        )
+        raise Refusal(403, f"The `{repo.owner.login}' organization {what}.")
     if repo.private and not auth.grants(token, "contents:read"):
         raise Refusal(403, f"Permission to {repo.full_name}.git denied to {token.user.login}.")
     if pushing and not (auth.grants(token, "contents:write") and auth.has_role(hub, token, repo, "write")):

@@ -53,6 +53,18 @@ def repository_url(server: str, repository: str) -> str:
     return f"{server.rstrip('/')}/{repository}.git"
 
 
+_FENCES = (
+    ("ip allow list", "the organisation lets in other addresses than this machine's: run it on a machine of yours"),
+    ("saml", "authorise this token for the organisation, or act as the App, which needs none"),
+    ("archived", "unarchive the repository: nothing can be recorded there meanwhile"),
+    (
+        "returned error: 30[1278]",
+        "the repository was renamed or moved: name it anew in policies/daypass.yaml",
+    ),
+)
+"""What a server refuses everybody like us, by words of its refusal, and what to do about it."""
+
+
 class Remote:
     """One repository at a forge, as this clone reaches it. ``token`` is asked for when git needs it.
 
@@ -266,7 +278,8 @@ class Remote:
         # What the server itself said is the cause; git's own last line is but a status.
         said = next((line for line in telling if line.startswith("remote:") and line != "remote:"), "")
         words = dict.fromkeys(filter(None, (said, telling[-1] if telling else "no message")))
+        told = "; ".join(words)
+        hint = next((advice for sign, advice in _FENCES if re.search(sign, told, re.IGNORECASE)), "")
         return AwayError(
-            f"{self.url} {what}: {'; '.join(words)}",
-            hint="is it there, can the token read it, is the network up?",
+            f"{self.url} {what}: {told}", hint=hint or "is it there, can the token read it, is the network up?"
         )

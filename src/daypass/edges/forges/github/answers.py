@@ -252,6 +252,26 @@ def _said(answer: Answer) -> str:
     return shown("; ".join(" ".join(each.split()) for each in words))  # reasons of rules come in paragraphs
 
 
+_PAGE = "docs/github.md, Elsewhere than at github.com"
+
+
+def fence_of(said: str, sso: str = "") -> str:
+    """Return what to do about a refusal that is of the organisation or the repository, and of no permission; "" for others.
+
+    ``sso`` is the header that says where a token is authorised.
+    """
+    words = said.lower()
+    if "ip allow list" in words:
+        return f"the organisation lets in other addresses than this machine's: run it on a machine of yours ({_PAGE})"
+    if sso or "saml" in words:
+        address = sso.partition("url=")[2].strip()
+        where = f" at {shown(address)}" if address.startswith("https://") else ""
+        return f"authorise this token for the organisation{where}, or act as the App, which needs none ({_PAGE})"
+    if "archived" in words:
+        return "unarchive the repository: nothing is merged, given or recorded meanwhile"
+    return ""
+
+
 def refusal(verb: str, url: str, answer: Answer) -> ApiError:
     """Return the error for an answer that is no success and no rate limit."""
     said, status = _said(answer), answer.status
@@ -262,7 +282,9 @@ def refusal(verb: str, url: str, answer: Answer) -> ApiError:
             hint="the repository was renamed or moved: name it anew in policies/daypass.yaml",
         )
     needs = shown(answer.headers.get("x-accepted-github-permissions", "")) if status == HTTPStatus.FORBIDDEN else ""
-    hint = f"it needs the permission {needs}; docs/github.md says how to give it" if needs else ""
+    hint = fence_of(said, answer.headers.get("x-github-sso", ""))
+    if needs and not hint:
+        hint = f"it needs the permission {needs}; docs/github.md says how to give it"
     return ApiError(f"GitHub answered {status} to {verb} {place(url)}: {said}", status=status, said=said, hint=hint)
 
 
