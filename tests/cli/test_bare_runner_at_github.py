@@ -168,3 +168,21 @@ def test_the_ledger_of_another_repository_is_refused(hub: Hub) -> None:
     hub.bare("update-ref", "refs/heads/main", made)
     said = Bare(hub)("apply", "--at", at(hub), expect=None)
     assert "it is another repository's, or main was replaced" in said
+
+
+def test_a_runner_that_starts_bare_ends_who_has_left(hub: Hub) -> None:
+    staff = hub.double.team(hub.org, "staff", [hub.people["alice"], hub.people["bob"], hub.people["dave"]])
+    folder, people, settings = hub.clone("alice"), "policies/directory/people.yaml", "policies/daypass.yaml"
+    hub.run("people", "import", "--team", "acme/staff", who="alice")
+    source = "people: {source: {kind: forge, team: acme/staff}}\n"
+    wanted = {people: (folder / people).read_text(), settings: (folder / settings).read_text() + source}
+    rules, hub.repo.rulesets = hub.repo.rulesets, []
+    hub.push_branch("olga", "main", wanted)
+    hub.repo.rulesets = rules
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    del staff.members[hub.people["alice"].id]
+    bare = Bare(hub)
+    assert "ended their engagement in the directory" in bare("people", "check", "--at", at(hub))
+    assert "ended early: the source of people has alice no more" in bare("expire", "--at", at(hub))
+    assert hub.run("audit", "verify").code == 0

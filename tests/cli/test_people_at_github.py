@@ -98,23 +98,27 @@ def test_an_end_is_final_and_who_is_back_asks_anew(hub: Hub) -> None:
     assert "OK: " in run(hub, "audit", "verify")
 
 
-def test_access_ends_though_nothing_can_be_merged(tmp_path: Path) -> None:
-    with founded(tmp_path) as hub:
-        granted(hub)
-        leave(hub, "alice")
-        hub.repo.rulesets[0].bypass.clear()
-        said = run(hub, "people", "check", expect=14)
-        assert "#2 ends their engagement in the directory, and waits to be merged: " in said
-        assert "until" not in hub.bare("show", f"main:{FILE}").partition("alice:")[2].partition("\n")[0]
-        assert "the source of people has alice no more" in run(hub, "expire")
-        assert "0 granted" in run(hub, "status")
-        number = hub.request_pull("alice", hub.grant(role="readonly", reason="once more, before anybody looks"))
-        hub.approve(number, "bob")
-        hub.approve(number, "dave")
-        assert "merged as" in run(hub, "gate", str(number), expect=None)
-        assert "window opened" not in run(hub, "apply")
-        assert "0 granted" in run(hub, "status")
-        assert "OK: " in run(hub, "audit", "verify")
+def test_access_ends_and_nobody_acts_though_nothing_can_be_merged(hub: Hub) -> None:
+    granted(hub)
+    late = hub.request_pull("alice", hub.grant(reason="merged and not applied yet"))
+    hub.approve(late, "bob")
+    hub.approve(late, "dave")
+    assert "merged as" in run(hub, "gate", str(late))
+    waiting = hub.request_pull("carol", hub.grant(subject="carol"))
+    hub.approve(waiting, "bob")
+    hub.approve(waiting, "dave")
+    leave(hub, "alice", "bob")
+    hub.repo.rulesets[0].bypass.clear()
+    said = run(hub, "people", "check", expect=14)
+    assert "ends their engagement in the directory, and waits to be merged: " in said
+    assert "until" not in hub.bare("show", f"main:{FILE}").partition("alice:")[2].partition("\n")[0]
+    assert "bob was engaged until" in run(hub, "gate", str(waiting), expect=12)
+    assert "the source of people has alice no more" in run(hub, "expire")
+    assert "window opened" not in run(hub, "apply")
+    assert "0 granted" in run(hub, "status")
+    again = hub.request_pull("alice", hub.grant(reason="once more, before anybody looks"))
+    assert "alice is engaged until" in run(hub, "gate", str(again), expect=10)
+    assert "OK: " in run(hub, "audit", "verify")
 
 
 def test_a_source_that_lists_nobody_or_is_not_found_ends_nobody(hub: Hub) -> None:

@@ -80,7 +80,9 @@ class World:
         role = Role("readonly", timedelta(hours=8), privilege)
         resource = Resource("orders-db", "", "embedded", "production", "restricted", ("dba",), {"readonly": role})
         settings = Settings(targets={"embedded": TargetSettings("embedded", "embedded", {}, known_by="handle")})
-        people = {name: Subject(name) for name in ("alice", "bob", "carol", "dora", "eve", "mallory")}
+        people = {
+            name: Subject(name, source_id=f"n-{name}") for name in ("alice", "bob", "carol", "dora", "eve", "mallory")
+        }
         catalogue = Catalogue(settings, {"orders-db": resource}, Directory(people, {"dba": frozenset({"bob"})}), {})
         return Policy(catalogue, Rules(()), {}, {}, digest(read.tree(f"{commit}:policies")[0]))
 

@@ -19,6 +19,7 @@ from daypass.core.ledger.records import Departed
 from daypass.core.ledger.standing import Departure
 from daypass.core.people.matching import DISABLED, GONE, gone_of, linked
 from daypass.core.people.source import SourcePerson
+from daypass.core.record import replace
 from daypass.core.window import format_instant
 
 LEFT: Mapping[str, str] = MappingProxyType(
@@ -117,6 +118,15 @@ def untils(directory: Directory, departed: Mapping[str, Departure]) -> Mapping[s
         if departure is not None and (one.until is None or one.until > departure.at):
             found[one.handle] = departure.at
     return found
+
+
+def without_leavers(directory: Directory, departed: Mapping[str, Departure]) -> Directory:
+    """Return a directory in which everybody's engagement is over who left; the same one where it is by itself."""
+    ends = untils(directory, departed)
+    if not ends:
+        return directory
+    subjects = {h: replace(one, until=ends[h]) if h in ends else one for h, one in directory.subjects.items()}
+    return replace(directory, subjects=subjects)
 
 
 def is_end_of(code: str, bound: str, departed: Iterable[Departure]) -> bool:

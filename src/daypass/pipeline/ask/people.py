@@ -126,7 +126,8 @@ def end_engagements(context: WritingContext, again: Callable[[], WritingContext]
         return Ending()
     fresh = again()
     try:
-        gated = gate(fresh, kept.pull.number, at=at)
+        # It was opened by this very run, whose instant was read before.
+        gated = gate(fresh, kept.pull.number, at=max(at, kept.pull.asked_at))
     except ConflictError as error:
         return Ending(kept, None, error.message)
     return Ending(kept, gated, gated.refused)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from daypass.core.approval.held import HeldBook
 from daypass.core.errors import InvalidError, NoMergeError
@@ -11,7 +12,7 @@ from daypass.core.finding import Finding, Place
 from daypass.core.forge import Account, Entry, Pull, Review
 from daypass.core.ids import Oid
 from daypass.core.ledger.standing import Standing
-from daypass.core.people.leaving import LEAVING, LEFT_TITLE, untils
+from daypass.core.people.leaving import LEAVING, LEFT_TITLE, untils, without_leavers
 from daypass.core.people.matching import WrittenPerson
 from daypass.core.people.writing import FOLDER, with_people
 from daypass.core.record import replace
@@ -22,6 +23,9 @@ from daypass.pipeline.judge.evidence import judge_request
 from daypass.pipeline.judge.overdue import unanswered
 from daypass.pipeline.judge.proposal import Asked, read_proposal
 from daypass.pipeline.judge.report import plain_name, stale_reason, title_of
+
+if TYPE_CHECKING:
+    from daypass.core.policy.policies import Policy
 
 
 def look(context: Context, number: int, *, at: datetime) -> Gated:
@@ -44,11 +48,33 @@ def _look(context: Context, pull: Pull, *, base: Oid, at: datetime, more: tuple[
         return Gated(pull, Proposal(base, pull.head, (), (), (finding,), context.policy_at(base)))
     by = (pull.opened_by.handle, pull.asked_at)
     past = pull.merge is not None
+    by_all, context = context, context if past or not context.standing.departed else _WithoutLeavers(context)
     proposal = proposed(context, base=base, head=pull.head, by=by, at=at, past=past)
-    if _leaves(context, pull, proposal):
+    if _leaves(by_all, pull, proposal):
         return Gated(pull, proposal, leaves=True)
     proposal = _grants_only(proposal)
     return judge_request(context, pull, proposal, at=at, more=more)
+
+
+class _WithoutLeavers:
+    """A repository by whose policies the engagement of everybody is over who left by what the ledger says.
+
+    The directory says so once the request for it is merged, and until then they neither ask, approve nor receive.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def policy_at(self, revision: Oid) -> Policy:
+        """Read the policies of a commit."""
+        policy = self._context.policy_at(revision)
+        directory = without_leavers(policy.catalogue.directory, self._context.standing.departed)
+        if directory is policy.catalogue.directory:
+            return policy
+        return replace(policy, catalogue=replace(policy.catalogue, directory=directory))
 
 
 _HELD = "held"
