@@ -167,11 +167,11 @@ def test_a_schedule_with_nothing_new_writes_nothing(hub: Hub) -> None:
     for who in ("alice", "bob"):
         hub.request_pull(who, hub.grant(subject=who))
     hub.run("gate")
+    hub.run("gate")  # which keeps what has become of what the first one wrote
     hub.calls.clear()
     hub.run("gate")
-    assert [
-        c for c in hub.calls if c.method != "GET" and "/access_tokens" not in c.path and ".git/" not in c.path
-    ] == []
+    reading = ("/access_tokens", ".git/", "/graphql")
+    assert [c for c in hub.calls if c.method != "GET" and not any(part in c.path for part in reading)] == []
 
 
 def test_an_approval_that_does_not_count_is_explained_to_who_gave_it(hub: Hub) -> None:

@@ -248,6 +248,14 @@ class Merge(Struct, frozen=True):
     by: Account
 
 
+class Glance(Struct, frozen=True):
+    """An open pull request as a list of all tells it. ``known``: it is as it was when somebody judged it last."""
+
+    number: int
+    opened_by: Account
+    known: bool = False
+
+
 class Pull(Struct, frozen=True):
     """A pull request. ``state``: open, merged or closed. ``pushers`` are all who moved the head, oldest first.
 

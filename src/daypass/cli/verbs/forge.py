@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from daypass.core.forge import Complaint, Remedy
     from daypass.core.policy.analysis.compare import PolicyChange
     from daypass.core.request import Gated, Notice, Report
+    from daypass.edges.git.index import AuditIndex
 
 _LEAST = 4_096
 """Bytes. With less room left, a step's summary has had its share."""
@@ -225,7 +226,12 @@ def change_of(repo: AccessRepository, found: Gated, at: datetime) -> PolicyChang
     from daypass.cli.verbs.audit import index_of
     from daypass.pipeline.audit.change import policy_change
 
-    return policy_change(repo, lambda: index_of(repo), found, at=at)
+    def index() -> AuditIndex:
+        if repo.elsewhere and repo.history.is_shallow():  # who asks about the past needs all of it
+            repo.remote.whole(repo.settings.ledger_branch)
+        return index_of(repo)
+
+    return policy_change(repo, index, found, at=at)
 
 
 def _no_request(found: Gated, change: PolicyChange | None) -> Notice:

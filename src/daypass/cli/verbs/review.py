@@ -175,8 +175,10 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
     """Merge pull request NUMBER (or every open one) when all that policy asks for is there; say what is missing if not.
 
     Exit 0 when merged, 12 when approvals are missing, 11 when policy denies, 10 when a file is invalid. Without a
-    NUMBER, exit 0 once each was looked at, 14 where one could not be. At GitHub the people of each are told how it stands.
+    NUMBER, exit 0 once each was looked at, 14 where one could not be. At GitHub the people of each are told how it stands,
+    and those that are as they were when they were looked at last are left alone.
     """
+    from daypass.cli.runs.sweeping import Sweeping
     from daypass.cli.verbs.forge import change_of
     from daypass.pipeline.judge import gate as pipeline
     from daypass.views.gate import gated_json, gated_text
@@ -185,19 +187,21 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
     instant = repo.instant(at, writes=not dry_run)
     if not dry_run:
         repo.host.bring_along()
-    numbers = [number] if number is not None else pipeline.in_turn(repo.forge.open_pulls())
+    sweeping = Sweeping(repo, number, instant, keeps=not dry_run)
     verb = pipeline.look if dry_run else pipeline.gate
     results: list[Gated] = []
     codes: list[ExitCode] = []
     changes: dict[int, PolicyChange] = {}
-    for each in numbers:
+    for each in sweeping.numbers:
         fresh = repo.again()
         try:
             found, fresh = _judged(verb, fresh, each, instant)
             results.append(found)
             change = change_of(fresh, found, instant)
             changes |= {each: change} if change is not None else {}
-            codes += [] if dry_run else _show(fresh, found, instant, change)
+            said = [] if dry_run else _show(fresh, found, instant, change)
+            sweeping.judged(found, said)
+            codes += said
             codes += [ExitCode.PARTIAL] if found.refused else []
         except (ConflictError, EdgeError, RefusedError) as error:
             # One request that is stale or cannot be read does not keep the others from their merge.
@@ -207,6 +211,7 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
             codes.append(ExitCode.OK if isinstance(error, ConflictError) else ExitCode.PARTIAL)
         warn_left_behind(fresh)
     merged = not dry_run and any(found.merge is not None for found in results)
+    sweeping.keep(merged=merged)
     if merged and (problem := repo.host.start_applier()):
         say(f"The apply workflow was not started ({problem}); it runs by its schedule.")
     if output == "json":
@@ -216,8 +221,8 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
         for found in results:
             change = changes.get(found.pull.number)
             show_view(gated_text(found, change_text(change) if change is not None else ()))
-        if not numbers:
-            click.echo("No open requests.")
+        if not sweeping.numbers:
+            click.echo(sweeping.nothing)
     if merged and not repo.elsewhere:
         say("Next: `daypass apply` makes the targets so")
     return [*codes, *(found.exit_code for found in results if number is not None)]

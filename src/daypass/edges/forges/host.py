@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -22,7 +22,7 @@ from daypass.edges.forges.environment import read_occasion, summary_file
 if TYPE_CHECKING:
     from daypass.core.bounds.settings import Settings
     from daypass.core.catalogue import Catalogue, Directory
-    from daypass.core.forge import Links
+    from daypass.core.forge import Glance, Links
     from daypass.core.people.source import SourcePerson
     from daypass.core.policy.policies import Policy
     from daypass.edges.forges.founding import Place, Stage, Talk
@@ -43,6 +43,18 @@ class Run(Struct, frozen=True):
     acting: str
     environ: Mapping[str, str]
     wait: Callable[[float], None]
+
+
+class Sweep(Protocol):
+    """All open pull requests at once, and which of them are as they were when they were judged last."""
+
+    def look(self, main: str, ledger: str, program: str, at: datetime) -> tuple[Glance, ...]:
+        """Return them by number, by main's commit and the ledger's branch; ``program`` names what judges them."""
+        ...
+
+    def keep(self, until: Mapping[int, datetime], *, main: str) -> None:
+        """Keep of those that were judged until when what was found holds, where nothing else changes."""
+        ...
 
 
 class Host(ABC):
@@ -73,6 +85,10 @@ class Host(ABC):
 
     def inbox(self, directory: Directory) -> Inbox | None:  # noqa: ARG002  (likewise)
         """Return where people ask in words."""
+        return None
+
+    def sweep(self, directory: Directory) -> Sweep | None:  # noqa: ARG002  (likewise)
+        """Return what looks at all open pull requests at once, None where each has to be asked for."""
         return None
 
     def settings(self, clock: Callable[[], datetime]) -> ForgeSettings | None:  # noqa: ARG002  (likewise)

@@ -111,6 +111,16 @@ class Remote:
         """Have so many commits of a branch of ours in a thin clone, all of them for none."""
         self._fetch_all((f"refs/heads/{branch}:refs/heads/{branch}",), depth or _WHOLE)
 
+    def whole(self, branch: str) -> None:
+        """Make a thin clone whole: everything of main, of what was fetched beside it, and of a branch of ours."""
+        self._depth = _WHOLE
+        promised(self._git).forget()
+        options = ("--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--refetch", "--no-filter")
+        refspecs = (*self._followed, f"refs/heads/{branch}:refs/heads/{branch}")
+        done = self._run("fetch", *options, f"--depth={_WHOLE}", *refspecs)
+        if done.returncode != 0:
+            raise self._not_fetched(done.stderr)
+
     def _fetch_all(self, refspecs: Sequence[str], depth: int) -> None:
         done = self._fetch(refspecs, depth)
         if done.returncode != 0:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from daypass.core.approval.held import HeldBook
 from daypass.core.errors import InvalidError, NoMergeError
 from daypass.core.finding import Finding, Place
-from daypass.core.forge import Account, Entry, Pull, Review
+from daypass.core.forge import Account, Entry, Glance, Pull, Review
 from daypass.core.ids import Oid
 from daypass.core.ledger.standing import Standing
 from daypass.core.people.leaving import LEAVING, LEFT_TITLE, untils, without_leavers
@@ -206,7 +206,7 @@ def merge_message(found: Gated, standing: Standing) -> str:
     return f"{title} (#{found.pull.number})\n\n" + "\n".join(trailers) + "\n"
 
 
-def in_turn(pulls: Iterable[Pull]) -> list[int]:
+def in_turn(pulls: Iterable[Pull | Glance]) -> list[int]:
     """Return the numbers of pull requests in the order in which to look at them: first those that may be merged.
 
     Anybody can open some by the hundred from a fork; a run that is cut off, or has no requests to the forge left, must

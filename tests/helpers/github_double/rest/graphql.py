@@ -1,10 +1,15 @@
-"""The two questions that are asked by GraphQL: when a text was changed last, and what became of issues and pull requests.
+"""The questions that are asked by GraphQL: when a text was changed last, what became of issues and pull requests, and
+which pull requests are open.
 
 The first REST does not tell: https://docs.github.com/en/graphql/reference/interfaces#comment: ``lastEditedAt`` is null where it never was. A node that
 nobody has, or that the token may not see, is an error beside ``data``, with status 200.
 
 The second REST tells one by one: https://docs.github.com/en/graphql/reference/objects#repository. A repository that was
 renamed is found under its old name, and says its name of today; a number that names nothing is null, with an error beside.
+
+The third takes a hundred pull requests a question, and a cursor for the next
+(https://docs.github.com/en/graphql/guides/using-pagination-in-the-graphql-api). What a token may not see of a node is null,
+with an error beside. A bot's login has no ``[bot]`` at its end there, and a branch that is not there is null.
 """
 
 from __future__ import annotations
@@ -12,10 +17,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from github_double import gitio
 from github_double.auth import grants, sees
 from github_double.registry import Reply, Request, ok, route
 from github_double.shapes import stamp
-from github_double.state import Comment, Issue, Repo
+from github_double.state import Comment, Issue, Pull, Repo
 
 _ASKED = re.compile(
     r"\s*query\s*\(\s*\$id\s*:\s*ID!\s*\)\s*\{\s*node\s*\(\s*id\s*:\s*\$id\s*\)\s*\{"
@@ -29,6 +35,8 @@ def query(request: Request) -> Reply:
     body = request.body if isinstance(request.body, dict) else {}
     if _STATES.fullmatch(str(body.get("query", ""))):
         return _states(request, body["query"])
+    if str(body.get("query", "")).split() == _OPEN.split():
+        return _open_pulls(request, body.get("variables"))
     variables = body.get("variables")
     node = variables.get("id") if isinstance(variables, dict) else None
     if not _ASKED.fullmatch(str(body.get("query", ""))) or not isinstance(node, str):
@@ -66,6 +74,83 @@ def _states(request: Request, query: str) -> Reply:
                 errors.append({"type": "NOT_FOUND", "path": [alias, each], "message": message})
         data[alias] = found
     return ok({"data": data} | ({"errors": errors} if errors else {}))
+
+
+_OPEN = """query($owner: String!, $name: String!, $after: String, $app: Int!, $ledger: String!) {
+  repository(owner: $owner, name: $name) {
+    nameWithOwner
+    ledger: ref(qualifiedName: $ledger) { target { oid } }
+    main: ref(qualifiedName: "refs/heads/main") { target { oid ... on Commit {
+      checkSuites(first: 10, filterBy: {appId: $app, checkName: "daypass gate"}) { nodes {
+        checkRuns(first: 10, filterBy: {checkName: "daypass gate"}) { nodes { databaseId text } } } } } } }
+    pullRequests(first: 100, after: $after, states: OPEN, baseRefName: "main",
+      orderBy: {field: CREATED_AT, direction: ASC}) {
+      totalCount pageInfo { hasNextPage endCursor }
+      nodes { number updatedAt headRefOid isDraft mergeable title
+        author { __typename login ... on User { databaseId } ... on Bot { databaseId } }
+        headRepository { databaseId } labels(first: 100) { totalCount nodes { name } }
+        reviews(last: 1) { totalCount nodes { databaseId state submittedAt } } } } } }"""
+_TYPES = {"owner": str, "name": str, "ledger": str, "app": int}
+
+
+def _open_pulls(request: Request, variables: Any) -> Reply:
+    given = variables if isinstance(variables, dict) else {}
+    for name, kind in _TYPES.items():
+        if not isinstance(given.get(name), kind):
+            return ok(
+                {"errors": [{"message": f"Variable ${name} of type {kind.__name__}! was provided invalid value"}]}
+            )
+    repo = _repository(request, f"{given['owner']}/{given['name']}")
+    if repo is None:
+        message = f"Could not resolve to a Repository with the name '{given['owner']}/{given['name']}'."
+        return ok({"data": {"repository": None}, "errors": [{"type": "NOT_FOUND", "message": message}]})
+    if not all(grants(request.token, one) for one in ("contents:read", "pull_requests:read", "checks:read")):
+        error = {"type": "FORBIDDEN", "message": "Resource not accessible by integration"}
+        return ok({"data": {"repository": {"nameWithOwner": repo.full_name}}, "errors": [error]})
+    pulls = [one for one in repo.pulls.values() if one.issue.state == "open" and one.base_ref == "main"]
+    pulls.sort(key=lambda one: (one.issue.created_at, one.issue.number))
+    start = int(given.get("after") or 0)
+    shown = pulls[start : start + 100]
+    page = {"hasNextPage": len(pulls) > start + 100, "endCursor": str(start + 100) if shown else None}
+    main = gitio.at(repo.path, "refs/heads/main")
+    runs = [
+        {"databaseId": run.id, "text": run.output.get("text")}
+        for run in repo.checks.values()
+        if run.head_sha == main and run.name == "daypass gate" and run.app.id == given["app"]
+    ][-1:]
+    suites = {"nodes": [{"checkRuns": {"nodes": runs}}] if runs else []}
+    ledger = gitio.at(repo.path, given["ledger"])
+    told = {
+        "nameWithOwner": repo.full_name,
+        "ledger": {"target": {"oid": ledger}} if ledger else None,
+        "main": {"target": {"oid": main, "checkSuites": suites}} if main else None,
+        "pullRequests": {"totalCount": len(pulls), "pageInfo": page, "nodes": [_open_pull(one) for one in shown]},
+    }
+    return ok({"data": {"repository": told}})
+
+
+def _open_pull(pull: Pull) -> dict[str, Any]:
+    user, labels = pull.issue.user, pull.issue.labels
+    author = None
+    if user is not None:
+        kind = "User" if user.type == "User" else "Bot"
+        author = {"__typename": kind, "login": user.login.removesuffix("[bot]"), "databaseId": user.id}
+    last = [
+        {"databaseId": review.id, "state": review.state, "submittedAt": stamp(review.submitted_at)}
+        for review in pull.reviews[-1:]
+    ]
+    return {
+        "number": pull.issue.number,
+        "updatedAt": stamp(pull.issue.updated_at),
+        "headRefOid": pull.head_sha,
+        "isDraft": pull.draft,
+        "mergeable": {True: "MERGEABLE", False: "CONFLICTING", None: "UNKNOWN"}[pull.mergeable],
+        "title": pull.issue.title,
+        "author": author,
+        "headRepository": {"databaseId": pull.head_repo.id} if pull.head_repo is not None else None,
+        "labels": {"totalCount": len(labels), "nodes": [{"name": label.name} for label in labels]},
+        "reviews": {"totalCount": len(pull.reviews), "nodes": last},
+    }
 
 
 def _repository(request: Request, name: str) -> Repo | None:

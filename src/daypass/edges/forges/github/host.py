@@ -18,6 +18,7 @@ from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.inbox import GitHubInbox, links_of
 from daypass.edges.forges.github.pages import GitHubPages
 from daypass.edges.forges.github.pulls import GitHubForge
+from daypass.edges.forges.github.sweep import GitHubSweep
 from daypass.edges.forges.github.watch import WatchedElsewhere, watching_api
 from daypass.edges.forges.host import Host, Run
 from daypass.edges.git.remote import Remote, repository_url
@@ -93,6 +94,10 @@ class GitHubHost(Host):
     def inbox(self, directory: Directory) -> GitHubInbox:
         """Return where people ask in words."""
         return GitHubInbox(self.api, directory, self._bot)
+
+    def sweep(self, directory: Directory) -> GitHubSweep | None:
+        """Return what looks at all open pull requests at once. Only our App keeps what nobody else can write."""
+        return GitHubSweep(self.api, directory, self._bot) if self.api.kind == "app" else None
 
     def settings(self, clock: Callable[[], datetime]) -> GitHubSettings:
         """Return how the repository is set up there."""
