@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from administrator import REPOSITORY, Administrator
+from administrator import REPOSITORY, TEAM, Administrator
+from daypass.edges.forges.beginnings import FIRST_TARGETS
+from hub import git
+
+FIRST_FIVE = ["", "", "", "", "", "n"]
+"""All but the self-test, for which workflows have to run: tests/e2e/test_setting_up.py."""
 
 
 @pytest.fixture
@@ -18,13 +29,13 @@ def olga(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Administra
 
 @pytest.fixture
 def access(olga: Administrator) -> Path:
-    olga.run("init", "access", "--github", REPOSITORY)
+    olga.run("init", "access", "--github", REPOSITORY, answers=[TEAM])
     olga.questions.clear()
     return olga.top / "access"
 
 
 def test_the_app_is_made_and_its_key_lies_in_the_environment_that_was_kept_for_main_before(olga, access):
-    said = olga.run("setup", folder=access, expect=None)
+    said = olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
     assert list(olga.environment.policies.values()) == [("main", "branch")]
     (app,) = olga.double.apps.values()
     assert olga.environment.values["DAYPASS_APP_KEY"] == app.private_key
@@ -42,13 +53,13 @@ def test_the_app_is_made_and_its_key_lies_in_the_environment_that_was_kept_for_m
 
 
 def test_what_is_there_is_found_and_nothing_is_made_twice(olga, access):
-    olga.run("setup", folder=access, expect=None)
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
     olga.double.calls.clear()
     olga.questions.clear()
-    said = olga.run("setup", folder=access, expect=None)
-    assert not olga.questions
+    said = olga.run("setup", folder=access, answers=["n"], expect=14)
+    assert len(olga.questions) == 1
     assert {call.method for call in olga.double.calls if "git-" not in call.path} == {"GET"}
-    assert "to do" not in said.err
+    assert said.err.count("to do") == 2
 
 
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(olga, access):
@@ -64,3 +75,132 @@ def test_who_says_no_is_told_how_to_go_on(olga, access):
     assert "Run `daypass setup` again to go on." in said.out
     assert not olga.double.apps
     assert olga.environment.secrets == []
+
+
+def test_a_key_is_written_to_a_file_only_where_that_is_asked_for(olga, access):
+    place = olga.top / "the-app.pem"
+    olga.run("setup", "--keep-app-key", str(place), folder=access, answers=["y", "y", "n"], expect=14)
+    (app,) = olga.double.apps.values()
+    assert place.read_text(encoding="ascii") == app.private_key
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+
+
+def test_a_run_that_stopped_after_the_key_was_kept_makes_no_second_app(olga, access):
+    olga.run("setup", folder=access, answers=["y", "y", "n"], expect=14)
+    git(access, "reset", "-q", "--hard", "HEAD~1")
+    olga.run("setup", folder=access, answers=["y", "daypass-acme", "n"], expect=14)
+    assert len(olga.double.apps) == 1
+    assert "daypass-acme[bot]" in (access / "policies/daypass.yaml").read_text(encoding="utf-8")
+
+
+def test_without_a_browser_the_address_is_filled_in_and_the_key_comes_from_a_file(olga, access):
+    pem = olga.top / "down.pem"
+
+    def answer(question: str) -> str:
+        if "name in its address" in question:
+            (address,) = re.findall(r"http\S+/apps/new\?\S+", sys.stderr.getvalue())
+            app = olga.makes_by_hand(address)
+            pem.write_text(app.private_key, encoding="ascii")
+            return app.slug
+        return str(pem) if "private key" in question else "n" if "secrets" in question else ""
+
+    olga.answer = answer
+    olga.run("setup", "--no-browser", folder=access, expect=14)
+    (app,) = olga.double.apps.values()
+    assert olga.environment.values["DAYPASS_APP_KEY"] == app.private_key
+    assert app.permissions["statuses"] == "write"
+
+
+def test_an_installation_on_everything_is_not_taken(olga, access):
+    olga.installs_everywhere = True
+
+    def chooses_again() -> None:
+        (app,) = olga.double.apps.values()
+        app.everywhere, app.repositories[:] = False, [REPOSITORY]
+
+    olga.double.repository("acme/other")
+    olga.meanwhile = chooses_again
+    said = olga.run("setup", folder=access, answers=["y", "y", "n"], expect=14)
+    assert "it is installed on more than this repository" in said.err
+    assert "installation: daypass-acme on acme/access alone" in said.err
+
+
+def test_an_app_that_was_made_for_somebody_else_is_not_taken(olga, access):
+    olga.for_myself = True
+    said = olga.run("setup", folder=access, expect=1)
+    assert "was made for olga-platform, not for acme" in said.err
+    assert olga.environment.secrets == []
+
+
+def test_another_main_is_not_pushed_over(olga, access):
+    olga.double.seed(olga.double.repository(REPOSITORY), {"README.md": "mine\n"})
+    olga.repo.collaborate(olga.me, "admin")
+    said = olga.run("setup", folder=access, expect=1)
+    assert "main of acme/access is not the main of this clone" in said.err
+
+
+def test_who_does_not_administer_the_repository_is_told_before_anything_else(olga, access):
+    repo = olga.double.repository(REPOSITORY)
+    olga.org.members[olga.me.id] = "member"
+    repo.collaborate(olga.me, "write")
+    said = olga.run("setup", folder=access, expect=1)
+    assert "your token does not administer acme/access" in said.err
+
+
+def test_administrators_pass_until_the_last_step_and_the_doctor_says_so(olga, access):
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    (app,) = olga.double.apps.values()
+    bypass = {one.name: [(who.actor_type, who.actor_id, who.mode) for who in one.bypass] for one in olga.repo.rulesets}
+    assert bypass == {
+        "daypass: main": [("Integration", app.id, "pull_request"), ("RepositoryRole", 5, "always")],
+        "daypass: ledger": [("Integration", app.id, "always")],
+    }
+    told = json.loads(olga.run("doctor", "--format", "json", folder=access, expect=13).out)["complaints"]
+    assert {one["code"] for one in told} == {"main-check", "main-bypass"}
+    assert olga.repo.extras["selected_actions"]["github_owned_allowed"] is True
+    assert {"daypass-request", "daypass", "daypass: waiting"} <= set(olga.repo.labels)
+
+
+def test_a_token_without_a_scope_is_refused_before_anything_is_made(olga, access):
+    olga.double.tokens[olga.token].scopes = frozenset({"repo", "read:org"})
+    said = olga.run("setup", folder=access, expect=1)
+    assert "your token lacks the scope workflow and admin:org" in said.err
+    assert "gh auth refresh --scopes repo,workflow,admin:org" in said.err
+    assert olga.double.find(REPOSITORY) is None
+
+
+def test_the_token_of_gh_is_offered_and_stays_where_it_is(olga, access, monkeypatch):
+    tools = olga.top / "tools"
+    tools.mkdir()
+    (tools / "gh").write_text(f'#!/bin/sh\n[ "$*" = "auth token" ] && echo {olga.token}\n', encoding="utf-8")
+    (tools / "gh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    olga.run("setup", folder=access, answers=["n"], expect=1, token=False)
+    assert olga.double.find(REPOSITORY) is None
+    olga.run("setup", folder=access, answers=["y", "y", "n"], expect=14, token=False)
+    assert olga.double.find(REPOSITORY) is not None
+    held = [path for path in olga.top.rglob("*") if path.is_file() and path.parent != tools]
+    assert not [path for path in held if path.stat().st_size < 1 << 20 and olga.token.encode() in path.read_bytes()]
+
+
+def test_a_repository_that_acts_without_an_app_is_left_to_its_page(olga):
+    olga.run("init", "other", "--github", REPOSITORY, "--auth", "token")
+    said = olga.run("setup", folder=olga.top / "other", expect=2)
+    assert "this repository acts by GITHUB_TOKEN, and setup makes an App" in said.err
+    olga.run("init", "local")
+    said = olga.run("setup", folder=olga.top / "local", expect=2)
+    assert "the settings of main name no repository at GitHub" in said.err
+
+
+@pytest.mark.parametrize("kind", sorted(FIRST_TARGETS))
+def test_what_init_asks_is_in_what_it_leaves_which_is_clean(olga, kind):
+    olga.run("init", "new", "--github", REPOSITORY, answers=[TEAM, kind])
+    assert len(olga.questions) == 2
+    folder = olga.top / "new"
+    assert f"owners: [{TEAM}]" in (folder / "policies/resources/example-db.yaml").read_text(encoding="utf-8")
+    assert f"kind: {kind}" in (folder / "policies/daypass.yaml").read_text(encoding="utf-8")
+    for verb in (["check"], ["policy", "test"], ["codeowners", "--check"], ["form", "--check"]):
+        olga.run(*verb, folder=folder)
+    (target,) = yaml.safe_load((folder / "policies/daypass.yaml").read_text(encoding="utf-8"))["targets"].values()
+    apply = (folder / ".github/workflows/apply.yml").read_text(encoding="utf-8")
+    assert [name for key, name in target.items() if key.endswith("_env") and f"secrets.{name} }}}}" not in apply] == []

@@ -19,7 +19,8 @@ from daypass.core.errors import EdgeError, ExitCode, InvalidError, UsageError, w
 
 if TYPE_CHECKING:
     from daypass.cli.main import Invocation
-    from daypass.edges.forges.founding import Place, Stage, Step
+    from daypass.core.policy.policies import Policy
+    from daypass.edges.forges.founding import SetupClone, Stage, Step
     from daypass.edges.forges.host import Host
 
 _TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
@@ -121,8 +122,8 @@ def _host(repo: AccessRepository, environ: Mapping[str, str]) -> Host:
     return open_host(repo.settings, Run(repo.clone, repo.main, "", environ, lambda seconds: pause(seconds)))  # noqa: PLW0108
 
 
-def _place(repo: AccessRepository, environ: Mapping[str, str], app_key_file: Path | None) -> Place:
-    from daypass.edges.forges.founding import Place
+def _place(repo: AccessRepository, environ: Mapping[str, str], app_key_file: Path | None) -> SetupClone:
+    from daypass.edges.forges.founding import SetupClone
 
     def ledger_key() -> str:
         from daypass.edges.ledger.keyfiles import read_public_key
@@ -131,9 +132,24 @@ def _place(repo: AccessRepository, environ: Mapping[str, str], app_key_file: Pat
         place = keys_folder() / f"{read_public_key(public).keyid}.pem"
         return place.read_text(encoding="ascii") if place.is_file() else ""
 
-    return Place(
-        repo.top, repo.clone.git, lambda: AccessRepository(repo.folder).policy, ledger_key, environ, app_key_file
-    )
+    def policy() -> Policy:
+        return AccessRepository(repo.folder).policy
+
+    def generated() -> dict[str, str]:
+        from daypass.core.files.codeowners import CODEOWNERS_FILE, codeowners_text
+        from daypass.edges.forges.host import request_form
+        from daypass.views.form import form_introduction
+
+        catalogue = policy().catalogue
+        form, text = request_form(catalogue, form_introduction(catalogue))
+        return {CODEOWNERS_FILE: codeowners_text(catalogue), form: text}
+
+    def given(grant: str) -> bool:
+        seen = AccessRepository(repo.folder, host=_host(AccessRepository(repo.folder), environ))
+        seen.follow()
+        return any(grant in holding.grants for holding in seen.standing.holdings.values())
+
+    return SetupClone(repo.top, repo.clone.git, policy, ledger_key, given, generated, environ, app_key_file)
 
 
 # What is asked of who sets up, and of this machine

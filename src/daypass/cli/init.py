@@ -18,10 +18,11 @@ import click
 from daypass.cli.verb import at_option, format_option, now, show_data
 from daypass.core.errors import DaypassError, UsageError
 from daypass.core.window import format_instant
+from daypass.edges.forges.beginnings import FIRST_TARGETS
 
 if TYPE_CHECKING:
     from daypass.cli.main import Invocation
-    from daypass.cli.setup import NewRepository
+    from daypass.cli.setup import First, NewRepository
     from daypass.edges.forges.host import ForgeSetup
 
 
@@ -74,6 +75,19 @@ _SETTINGS = "policies/daypass.yaml"
     is_flag=True,
     help="With --github and --merge: write workflows, wheel and schemas anew, and nothing else, for you to commit.",
 )
+@click.option(
+    "--owners",
+    metavar="GROUP",
+    default="",
+    help="The group that owns the first resource, at GitHub the team of that name; asked for on a terminal.",
+)
+@click.option(
+    "--target",
+    "kind",
+    type=click.Choice(sorted(FIRST_TARGETS)),
+    default=None,
+    help="What the first resource is; asked for on a terminal, else embedded, which is for trying out.",
+)
 @at_option
 @format_option(("text", "json"))
 @click.pass_obj
@@ -90,6 +104,8 @@ def init(
     bot: str,
     app: str,
     upgrade: bool,
+    owners: str,
+    kind: str | None,
     at: datetime | None,
     output: str,
 ) -> None:
@@ -97,7 +113,7 @@ def init(
 
     The private key is written outside the repository (mode 0600); its public half goes to policies/ledger.pub.
     """
-    from daypass.cli.setup import NewRepository
+    from daypass.cli.setup import First, NewRepository, asked
     from daypass.edges.forges.host import open_setup
     from daypass.views.form import form_introduction
 
@@ -107,20 +123,17 @@ def init(
     if bool(signer) != bool(public_key):
         hint = "the public key tells auditors whose receipts to trust"
         raise UsageError("--signer and --public-key go together", hint=hint)
-    top = Path(invocation.folder, directory)
     if at is not None and not simulated_clock:
         raise UsageError("--at goes with --simulated-clock only")
-    if top.exists() and any(child.name != ".git" for child in top.iterdir()) and not merge:
-        raise UsageError(
-            f"{top} is not empty", hint="name a new directory, or add --merge: files that exist are left as they are"
-        )
+    top = _room(Path(invocation.folder, directory), merge=merge)
     new = NewRepository(top, at=at or now())
     forge = open_setup("github", top, new.policy, repository=github, auth=auth, bot=bot, app=app, upgrade=upgrade)
     if upgrade and forge:
         _upgrade(new, forge, output)
         return
     new.begin()
-    wanted = _first_files(new, example, signer, simulated_clock)
+    first = First("example" if example else "plain", *asked(new, example, owners, kind), github.partition("/")[0])
+    wanted = _first_files(new, first, signer, simulated_clock)
     wanted["policies/ledger.pub"] = new.key(signer, public_key)
     written, kept = new.write(forge.files(wanted) if forge else wanted)
     changed = forge.change(kept) if forge else []
@@ -140,6 +153,15 @@ def init(
     click.echo(forge.next_steps(new.key_path) if forge else here)
 
 
+def _room(top: Path, *, merge: bool) -> Path:
+    """Return the folder to fill. Raises UsageError for one that is not empty, unless it may be."""
+    if top.exists() and any(child.name != ".git" for child in top.iterdir()) and not merge:
+        raise UsageError(
+            f"{top} is not empty", hint="name a new directory, or add --merge: files that exist are left as they are"
+        )
+    return top
+
+
 def _show_made(new: NewRepository, written: list[str], kept: list[str], changed: list[str], *, begun: bool) -> None:
     """Write what was made as JSON: which files were written, changed, or left as they were."""
     left = sorted(set(kept) - set(changed))
@@ -155,9 +177,13 @@ def _say_kept(kept: list[str], changed: list[str]) -> None:
         click.echo(known.format(path), err=True)
 
 
-def _first_files(new: NewRepository, example: bool, signer: str, simulated_clock: bool) -> dict[str, str]:
+def _first_files(new: NewRepository, first: First, signer: str, simulated_clock: bool) -> dict[str, str]:
     """Return what the repository begins with, and of one that is there what it needs to have."""
-    wanted = template_files("example" if example else "plain", new.person(), new.signing_key())
+    wanted = template_files(first.template, new.person(), new.signing_key())
+    if first.template == "plain":
+        from daypass.cli.setup import begun_with
+
+        wanted = begun_with(wanted, first, new.person(), new.signing_key())
     if new.committed():  # what its people took out of the templates is not theirs to get back
         wanted = {path: text for path, text in wanted.items() if not path.startswith("policies/") or path == _SETTINGS}
     text = _settings(wanted[_SETTINGS], signer, simulated_clock)

@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
 
 from daypass.cli.repository import keys_folder
 from daypass.core.errors import InvalidError, UsageError
+from daypass.edges.forges.beginnings import (
+    FIRST_TARGETS,
+    PEOPLE,
+    TESTS,
+    cases_text,
+    people_text,
+    person_of,
+    resource_text,
+    target_line,
+)
 from daypass.edges.git.plumbing import Git
 
 if TYPE_CHECKING:
@@ -23,6 +36,60 @@ if TYPE_CHECKING:
 
 _PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!$%&*+/=?^_`|~-]+@[A-Za-z0-9.-]+")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+SETTINGS, _RESOURCE = "policies/daypass.yaml", "policies/resources/example-db.yaml"
+_OWNERS, _KIND = "owners", "embedded"
+
+
+class First(NamedTuple):
+    """What a repository begins with: the files of a template, who owns the first resource, its target's kind.
+
+    ``forge``: whose repository it is at a forge, "" where it stays here.
+    """
+
+    template: str
+    owners: str
+    kind: str
+    forge: str
+
+
+def at_terminal() -> bool:
+    """Say whether somebody sits there who can be asked."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def asked(new: NewRepository, example: bool, owners: str, kind: str | None) -> tuple[str, str]:
+    """Return who owns the first resource and its target's kind, asked for on a terminal where nobody said."""
+    if not example and not new.committed() and at_terminal():
+        owners = owners or click.prompt(
+            "Which group owns the first resource? At GitHub it is the team of that name", default=_OWNERS, err=True
+        )
+        for name, first in FIRST_TARGETS.items() if kind is None else ():
+            click.echo(f"  {name}: {first.what}", err=True)
+        kind = kind or click.prompt(
+            "What is the first resource?", default=_KIND, type=click.Choice(sorted(FIRST_TARGETS)), err=True
+        )
+    if owners and not _NAME.fullmatch(owners):
+        raise UsageError(f"{owners!r} is no name of a group", hint="small letters, digits and hyphens, as in platform")
+    return owners or _OWNERS, kind or _KIND
+
+
+def begun_with(wanted: dict[str, str], first: First, person: tuple[str, str, str], key: str) -> dict[str, str]:
+    """Put the first resource, its target and its owners in the place of the template's.
+
+    At a forge nobody stands in the directory whom it does not know: who else there is, `setup` asks it.
+    """
+    owned = wanted | {
+        SETTINGS: wanted[SETTINGS].replace(target_line(_KIND, ""), target_line(first.kind, first.forge)),
+        _RESOURCE: resource_text(first.kind, first.owners),
+    }
+    if not first.forge:
+        return owned | {PEOPLE: wanted[PEOPLE].replace(f"  {_OWNERS}: ", f"  {first.owners}: ")}
+    handle, name, email = person
+    me = person_of(first.kind, handle, name, email, key)
+    people = people_text({handle: me}, {first.owners: [handle]})
+    return owned | {PEOPLE: people, TESTS: cases_text(handle, first.kind, alone=True, known=False)}
 
 
 class NewRepository:

@@ -79,11 +79,14 @@ def may_touch_workflows(token: Token) -> bool:
     A job's GITHUB_TOKEN can never have it.
     https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#permissions
     """
-    return token.kind != "actions" and grants(token, "workflows:write")
+    scoped = token.scopes is None or "workflow" in token.scopes
+    return token.kind != "actions" and scoped and grants(token, "workflows:write")
 
 
 def workflow_refusal(token: Token, name: str = WORKFLOWS) -> str:
     """What GitHub says to a token that may not change a workflow."""
+    if token.scopes is not None:
+        return f"refusing to allow an OAuth App to create or update workflow `{name}` without `workflow` scope"
     who = "Personal Access Token" if token.kind == "fine" else "GitHub App"
     return f"refusing to allow a {who} to create or update workflow `{name}` without `workflows` permission"
 

@@ -174,7 +174,8 @@ def answer(hub: Double, method: str, path: str, query: dict[str, str], headers: 
         except Exception as error:
             hub.mistakes.append(f"{method} {path}: {error!r}")
             raise
-        reply.headers = {**_limits(hub, token), **reply.headers}
+        scopes = {} if token is None or token.scopes is None else {"X-OAuth-Scopes": ", ".join(sorted(token.scopes))}
+        reply.headers = {**_limits(hub, token), **scopes, **reply.headers}
         who = (token.user.login, token.kind) if token else ("", "")
         template = found[0].template if found else ""
         hub.log(Call(method, path, reply.status, *who, template, query, body, reply.body))

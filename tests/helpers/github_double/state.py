@@ -106,6 +106,8 @@ class Token:
     used: int = 0
     limit: int = 5000
     resets_at: datetime | None = None
+    scopes: frozenset[str] | None = None
+    """Of a classic token, or one that `gh` made; None: all, and nothing is told of them."""
 
 
 @dataclass

@@ -168,7 +168,7 @@ def _install(
         return Reply(200), _page(
             f"Install {found.slug}", f"/apps/{found.slug}/installations/new", {}, {"repository": ""}, "Install"
         )
-    wanted = [f"{owner.login}/{name}" for name in form.get("repository", [])]
+    wanted = [f"{owner.login}/{name}" for name in form.get("repository", []) if name]
     every = [repo.full_name for repo in hub.repositories.values() if repo.owner is owner]
     _installed(hub, found, wanted or every, everything=not wanted)
     page = f"{hub.server_url}/settings/installations/{found.installation}"

@@ -28,17 +28,21 @@ class Talk(Struct, frozen=True):
     wait: Callable[[float], None]
 
 
-class Place(Struct, frozen=True):
+class SetupClone(Struct, frozen=True):
     """The clone that is set up: its work tree, git, main's policies as they are when asked, and what the caller gives.
 
-    ``ledger_key`` reads the private key of the ledger, "" where it is nowhere here. ``environ`` may hold values of
-    secrets. ``app_key_file``: where the App's key is kept beside, None for nowhere.
+    ``ledger_key`` reads the private key of the ledger, "" where it is nowhere here. ``given`` says whether the ledger at the
+    forge, verified, shows that a grant is given at this moment. ``generated`` makes the files that follow from main's
+    catalogue. ``environ`` may hold values of secrets. ``app_key_file``:
+    where the App's key is kept beside, None for nowhere.
     """
 
     top: Path
     git: Git
     policy: Callable[[], Policy]
     ledger_key: Callable[[], str]
+    given: Callable[[str], bool]
+    generated: Callable[[], Mapping[str, str]]
     environ: Mapping[str, str]
     app_key_file: Path | None = None
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from daypass.core.forge import Glance, Links
     from daypass.core.people.source import SourcePerson
     from daypass.core.policy.policies import Policy
-    from daypass.edges.forges.founding import Place, Stage, Talk
+    from daypass.edges.forges.founding import SetupClone, Stage, Talk
     from daypass.edges.forges.local.sharing import Sharing
     from daypass.edges.git.remote import Remote
     from daypass.edges.git.repository import Repository
@@ -99,7 +99,7 @@ class Host(ABC):
         """Return what joins this clone's requests, main and ledger with a remote's."""
         return None
 
-    def founding(self, place: Place, talk: Talk, *, browser: bool) -> tuple[Stage, ...]:  # noqa: ARG002  (likewise)
+    def founding(self, place: SetupClone, talk: Talk, *, browser: bool) -> tuple[Stage, ...]:  # noqa: ARG002  (likewise)
         """Return the steps that set the repository up there. ``browser``: this machine has one."""
         return ()
 
@@ -170,7 +170,7 @@ class ForgeSetup(ABC):
         """Tell what is left to do at the forge. ``key`` is the new signing key's file."""
 
 
-def open_setup(kind: str, top: Path, policy: Callable[[], Policy], **options: str | bool) -> ForgeSetup | None:
+def open_setup(kind: str, top: Path, policy: Callable[..., Policy], **options: str | bool) -> ForgeSetup | None:
     """Return what takes the repository in a folder to a kind of forge, by the options of ``init``; None where it stays.
 
     Raises UsageError.

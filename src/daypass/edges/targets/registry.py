@@ -88,7 +88,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
     {
         "embedded": TargetKind(
             "daypass.edges.targets.embedded.target:open_embedded",
-            frozenset({"path"}),
+            frozenset({"path", "keep"}),
             reads="daypass.edges.targets.embedded.target:read_options",
             known_by=lambda _: "handle",
             gives="daypass.edges.targets.embedded.words:gives",

@@ -47,7 +47,8 @@ class Api:
     ``kind`` is who acts: ``app``, ``actions`` (a workflow's own token) or ``token`` (a person's); ``app_id`` is "" for a
     token. ``server`` is the host that people know the server by. ``repository`` is ``owner/name``, to which an App's
     tokens are then confined, or an organisation's name alone. ``pause`` waits for so many seconds. ``clock`` is what
-    GitHub last took the time to be, None before its first answer. ``calls`` counts every request sent, repeated ones and
+    GitHub last took the time to be, None before its first answer. ``scopes`` are those of a person's classic token or of one
+    that `gh` made, None where GitHub tells of none. ``calls`` counts every request sent, repeated ones and
     those for tokens included. Paths are absolute, as in ``/repos/acme/access/pulls/7``; what people chose in them is to
     be quoted by the caller.
     """
@@ -65,6 +66,7 @@ class Api:
         self._installed: Auth.Token | None = None
         self._renew_at = 0.0
         self.clock: datetime | None = None
+        self.scopes: frozenset[str] | None = None
 
     @classmethod
     def from_environment(
@@ -213,6 +215,8 @@ class Api:
                 pause = pauses.pop(0)
             else:
                 self.clock = date_of(answer) or self.clock
+                if "x-oauth-scopes" in answer.headers:
+                    self.scopes = frozenset(answer.headers["x-oauth-scopes"].replace(",", " ").split())
                 if answer.succeeded:
                     return answer, data
                 if self._ended(answer, auth) and not renewed:

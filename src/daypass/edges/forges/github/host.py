@@ -24,7 +24,7 @@ from daypass.edges.forges.host import Host, Run
 from daypass.edges.git.remote import Remote, repository_url
 
 if TYPE_CHECKING:
-    from daypass.edges.forges.founding import Place, Stage, Talk
+    from daypass.edges.forges.founding import SetupClone, Stage, Talk
     from daypass.edges.forges.github.doctor.settings import GitHubSettings
 
 
@@ -105,7 +105,7 @@ class GitHubHost(Host):
 
         return GitHubSettings(self.api, page=self._page, bot=self._bot, clock=clock)
 
-    def founding(self, place: Place, talk: Talk, *, browser: bool) -> tuple[Stage, ...]:
+    def founding(self, place: SetupClone, talk: Talk, *, browser: bool) -> tuple[Stage, ...]:
         """Return the steps that set the repository up there. Raises UsageError where an App or a workflow would do it."""
         from daypass.edges.forges.github.founding.ground import Ground  # noqa: PLC0415  (setup alone needs it)
         from daypass.edges.forges.github.founding.steps import stages  # noqa: PLC0415  (likewise)
@@ -113,6 +113,12 @@ class GitHubHost(Host):
         if self.api.kind != "token":
             raise UsageError("setup is for a person's token", hint="unset DAYPASS_APP_ID and DAYPASS_APP_KEY")
         ground = Ground(self.api, self.remote, page=self._page, place=place, talk=talk)
+        if not ground.by_app:
+            raise UsageError(
+                "this repository acts by GITHUB_TOKEN, and setup makes an App",
+                hint="docs/github.md says how to set it up without one, and how to change to an App",
+            )
+        ground.ready()
         return stages(ground, browser=browser)
 
     def team(self, name: str) -> tuple[SourcePerson, ...]:

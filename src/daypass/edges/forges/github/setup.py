@@ -128,7 +128,7 @@ class GitHubSetup(ForgeSetup):
     """Takes a repository to GitHub. ``policy`` reads what lies in the work tree; the others are options of ``init``."""
 
     def __init__(
-        self, top: Path, policy: Callable[[], Policy], *, repository: str, auth: str, bot: str, app: str, upgrade: bool
+        self, top: Path, policy: Callable[..., Policy], *, repository: str, auth: str, bot: str, app: str, upgrade: bool
     ) -> None:
         self.top = top
         self._line = forge_line(repository, auth, bot, app)
@@ -148,7 +148,9 @@ class GitHubSetup(ForgeSetup):
         """Return the files to write where there are none: those of every repository, and the pipeline's."""
         # Where daypass's own source lies, editors are led to its schemas by a link.
         common = {path: text for path, text in wanted.items() if not (self._source and path.startswith(".schemas/"))}
-        pipeline = github_files(self._auth, variables=self._variables(), people=self._token(), source=self._source)
+        pipeline = github_files(
+            self._auth, variables=self._variables(wanted), people=self._token(wanted), source=self._source
+        )
         # Requirements that stay name the wheel that is there.
         kept = not self._upgrade and (self.top / REQUIREMENTS).exists()
         name, raw = ("", b"") if self._source or kept else own_wheel()
@@ -157,14 +159,14 @@ class GitHubSetup(ForgeSetup):
         self.generated = {**schemas, **pipeline, **wheel}
         return {**common, **pipeline, **wheel, SETTINGS: settings_for(wanted[SETTINGS], self._line)}
 
-    def _variables(self) -> set[str]:
-        """Return the environment's variables that targets are reached by, where the settings are there already."""
-        known = self._policy().catalogue.settings.variables if self._settings.is_file() else ()
-        return {name for name in known if _VARIABLE.fullmatch(name)} - {self._token()}
+    def _variables(self, wanted: Mapping[str, str]) -> set[str]:
+        """Return the environment's variables that targets are reached by, as the settings are or are to be."""
+        known = self._policy(wanted).catalogue.settings.variables
+        return {name for name in known if _VARIABLE.fullmatch(name)} - {self._token(wanted)}
 
-    def _token(self) -> str:
+    def _token(self, wanted: Mapping[str, str]) -> str:
         """Return the variable with the token for the source of people, "" where it needs none."""
-        source = self._policy().catalogue.settings.people if self._settings.is_file() else None
+        source = self._policy(wanted).catalogue.settings.people
         return source.token_env if source is not None and _VARIABLE.fullmatch(source.token_env) else ""
 
     def change(self, kept: list[str]) -> list[str]:
@@ -205,8 +207,10 @@ class GitHubSetup(ForgeSetup):
     def next_steps(self, key: Path | None) -> str:
         """Tell what is left to do at GitHub; docs/github.md has each step."""
         there = f"--repo {self._repository}"
+        guided = ["Next, in it: daypass setup", "Or by hand,"] if self._auth == "app" else ["Next,"]
         lines = [
-            "Next, once the environment `daypass` is there for main alone (docs/github.md has each step):",
+            *guided[:-1],
+            f"{guided[-1]} once the environment `daypass` is there for main alone (docs/github.md has each step):",
             f"  git remote add origin https://github.com/{self._repository}.git",
             "  git push origin main daypass-ledger",
         ]
@@ -220,7 +224,7 @@ class GitHubSetup(ForgeSetup):
         return "\n".join(lines)
 
 
-def open_setup(top: Path, policy: Callable[[], Policy], **options: Any) -> GitHubSetup | None:
+def open_setup(top: Path, policy: Callable[..., Policy], **options: Any) -> GitHubSetup | None:
     """Return what takes a repository to GitHub by the options of ``init``, None without ``--github``. Raises UsageError."""
     if options["repository"]:
         return GitHubSetup(top, policy, **options)

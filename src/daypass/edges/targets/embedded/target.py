@@ -12,11 +12,13 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from daypass.core.errors import InvalidError
 from daypass.core.plan import Action, Done, Entitlement, Found, Numbers, Order
 from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.targets.common import one_by_one, place_below
 from daypass.edges.targets.embedded.store import ADD, REMOVE, exists, key_of, open_writer, rows, write
+from daypass.edges.targets.embedded.unkept import UnkeptTarget
 from daypass.ports import Dated, Fingerprinting, Numbering, Observing
 
 if TYPE_CHECKING:
@@ -131,9 +133,19 @@ class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
 
 def read_options(settings: TargetSettings) -> PurePath:
     """Read the options: where the store lies below daypass's own folder. Raises InvalidError."""
+    kept = settings.options.get("keep", "store")
+    if kept not in {"store", "nothing"}:
+        raise InvalidError(
+            f"keep of target {settings.name} is {kept!r}, expected store or nothing", hint="leave it out for a store"
+        )
+    if kept == "nothing" and "path" in settings.options:
+        raise InvalidError(f"target {settings.name} keeps nothing, and names the path of a store", hint="leave one out")
     return place_below(settings, "path", "embedded.sqlite")
 
 
-def open_embedded(settings: TargetSettings, base_dir: Path) -> EmbeddedTarget:
+def open_embedded(settings: TargetSettings, base_dir: Path) -> EmbeddedTarget | UnkeptTarget:
     """Open the target; its store need not exist yet."""
-    return EmbeddedTarget(base_dir / read_options(settings), settings.name)
+    place = read_options(settings)
+    if settings.options.get("keep") == "nothing":
+        return UnkeptTarget(settings.name)
+    return EmbeddedTarget(base_dir / place, settings.name)

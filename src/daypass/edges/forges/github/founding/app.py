@@ -22,6 +22,7 @@ from daypass.edges.forges.github.answers import ApiError, Fields
 from daypass.edges.forges.github.doctor.facts import ENVIRONMENT
 from daypass.edges.forges.github.founding.ground import Ground
 from daypass.edges.forges.github.founding.manifest import LoopbackPage, app_name, filled_in, manifest, permissions
+from daypass.edges.forges.github.founding.pinned import pinned
 from daypass.edges.forges.github.founding.sealed import put_secret, put_variable, secrets_there, variables_there
 from daypass.edges.forges.github.setup import with_bot
 
@@ -75,19 +76,46 @@ class AppStep(Step):
     def do(self) -> str:
         """Have it made in the browser, or by hand, and keep what comes back."""
         ground = self._ground
-        made = self._by_manifest() if self._browser else None
-        made = made or self._by_hand()
-        bot = Fields("the App's account", ground.api.get(f"/users/{quote(made.slug)}%5Bbot%5D"))
+        slug = self._kept()
+        if not slug:
+            made = (self._by_manifest() if self._browser else None) or self._by_hand()
+            self._keep(made)
+            slug = made.slug
+        path = f"/users/{quote(slug)}%5Bbot%5D"
+        ground.until(
+            lambda: "there" if ground.api.find(path) else "", what=f"GitHub shows no account of {slug}", seconds=60
+        )
+        bot = Fields("the App's account", ground.api.get(path))
+        place = ground.place.top / SETTINGS
+        text, number = place.read_text(encoding="utf-8"), int(variables_there(ground.api)[APP_ID])
+        changed = with_bot(text, ground.repository, bot.text("login"), bot.number("id"), number)
+        ground.commit(f"Name the App {slug} and its account", {SETTINGS: changed})
+        return f"{slug} (id {number}, account {bot.number('id')})"
+
+    def _keep(self, made: MadeApp) -> None:
+        """Keep the key at once: GitHub tells it only now."""
+        ground = self._ground
         put_secret(ground.api, APP_KEY, made.key)
         put_variable(ground.api, APP_ID, str(made.number))
         ground.app_key = made.key
         if ground.place.app_key_file:
-            _keep(ground.place.app_key_file, made.key)
-        place = ground.place.top / SETTINGS
-        text, account = place.read_text(encoding="utf-8"), (bot.text("login"), bot.number("id"))
-        changed = with_bot(text, ground.repository, *account, made.number)
-        ground.commit(f"Name the account of the App {made.slug}", {SETTINGS: changed})
-        return f"{made.slug} (id {made.number}, account {bot.number('id')})"
+            _write(ground.place.app_key_file, made.key)
+
+    def _kept(self) -> str:
+        """Return the name of an App whose key an earlier run kept before it stopped, "" where there is none."""
+        ground = self._ground
+        number = variables_there(ground.api).get(APP_ID, "")
+        if not number or APP_KEY not in secrets_there(ground.api):
+            return ""
+        if ground.slug:
+            return ground.slug
+        slug = ground.talk.ask(
+            f"The name in its address of the App {number}, whose key is kept (…/apps/NAME)", False
+        ).strip()
+        found = Fields("the App", ground.api.get(f"/apps/{quote(slug, safe='')}"))
+        if str(found.number("id")) != number:
+            raise UsageError(f"{slug} is the App {found.number('id')}, and the key that is kept is of {number}")
+        return slug
 
     def _by_manifest(self) -> MadeApp | None:
         """Post the manifest from a page of this machine; None where no browser opens."""
@@ -127,7 +155,7 @@ class AppStep(Step):
         return MadeApp(found.number("id"), found.text("slug"), key)
 
 
-def _keep(place: Path, key: str) -> None:
+def _write(place: Path, key: str) -> None:
     """Write the key for its owner alone, over nothing that is there."""
     try:
         with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
@@ -238,7 +266,9 @@ class SecretsStep(Step):
             if ground.repository_there() is not None
             else ["DAYPASS_LEDGER_KEY", *sorted(ground.policy.catalogue.settings.variables)]
         )
-        return [f"put {name} into the environment {ENVIRONMENT} ({self._source(name)})" for name in names]
+        lines = [f"put {name} into the environment {ENVIRONMENT} ({self._source(name)})" for name in names]
+        told = "have main's settings say which hosts, Apps and CAs these may name (committed here)"
+        return [*lines, told] if set(names) & set(ground.policy.catalogue.settings.variables) else lines
 
     def _source(self, name: str) -> str:
         if name == "DAYPASS_LEDGER_KEY":
@@ -247,10 +277,16 @@ class SecretsStep(Step):
 
     def do(self) -> str:
         """Seal and send each."""
-        done = self._missing()
-        for name in done:
-            put_secret(self._ground.api, name, self._value(name, self._ground.place.environ))
-        self._ground.changed()
+        ground, done = self._ground, self._missing()
+        values = {name: self._value(name, ground.place.environ) for name in done}
+        for name, value in values.items():
+            put_secret(ground.api, name, value)
+        place = ground.place.top / SETTINGS
+        text = place.read_text(encoding="utf-8")
+        changed = pinned(text, ground.policy.catalogue.settings, values)
+        if changed != text:
+            ground.commit("Say where the targets' credentials go", {SETTINGS: changed})
+        ground.changed()
         return f"{', '.join(done)} sealed into the environment {ENVIRONMENT}"
 
     def _value(self, name: str, environ: Mapping[str, str]) -> str:

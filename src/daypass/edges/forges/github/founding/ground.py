@@ -12,7 +12,7 @@ from daypass.core.finding import shown
 from daypass.core.forge import Complaint, Remedy
 from daypass.core.ids import Oid
 from daypass.core.policy.policies import Policy
-from daypass.edges.forges.founding import Place, Talk
+from daypass.edges.forges.founding import SetupClone, Talk
 from daypass.edges.forges.github.answers import ApiError, Bot, Fields
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.doctor.settings import GitHubSettings
@@ -25,7 +25,7 @@ class Ground:
     ``page`` is its address for people. ``app_key`` is the App's key in the run that made the App, and kept nowhere.
     """
 
-    def __init__(self, api: Api, remote: Remote, *, page: str, place: Place, talk: Talk) -> None:
+    def __init__(self, api: Api, remote: Remote, *, page: str, place: SetupClone, talk: Talk) -> None:
         self.api = api
         self.remote = remote
         self.page = page
@@ -45,6 +45,11 @@ class Ground:
     def policy(self) -> Policy:
         """The policies of this clone's main."""
         return self.place.policy()
+
+    @property
+    def by_app(self) -> bool:
+        """Whether main's workflows act by an App."""
+        return b"DAYPASS_APP_KEY" in (self._file(".github/workflows/gate.yml") or b"DAYPASS_APP_KEY")
 
     @property
     def bot(self) -> Bot | None:
@@ -69,6 +74,20 @@ class Ground:
     def account_page(self) -> str:
         """The address of the owner's settings."""
         return f"{self.server}/organizations/{self.owner}/settings" if self.organisation else f"{self.server}/settings"
+
+    def ready(self) -> None:
+        """Look whether the token may do all this. Raises EdgeError where it lacks a scope, before anything is changed.
+
+        https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps
+        """
+        wanted = ["repo", "workflow", *(["admin:org"] if self.organisation else [])]
+        held = self.api.scopes
+        missing = [name for name in wanted if held is not None and name not in held]
+        if missing:
+            raise EdgeError(
+                f"your token lacks the scope {' and '.join(missing)}",
+                hint=f"gh auth refresh --scopes {','.join(wanted)}",
+            )
 
     def repository_there(self) -> Any:
         """Return GitHub's answer about the repository, None where it is not there or not shown."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from daypass.edges.forges.founding import Stage
 from daypass.edges.forges.github.founding.app import AppStep, InstallationStep, SecretsStep
 from daypass.edges.forges.github.founding.ground import Ground
+from daypass.edges.forges.github.founding.people import PeopleStep
+from daypass.edges.forges.github.founding.protection import CheckStep, LabelsStep, RulesStep, SwitchesStep
 from daypass.edges.forges.github.founding.repository import EnvironmentStep, PushStep, RepositoryStep
+from daypass.edges.forges.github.founding.selftest import SelfTestStep
 
 
 def stages(ground: Ground, *, browser: bool) -> tuple[Stage, ...]:
@@ -14,5 +17,7 @@ def stages(ground: Ground, *, browser: bool) -> tuple[Stage, ...]:
         Stage("Make the repository and its environment?", (RepositoryStep(ground), EnvironmentStep(ground))),
         Stage("Make the App and install it?", (AppStep(ground, browser=browser), InstallationStep(ground))),
         Stage("Store the secrets?", (SecretsStep(ground),)),
-        Stage("Push?", (PushStep(ground),)),
+        Stage("Bring teams and directory together, and push?", (PeopleStep(ground), PushStep(ground))),
+        Stage("Set labels, switches and rules?", (LabelsStep(ground), SwitchesStep(ground), RulesStep(ground))),
+        Stage("Try it with a request, then require the check?", (SelfTestStep(ground), CheckStep(ground))),
     )

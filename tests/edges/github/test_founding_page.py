@@ -1,0 +1,89 @@
+"""The page on this machine that GitHub sends an App's maker back to: one answer, to a question of ours, and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from daypass.edges.forges.github.founding.manifest import LoopbackPage, app_name, filled_in, manifest
+
+ACCOUNT = "https://github.com/organizations/acme/settings"
+
+
+@pytest.fixture
+def page() -> Iterator[LoopbackPage]:
+    with LoopbackPage(ACCOUNT) as found:
+        found.manifest = manifest("acme", "https://github.com/acme/access", found.back, organisation=True)
+        yield found
+
+
+def _get(address: str, **more: str) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(
+            address,
+            params={k: v for k, v in more.items() if k != "host"},
+            headers={"Host": more["host"]} if "host" in more else None,
+            timeout=5,
+        )
+
+
+def _state(page: LoopbackPage) -> str:
+    return parse_qs(urlsplit(page._target).query)["state"][0]
+
+
+def test_it_posts_the_manifest_to_github_with_a_state(page):
+    answer = _get(page.url)
+    assert answer.status_code == 200
+    assert f'action="{ACCOUNT}/apps/new?state={_state(page)}"' in answer.text
+    assert "statuses: write" in answer.text
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert urlsplit(page.url).hostname == "127.0.0.1"
+
+
+def test_an_answer_to_no_question_of_ours_is_not_taken(page):
+    assert _get(page.back, state="forged", code="abc").status_code == 400
+    assert _get(page.back, code="abc").status_code == 400
+    assert page.code == ""
+    assert _get(page.back, state=_state(page), code="abc123").status_code == 200
+    assert page.code == "abc123"
+
+
+def test_it_takes_one_answer(page):
+    _get(page.back, state=_state(page), code="first")
+    assert _get(page.back, state=_state(page), code="second").status_code == 404
+    assert _get(page.url).status_code == 404
+    assert page.code == "first"
+
+
+def test_another_name_of_this_machine_and_other_places_have_nothing(page):
+    host = f"127.0.0.1:{urlsplit(page.url).port}"
+    assert _get(page.url, host="attacker.example").status_code == 404
+    assert _get(f"http://{host}/").status_code == 404
+    assert _get(f"http://{host}/back", state=_state(page), code="abc").status_code == 404
+    assert page.code == ""
+
+
+def test_the_address_for_another_browser_is_filled_in():
+    asked = parse_qs(urlsplit(filled_in(ACCOUNT, "acme", "https://github.com/acme/access", organisation=True)).query)
+    assert asked["name"] == ["daypass-acme"]
+    assert asked["public"] == ["false"]
+    assert asked["webhook_active"] == ["false"]
+    assert asked["contents"] == ["write"]
+    assert "workflows" not in asked
+
+
+def test_a_persons_app_asks_for_nothing_of_organisations():
+    assert (
+        "members"
+        not in manifest("olga", "https://github.com/olga/access", "", organisation=False)["default_permissions"]
+    )
+
+
+def test_a_name_is_no_longer_than_github_takes():
+    assert app_name("a" * 39) == f"daypass-{'a' * 26}"
+    assert not app_name(f"{'a' * 25}-{'b' * 10}").endswith("-")
