@@ -186,3 +186,29 @@ def test_a_runner_that_starts_bare_ends_who_has_left(hub: Hub) -> None:
     assert "ended their engagement in the directory" in bare("people", "check", "--at", at(hub))
     assert "ended early: the source of people has alice no more" in bare("expire", "--at", at(hub))
     assert hub.run("audit", "verify").code == 0
+
+
+def test_a_change_of_policies_is_compared_over_all_of_the_past(hub: Hub) -> None:
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    rules = hub.bare("show", "main:policies/rules/access.yaml")
+    files = {"policies/rules/access.yaml": rules.replace('duration("4h")', 'duration("1h")') + "\n"}
+    number = hub.request_pull("olga", files=files)
+    bare = Bare(hub)
+    said = bare("gate", "--at", at(hub))
+    assert "shallow" not in said
+    assert "no access is asked for" in str(
+        hub.api("olga", "GET", f"/repos/{REPOSITORY}/commits/{hub.pull(number)['head']['sha']}/check-runs")
+    )
+
+
+def test_what_has_ended_is_taken_away_and_its_file_asked_out(hub: Hub) -> None:
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    hub.advance(hours=3)
+    bare = Bare(hub)
+    said = bare("expire", "--at", at(hub))
+    assert "ok   - alice" in said
+    assert "Removal pull request" in said
+    assert "merged" in bare("gate", "--at", at(hub))
+    assert hub.run("audit", "verify").code == 0

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from kept import ALL, KEEPERS, OURS, PIPELINE, PRIVILEGED, Workflow, files, workflows
+from kept import ALL, KEEPERS, OURS, PIPELINE, PRIVILEGED, TOP, Workflow, files, workflows
 
 EACH = pytest.mark.parametrize("workflow", ALL, ids=str)
 OF_PIPELINE = pytest.mark.parametrize("workflow", [w for w in ALL if w.name in PIPELINE], ids=str)
@@ -258,3 +258,15 @@ def test_targets_get_the_variables_that_they_are_reached_by(kept_by: str) -> Non
 @pytest.mark.parametrize("kept_by", KEEPERS)
 def test_no_mark_of_a_template_is_left(kept_by: str) -> None:
     assert [path for path, text in files(kept_by).items() if re.search(r"@[a-z]+@", text)] == []
+
+
+@pytest.mark.parametrize("kept_by", KEEPERS)
+def test_the_schedules_take_the_minutes_that_the_page_says(kept_by: str) -> None:
+    runs = 0.0
+    for workflow in (one for one in workflows(kept_by) if one.name in PIPELINE):
+        for schedule in workflow.triggers.get("schedule", ()):
+            minutes, hours, *_, days = schedule["cron"].split(" ")
+            a_day = len(minutes.split(",")) * (24 if hours == "*" else 1)
+            runs += a_day * (30 if days == "*" else 30 / 7)
+    page = (TOP / "docs" / "github.md").read_text(encoding="utf-8")
+    assert f"| every hour, as the workflows are | {round(runs):,} |" in page
