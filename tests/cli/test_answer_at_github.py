@@ -223,6 +223,19 @@ def test_bots_are_not_answered_and_our_own_words_do_not_wake_us(hub: Hub) -> Non
     assert len(said(hub, mine)) == 2  # the answer, and the command that nobody followed
 
 
+def test_who_approves_by_a_comment_is_told_once_that_only_reviews_count(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    for who, line in (("bob", "LGTM"), ("dave", "+1"), ("bob", "/approve")):
+        done = answer(hub, number, remark(hub, who, number, line))
+        assert f"#{number}: told that only reviews count by {who}" in done.out
+    (told,) = said(hub, number)
+    page = f"{hub.double.server_url}/{REPOSITORY}/pull/{number}/files"
+    assert f"open [Files changed]({page}), press **Review changes**" in told
+    ours = hub.api("olga", "GET", f"{ISSUES}/{number}/comments")[1]["id"]
+    assert "the comment is no command" in answer(hub, number, ours).out
+    assert "missing: 1 approval from owners" in hub.run("gate", str(number), "--dry-run", expect=12).out
+
+
 def test_a_person_who_writes_like_our_bot_changes_nothing(hub: Hub) -> None:
     number = ask(hub, "alice", answered())
     answer(hub, number)
@@ -321,6 +334,7 @@ def test_each_answer_costs_as_many_requests_as_documented(hub: Hub) -> None:
     hub.run("gate", "2")
     hub.run("apply")
     found |= {line: cost(issue, line) for line in ("/extend 1h", "/end", "/status", "thank you")}
+    found["lgtm"] = cost(3, "lgtm")
     found["/status"] = max(found["/status"], cost(3, "/status"))  # 3 is open, and has its reviews read
     page = (Path(__file__).parents[2] / "docs" / "requests.md").read_text(encoding="utf-8")
     written = {

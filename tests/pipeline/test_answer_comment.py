@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from daypass.core.forge import Account
 from daypass.edges.forges.github.inbox import links_of
 from daypass.pipeline.ask.answer import AnswerContext, Reply, answer_comment, read_command
+from daypass.pipeline.ask.approving import means_approval
 from daypass.views.form import reply_line, reply_markdown
 from driver import Access
 from fakes.inbox import MemoryInbox, answered
@@ -254,6 +255,54 @@ def test_an_unknown_command_is_answered_with_help_once(granted: AnswerContext, l
     said = words(granted, reply)
     assert "- `/extend 2h` asks for two hours more" in said
     assert read_command(said) is None
+
+
+MEANT = (
+    "lgtm",
+    "LGTM!",
+    "Approved",
+    "approve please",
+    "+1",
+    ":+1: from me",
+    "\N{THUMBS UP SIGN}",
+    "/approve",
+    "looks good to me",
+)
+
+
+@pytest.fixture
+def waiting(access: Access) -> AnswerContext:
+    """Alice asked on issue 12; pull request 1 waits."""
+    access.ask(T0)
+    made = context(access)
+    inbox(made).write(1, ALICE, "", labels=(), is_pull=True)
+    return made
+
+
+@pytest.mark.parametrize("line", MEANT)
+def test_a_comment_that_means_to_approve_is_told_that_only_reviews_count(waiting: AnswerContext, line: str) -> None:
+    reply = ask(waiting, BOB, line)
+    assert (reply.kind, reply.topic, reply.pull) == ("approving", "approving", 1)
+    said = words(waiting, reply)
+    assert said.startswith("Comments and reactions approve nothing here")
+    assert "`daypass approve 1`" in said
+    assert not means_approval(said)
+    assert read_command(said) is None
+    assert waiting.repo.forge.reviews(1) == ()
+    assert reply_line(reply).startswith("#1: told that only reviews count by bob")
+
+
+@pytest.mark.parametrize("line", ["approval is missing", "> lgtm", "+12", "well\nlgtm", "lgtmx", "improved"])
+def test_other_talk_means_no_approval(waiting: AnswerContext, line: str) -> None:
+    assert ask(waiting, BOB, line).kind == "silent"
+
+
+def test_an_approving_comment_of_a_machine_is_not_answered(waiting: AnswerContext) -> None:
+    assert ask(waiting, ROBOT, "lgtm").kind == "silent"
+
+
+def test_an_approving_comment_on_what_is_merged_is_talk(granted: AnswerContext) -> None:
+    assert ask(granted, BOB, "lgtm").kind == "silent"
 
 
 @pytest.mark.parametrize(

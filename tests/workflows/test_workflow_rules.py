@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from kept import ALL, KEEPERS, OURS, PIPELINE, PRIVILEGED, TOP, Workflow, files, workflows
 
+from daypass.pipeline.ask.approving import WORDS
+
 EACH = pytest.mark.parametrize("workflow", ALL, ids=str)
 OF_PIPELINE = pytest.mark.parametrize("workflow", [w for w in ALL if w.name in PIPELINE], ids=str)
 WITH_SECRETS = pytest.mark.parametrize("workflow", [w for w in ALL if w.name in PRIVILEGED], ids=str)
@@ -253,6 +255,13 @@ def test_targets_get_the_variables_that_they_are_reached_by(kept_by: str) -> Non
     assert handed == {"apply", "expire", "drift"}
     keyed = {w.name for w in workflows(kept_by) if "secrets.DAYPASS_LEDGER_KEY" in w.text}
     assert keyed == {"apply", "expire"}
+
+
+@pytest.mark.parametrize("kept_by", KEEPERS)
+def test_talk_wakes_nothing_but_what_is_answered(kept_by: str) -> None:
+    (workflow,) = [one for one in workflows(kept_by) if one.name == "request"]
+    woken = re.findall(r"startsWith\(github\.event\.comment\.body, '([^']+)'\)", workflow.jobs["request"]["if"])
+    assert set(woken) == {"/", *(word for word in WORDS if not word.startswith("/"))}
 
 
 @pytest.mark.parametrize("kept_by", KEEPERS)

@@ -279,7 +279,8 @@ class Reply(Struct, frozen=True):
     """What there is to say on issue or pull request ``number``, kept in one comment a ``topic``.
 
     ``kind``: ``silent`` (nothing is said there; ``why`` is for the log), ``opened`` (pull request ``pull``), ``there``
-    (it was opened before), ``link`` (they open it themselves), ``denied``, ``refused``, ``help`` or ``status``.
+    (it was opened before), ``link`` (they open it themselves), ``denied``, ``refused``, ``help``, ``status`` or
+    ``approving`` (they mean to approve, which a comment does not).
     ``what`` is what they asked for: ``request``, ``extend``, ``end`` or "". ``live`` are the proved grants that status
     is told of, ``claims`` what they give by main's policies, ``lost`` those that are not, with why.
     ``twins`` are other open requests for the very same.

@@ -19,6 +19,7 @@ from daypass.views.findings import as_output, findings_text
 from daypass.views.gate import status_text
 from daypass.views.markdown import code, fence, prose
 from daypass.views.policy.decision import needs_text
+from daypass.views.told.names import number_named
 
 _MOST_LISTED = 100
 
@@ -54,6 +55,8 @@ def reply_markdown(
         return _paragraphs(said, _needs(reply, policy))
     if reply.kind == "refused":
         return _refused(reply, links)
+    if reply.kind == "approving":
+        return _approving(reply, policy, links)
     if reply.kind == "help":
         return _help(reply.what)
     if reply.kind == "status":
@@ -70,6 +73,7 @@ def reply_line(reply: Reply) -> str:
         return f"{where}: {reply.what} by {who}: #{reply.pull} {done}"
     why = f": {reply.why}" if reply.why else ""
     words = {"silent": "nothing to answer", "link": "told where to open it", "help": "told what can be asked"}
+    words["approving"] = "told that only reviews count"
     return f"{where}: {words.get(reply.kind, reply.kind)}{f' {reply.what}' if reply.what else ''} by {who}{why}"
 
 
@@ -129,6 +133,17 @@ def _refused(reply: Reply, links: Links) -> str:
     faults = fence(findings_text(reply.findings).rstrip("\n").split("\n"), "text") if reply.findings else ""
     again = f"[Ask again with the form]({links.form})." if reply.what == "request" else ""
     return _paragraphs(f"Nothing was done: {prose(reply.why)}.", faults, f"What to do: {hint}." if hint else "", again)
+
+
+def _approving(reply: Reply, policy: Policy, links: Links) -> str:
+    """Say that only reviews count, and how one is given."""
+    where = number_named(reply.pull, links)
+    files = f"[Files changed]({links.files(reply.pull)})"
+    how = policy.catalogue.settings.forge.approving.format(files=files, number=reply.pull)
+    only = "Comments and reactions approve nothing here, by design: only a review of the very commit counts"
+    return _paragraphs(
+        f"{only}, by somebody whom policy asks for it.", f"To approve {where}, {how}", "This is said once."
+    )
 
 
 def _help(command: str) -> str:

@@ -6,7 +6,7 @@ its requester is who wrote the words, and it passes the same gate.
 
 A comment is a command (``/extend 2h``, ``/end``, ``/status``) where that is its very first line, on the issue that asked
 or on a pull request that changed the grant. Nothing that we write ourselves begins with a stroke, and no machine is
-answered, so that no answer can call for another.
+answered, so that no answer can call for another. A comment never approves: who means to by one is told so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from daypass.core.files.form import BESIDES, QUESTIONS, FormAnswers
 from daypass.core.files.grants import grant_text
 from daypass.core.files.text import quoted
 from daypass.core.finding import Finding, Place
-from daypass.core.forge import Pull, Remark
+from daypass.core.forge import Pull, Remark, Ticket
 from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
@@ -38,6 +38,7 @@ from daypass.core.window import parse_duration
 from daypass.pipeline.apply.current import claims_on, read_current
 from daypass.pipeline.apply.tidy import open_from
 from daypass.pipeline.ask import propose
+from daypass.pipeline.ask.approving import answer_approval, means_approval
 from daypass.pipeline.context import WritingContext
 from daypass.pipeline.judge.duplicates import has_ended
 from daypass.pipeline.judge.gate import look
@@ -214,13 +215,23 @@ def answer_comment(context: AnswerContext, comment: int, *, at: datetime) -> Rep
     remark = context.inbox.remark(comment)
     command = read_command(remark.body)
     silent = Reply(remark.number, f"{_TOPIC}{comment}", "silent", remark.by)
-    if command is None:
+    if command is None and not means_approval(remark.body):
         return replace(silent, why="the comment is no command")
     if not remark.by.person:
         return replace(silent, why=f"{remark.by.name} is no person")
     ticket = context.inbox.ticket(remark.number)
     if not ticket.is_pull and ticket.asked is None:
         return replace(silent, why="the comment is on no request")
+    told = _approval(context, ticket, silent) if means_approval(remark.body) else None
+    if told is not None or command is None:
+        return told or replace(silent, why="the comment is no command")
+    return _obey(context, silent, remark, ticket, command, at)
+
+
+def _obey(
+    context: AnswerContext, silent: Reply, remark: Remark, ticket: Ticket, command: tuple[str, str], at: datetime
+) -> Reply:
+    """Do what a command on a request asks for."""
     name, argument = command
     if name not in _KNOWN or (name != "extend" and argument):
         return replace(silent, topic="help", kind="help", what=name)
@@ -231,7 +242,7 @@ def answer_comment(context: AnswerContext, comment: int, *, at: datetime) -> Rep
         why = "this comment was edited, and an edit may be somebody else's"
         return replace(silent, kind="refused", what=name, why=why, hint="write it again in a new comment")
     if name != "status":
-        there = opened_before(context, replace(silent, what=name), f"{COMMENT_BRANCH}{comment}")
+        there = opened_before(context, replace(silent, what=name), f"{COMMENT_BRANCH}{remark.id}")
         if there is not None:
             return there
     number = remark.number if ticket.is_pull else context.inbox.asked(f"{ISSUE_BRANCH}{remark.number}")
@@ -239,6 +250,12 @@ def answer_comment(context: AnswerContext, comment: int, *, at: datetime) -> Rep
         why, hint = "we opened no pull request for this issue", "write the command on the pull request itself"
         return replace(silent, kind="refused", what=name, why=why, hint=hint)
     return _Asked(context, replace(silent, what=name), remark, context.repo.forge.pull(number), at).do(argument)
+
+
+def _approval(context: AnswerContext, ticket: Ticket, silent: Reply) -> Reply | None:
+    """Answer a comment that means to approve, where it is on an open request or on the issue that asked for one."""
+    number = ticket.number if ticket.is_pull else context.inbox.asked(f"{ISSUE_BRANCH}{ticket.number}")
+    return answer_approval(context.repo, silent, context.repo.forge.pull(number)) if number is not None else None
 
 
 class _Asked(Struct, frozen=True):
