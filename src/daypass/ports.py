@@ -40,31 +40,27 @@ class History(Protocol):
 
     def resolve(self, revision: str) -> Oid:
         """Return the commit that a revision names. Raises EdgeError when it names none."""
-        ...
 
     def find(self, revision: str) -> Oid | None:
         """Return the commit that a revision names, None when there is no such ref."""
-        ...
 
-    def entries(self, revision: str, under: str = "") -> Iterator[Entry]:
-        """Stream the leaves of a commit's tree below a folder (``grants`` or ``grants/orders-db``), in git's order."""
-        ...
+    def entries(self, revision: str, under: str = "", without: Collection[str] = ()) -> Iterator[Entry]:
+        """Stream the leaves of a commit's tree below a folder, in git's order, but those of the folders there ``without``."""
+
+    def folders(self, revision: str, under: str) -> Mapping[str, str]:
+        """Return the folders directly below one of a commit: the name of each, and the id of all that lies in it."""
 
     def folder(self, revision: str, name: str) -> str:
         """Return the id of all that lies in a folder of a commit, the same for the same; "" where it is not there."""
-        ...
 
     def files(self, revision: str, under: str, wanted: Callable[[Entry], bool]) -> list[tuple[Entry, bytes]]:
         """Return the leaves below a folder that are ``wanted``, in git's order, each with what it holds."""
-        ...
 
     def blobs(self, oids: Iterable[Oid]) -> Iterator[tuple[Oid, bytes]]:
         """Stream contents in the order asked. Raises EdgeError for an object that is missing or no blob."""
-        ...
 
     def sizes(self, oids: Iterable[Oid]) -> Mapping[Oid, int]:
         """Return the size in bytes of objects, unread. Raises EdgeError for one that is missing."""
-        ...
 
     def changes(self, base: str, head: str, *, most: int | None = None) -> tuple[Change, ...]:
         """Return the paths that differ between two commits' trees, without rename detection.
@@ -72,45 +68,36 @@ class History(Protocol):
         Raises InvalidError where they are more than ``most``, before the others are read: a few small trees can name
         each other until there are millions.
         """
-        ...
 
     def merge_base(self, one: str, other: str) -> Oid | None:
         """Return the best common ancestor, None where there is none."""
-        ...
 
     def merge_bases(self, one: str, other: str) -> tuple[Oid, ...]:
         """Return the best common ancestors: several where the two were merged across each other."""
-        ...
 
     def commits(self, base: str, head: str) -> tuple[Commit, ...]:
         """Return the commits that head has and base has not, oldest first.
 
         Raises InvalidError, having read none, for more or longer ones than any request needs.
         """
-        ...
 
     def messages(self, commits: Iterable[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages by id. Raises EdgeError for one that is missing."""
-        ...
 
     def landings(self, since: Oid | None, until: Oid) -> Iterator[Landing]:
         """Stream main's first-parent steps after ``since`` (None: from the root) up to ``until``, oldest first.
 
         Merges are compared with their first parent, so that a grant slipped into a merge is seen.
         """
-        ...
 
     def is_ancestor(self, old: Oid, new: Oid) -> bool:
         """Say whether ``old`` is ``new`` or one of its ancestors."""
-        ...
 
     def is_shallow(self) -> bool:
         """Say whether history is cut, so that audits would answer wrongly."""
-        ...
 
     def is_partial(self) -> bool:
         """Say whether contents were left at a server, so that each file that is read must be fetched."""
-        ...
 
 
 class ForgeReader(Protocol):
@@ -377,6 +364,12 @@ class VerdictStore(Protocol):
 
     def store(self, context: str, rows: Iterable[tuple[bytes, str, bytes]]) -> None:
         """Remember clean blobs."""
+
+    def whole(self, context: str, folders: Mapping[str, str]) -> dict[str, int]:
+        """Return which of some folders of grants, by name and id, are known to have nothing wrong, and how many files."""
+
+    def store_whole(self, context: str, folders: Iterable[tuple[str, str, int]]) -> None:
+        """Remember folders that have nothing wrong: name, id, number of files."""
 
 
 class ForgeSettings(Protocol):

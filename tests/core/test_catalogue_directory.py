@@ -11,6 +11,7 @@ from daypass.core.bounds.limits import Limits
 from daypass.core.bounds.settings import Settings
 from daypass.core.catalogue import Catalogue, Directory, Role, Subject, frozen
 from daypass.core.grant import Bounded
+from daypass.core.record import replace
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJvYg4ugYlBJJ0qn5xkUxz8TnBVDTTWrxCiwpFUU9Kr"
 
@@ -179,6 +180,21 @@ def test_bounds_are_told_alike_however_many_names_were_asked_for_before():
     for number in range(2_100):
         assert found.bounds(Bounded(f"nobody-{number}")).ends == ()
     assert [found.bounds(Bounded(name)) for name in ("vera", "alice")] == before
+
+
+def test_the_ends_asked_for_alone_are_those_of_all_bounds():
+    people = DIRECTORY.replace("manager: bob}", "manager: bob, until: 2026-12-24}")
+    for found in (policy().catalogue, policy(directory_people=people).catalogue):
+        kept = found.resources | {
+            "kept": replace(
+                found.resources["orders-db"], name="kept", retention_until=datetime(2026, 12, 1, tzinfo=UTC)
+            )
+        }
+        found = replace(found, resources=kept)  # noqa: PLW2901
+        for who in ("vera", "alice", "bob", "nobody"):
+            for what in ("", "orders-db", "kept", "nothing"):
+                assert found.ends(Bounded(who, what)) == found.bounds(Bounded(who, what)).ends
+    assert [end.code for end in found.ends(Bounded("alice", "kept"))] == ["beyond-retention", "beyond-engagement"]
 
 
 def test_a_principal_is_looked_up_by_the_targets_name_before_its_kind():

@@ -46,9 +46,9 @@ def test_a_request_like_one_that_has_ended_is_opened_merged_and_given(once: Acce
 def test_a_grant_that_ended_by_its_subjects_engagement_is_no_duplicate_and_denied_for_that(once: Access) -> None:
     path = "policies/directory/people.yaml"
     text = (once.top / path).read_text()
-    once.write(path, text.replace("  alice:", "  alice:\n    until: 2026-11-20T11:00:00Z", 1))
+    once.write(path, text.replace("alice: {", "alice: {until: 2026-11-20T11:00:00Z, ", 1))
     assert "until: 2026-11-20T11" in (once.top / path).read_text()
     once.commit("alice leaves")
-    said = once.run(*AGAIN, T("11:30"), acting="alice", expect=None)
-    assert said.code != 0
+    said = once.run(*AGAIN, T("11:30"), acting="alice", expect=11)
+    assert "alice is engaged until 2026-11-20T11:00:00Z only" in said.err
     assert "the same grant" not in said.err

@@ -90,6 +90,7 @@ and puts what waits in it behind the ledger's last receipt."""
 
 LEFT_OUT = {
     "History.folder": "`check` asks it, which changes nothing",
+    "History.folders": "likewise",
     "History.is_shallow": "likewise",
     "History.is_partial": "likewise",
     "ForgeReader.mains_at": "a forge that says with each review where main stood is not asked; the suite of forges asks it",

@@ -273,9 +273,7 @@ class Catalogue(Struct, frozen=True, dict=True):
 
         Names that are not known bound nothing; a grant that names them is refused for that. Old names are those of today.
         """
-        if self.renames:
-            subject, resource, role = self.renames.of(of.subject, of.resource, of.role)
-            of = of._replace(subject=subject, resource=resource, role=role)
+        of = self._today(of)
         key = None if of.due or self.directory.vendor_of(of.subject) is not None else of[:4]
         found = self._known_bounds.get(key) if key is not None else None
         if found is None:
@@ -285,6 +283,34 @@ class Catalogue(Struct, frozen=True, dict=True):
                     self._known_bounds.clear()
                 self._known_bounds[key] = found
         return found
+
+    def ends(self, of: Bounded) -> tuple[AccessBound[datetime], ...]:
+        """Return the ends of `bounds` alone: a run asks for those of every grant that is live."""
+        of = self._today(of)
+        if of.due or self.directory.vendor_of(of.subject) is not None:
+            return self._ends(of)
+        kept, hired = self._kept(of.resource), self._hired(of.subject)
+        return tuple(sorted((*kept, *hired))) if kept and hired else kept or hired
+
+    def _today(self, of: Bounded) -> Bounded:
+        if not self.renames:
+            return of
+        subject, resource, role = self.renames.of(of.subject, of.resource, of.role)
+        return of._replace(subject=subject, resource=resource, role=role)
+
+    def _kept(self, resource: str) -> tuple[AccessBound[datetime], ...]:
+        """Return until when a resource's data is kept."""
+        known = self.resources.get(resource)
+        if known is None or known.retention_until is None:
+            return ()
+        return (AccessBound(known.retention_until, "beyond-retention", f"the data of {known.name} is kept"),)
+
+    def _hired(self, handle: str) -> tuple[AccessBound[datetime], ...]:
+        """Return until when somebody is engaged."""
+        subject = self.directory.subjects.get(handle)
+        if subject is None or subject.until is None:
+            return ()
+        return (AccessBound(subject.until, ENGAGED, f"{subject.handle} is engaged"),)
 
     def _lengths(self, resource: str, role: str, purpose: str) -> tuple[AccessBound[timedelta], ...]:
         """Return how long access may last at most, whoever has it; the settings always say."""
@@ -316,13 +342,8 @@ class Catalogue(Struct, frozen=True, dict=True):
 
     def _ends(self, of: Bounded) -> tuple[AccessBound[datetime], ...]:
         """Return the instants after which somebody has no access, the earliest first."""
-        found: list[AccessBound[datetime]] = []
+        found = [*self._kept(of.resource), *self._hired(of.subject)]
         known = self.resources.get(of.resource)
-        if known is not None and known.retention_until is not None:
-            found.append(AccessBound(known.retention_until, "beyond-retention", f"the data of {known.name} is kept"))
-        subject = self.directory.subjects.get(of.subject)
-        if subject is not None and subject.until is not None:
-            found.append(AccessBound(subject.until, ENGAGED, f"{subject.handle} is engaged"))
         vendor = self.directory.vendor_of(of.subject)
         if vendor is not None:
             there = of if known is not None else of._replace(resource="")

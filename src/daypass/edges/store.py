@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -274,6 +274,8 @@ class Verdicts:
             "context(id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL) STRICT",
             "clean(context INTEGER NOT NULL, blob BLOB NOT NULL, resource TEXT NOT NULL, meaning BLOB NOT NULL,"
             " PRIMARY KEY(context, blob)) STRICT, WITHOUT ROWID",
+            "whole(context INTEGER NOT NULL, name TEXT NOT NULL, tree TEXT NOT NULL, files INTEGER NOT NULL,"
+            " PRIMARY KEY(context, name)) STRICT, WITHOUT ROWID",
         )
         store = Store(folder / "verdicts.sqlite", tables)
         try:
@@ -297,14 +299,34 @@ class Verdicts:
 
     def store(self, context: str, rows: Iterable[Row]) -> None:
         """Remember clean blobs, and forget the oldest contexts."""
-        old = "SELECT id FROM context ORDER BY id DESC LIMIT -1 OFFSET ?"
-        connection = self._connection
-        with suppress(sqlite3.Error), writing(connection):
-            connection.execute("INSERT OR IGNORE INTO context(name) VALUES (?)", (context,))
-            ((number,),) = connection.execute("SELECT id FROM context WHERE name = ?", (context,)).fetchall()
-            connection.executemany("INSERT OR REPLACE INTO clean VALUES (?, ?, ?, ?)", ((number, *row) for row in rows))
-            connection.execute(f"DELETE FROM clean WHERE context IN ({old})", (_KEEP,))  # noqa: S608  (a constant)
-            connection.execute(f"DELETE FROM context WHERE id IN ({old})", (_KEEP,))  # noqa: S608  (a constant)
+        with suppress(sqlite3.Error), writing(self._connection):
+            number = self._number(context)
+            put = "INSERT OR REPLACE INTO clean VALUES (?, ?, ?, ?)"
+            self._connection.executemany(put, ((number, *row) for row in rows))
+
+    def whole(self, context: str, folders: Mapping[str, str]) -> dict[str, int]:
+        """Return which of some folders of grants, by name and id, are known to have nothing wrong, and how many files."""
+        asked = "SELECT whole.name, tree, files FROM whole JOIN context ON context = id WHERE context.name = ?"
+        with suppress(sqlite3.Error):
+            found = self._connection.execute(asked, (context,)).fetchall()
+            return {name: files for name, tree, files in found if folders.get(name) == tree}
+        return {}
+
+    def store_whole(self, context: str, folders: Iterable[tuple[str, str, int]]) -> None:
+        """Remember folders that have nothing wrong: name, id, number of files. Of each name the last one stays."""
+        with suppress(sqlite3.Error), writing(self._connection):
+            number = self._number(context)
+            put = "INSERT OR REPLACE INTO whole VALUES (?, ?, ?, ?)"
+            self._connection.executemany(put, ((number, *row) for row in folders))
+
+    def _number(self, context: str) -> int:
+        """Return a context's number, and forget the oldest ones where it is new."""
+        connection, old = self._connection, "SELECT id FROM context ORDER BY id DESC LIMIT -1 OFFSET ?"
+        connection.execute("INSERT OR IGNORE INTO context(name) VALUES (?)", (context,))
+        for table, column in (("clean", "context"), ("whole", "context"), ("context", "id")):
+            connection.execute(f"DELETE FROM {table} WHERE {column} IN ({old})", (_KEEP,))  # noqa: S608  (constants)
+        ((number,),) = connection.execute("SELECT id FROM context WHERE name = ?", (context,)).fetchall()
+        return int(number)
 
     def close(self) -> None:
         """Close the file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from daypass.core.errors import EdgeError, MissingError, RefusedError
 from daypass.core.forge import Change, Commit, Entry, Landing
@@ -40,8 +40,13 @@ class MemoryHistory:
         named = [oid for oid in objects.commits if len(revision) >= _SHORTEST and oid.startswith(revision)]
         return named[0] if len(named) == 1 else None
 
-    def entries(self, revision: str, under: str = "") -> Iterator[Entry]:
-        yield from self._listed(self.resolve(revision), under)
+    def entries(self, revision: str, under: str = "", without: Collection[str] = ()) -> Iterator[Entry]:
+        passed = tuple(f"{under}/{name}/" for name in without)
+        yield from (entry for entry in self._listed(self.resolve(revision), under) if not entry.path.startswith(passed))
+
+    def folders(self, revision: str, under: str) -> Mapping[str, str]:
+        below = (entry.path[len(under) + 1 :].split("/") for entry in self.entries(revision, under))
+        return {name: self.folder(revision, f"{under}/{name}") for name, *more in below if more}
 
     def _listed(self, commit: Oid, under: str) -> tuple[Entry, ...]:
         known = self._objects.listed

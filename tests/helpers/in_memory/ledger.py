@@ -30,6 +30,7 @@ class Machine:
     believed: frozenset[str] = frozenset()
     nothing_to_do: Unchanged | None = None
     verdicts: dict[str, dict[bytes, tuple[str, bytes]]] = field(default_factory=dict)
+    wholes: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
 
     # As daypass.edges.store.AnswerCache
 
@@ -47,6 +48,13 @@ class Machine:
 
     def store(self, context: str, rows: Iterable[tuple[bytes, str, bytes]]) -> None:
         self.verdicts.setdefault(context, {}).update((blob, (resource, meaning)) for blob, resource, meaning in rows)
+
+    def whole(self, context: str, folders: Mapping[str, str]) -> dict[str, int]:
+        there = self.wholes.get(context, {})
+        return {name: there[name, tree] for name, tree in folders.items() if (name, tree) in there}
+
+    def store_whole(self, context: str, folders: Iterable[tuple[str, str, int]]) -> None:
+        self.wholes.setdefault(context, {}).update(((name, tree), files) for name, tree, files in folders)
 
     def close(self) -> None:
         return

@@ -93,7 +93,7 @@ class ClaimMaker:
         if left is None:
             return Claim(proved.grant, proved.entitlement, window, Reason.CALENDAR_MOVED)
         window = left
-        ends = self._read.bounds(proved.bounded).ends
+        ends = self._read.ends(proved.bounded)
         if not ends or ends[0].limit >= window.end:
             return Claim(proved.grant, proved.entitlement, window)
         first = ends[0]

@@ -191,7 +191,7 @@ def begins_at(catalogue: Catalogue, person: Subject) -> datetime | None:
 
 def gone_at(catalogue: Catalogue, person: Subject) -> datetime | None:
     """Return when somebody's engagement ends, None where that is not known."""
-    ends = catalogue.bounds(Bounded(person.handle)).ends
+    ends = catalogue.ends(Bounded(person.handle))
     return ends[0].limit if ends else None
 
 

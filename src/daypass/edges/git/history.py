@@ -8,7 +8,7 @@ can be wrong, the methods that walk it raise RefusedError, but for the few answe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
@@ -81,11 +81,17 @@ class GitHistory:
             self._known.add(found)
         return found
 
-    def entries(self, revision: str, under: str = "") -> Iterator[Entry]:
-        """Stream the leaves of a commit's tree below a folder (``grants`` or ``grants/orders-db``), in git's order."""
+    def entries(self, revision: str, under: str = "", without: Collection[str] = ()) -> Iterator[Entry]:
+        """Stream the leaves of a commit's tree below a folder, in git's order, but those of the folders there ``without``."""
         commit = self.resolve(revision)
         self._promised.bring_folder(commit, under)
-        return map(Entry._make, Reader(self._git).leaves(commit, under))
+        return map(Entry._make, Reader(self._git).leaves(commit, under, without))
+
+    def folders(self, revision: str, under: str) -> dict[str, str]:
+        """Return the folders directly below one of a commit: the name of each, and the id of all that lies in it."""
+        commit = self.resolve(revision)
+        self._promised.bring_folder(commit, under)
+        return dict(Reader(self._git).folders(commit, under))
 
     def folder(self, revision: str, name: str) -> str:
         """Return the id of all that lies in a folder of a commit, the same for the same; "" where it is not there."""

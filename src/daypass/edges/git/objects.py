@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import IO
@@ -124,12 +124,13 @@ class Reader:
             raise EdgeError(f"expected a tree or commit, got {name!r}")
         return found[0], found[2]
 
-    def leaves(self, tree: str, under: str = "") -> Iterator[Leaf]:
+    def leaves(self, tree: str, under: str = "", without: Collection[str] = ()) -> Iterator[Leaf]:
         """Stream the leaves below a folder of a commit or tree, in git's order.
 
         ``under`` has no slash at its end. Where the folder is itself a leaf (a symlink, a file, a submodule) that leaf is
-        given, so that it can be refused; a folder that does not exist has no leaves. Raises EdgeError for bytes that are
-        not those of their id, RefusedError for a tree that could be read in two ways.
+        given, so that it can be refused; a folder that does not exist has no leaves. Folders directly below that are named
+        ``without`` stay unread. Raises EdgeError for bytes that are not those of their id, RefusedError for a tree that
+        could be read in two ways.
         """
         oid, raw = self.tree(tree)
         path, steps = "", under.encode("utf-8", "surrogateescape").split(b"/") if under else []
@@ -141,12 +142,23 @@ class Reader:
                     yield path, mode, found.hex()
                 return
             oid, raw = self.tree(found.hex())
-        yield from self._walk(oid, raw, f"{path}/" if path else "", len(steps))
+        yield from self._walk(oid, raw, f"{path}/" if path else "", len(steps), without)
 
-    def _walk(self, oid: str, raw: bytes, path: str, depth: int) -> Iterator[Leaf]:
+    def folders(self, tree: str, under: str) -> Iterator[tuple[str, str]]:
+        """Yield name and id of the folders directly below one of a commit's; nothing where that is no folder."""
+        for name, (kind, found) in parse_tree(*self.tree(tree)).items():
+            if kind == FOLDER_MODE and name == under.encode():
+                for below, (mode, oid) in parse_tree(*self.tree(found.hex())).items():
+                    if mode == FOLDER_MODE:
+                        yield below.decode("utf-8", "surrogateescape"), oid.hex()
+
+    def _walk(self, oid: str, raw: bytes, path: str, depth: int, without: Collection[str] = ()) -> Iterator[Leaf]:
         if depth > _DEPTH:
             raise RefusedError(f"tree {oid} lies more than {_DEPTH} folders deep", hint="flatten the folders")
         held = parse_tree(oid, raw)
+        if without:
+            passed = {name.encode("utf-8", "surrogateescape") for name in without}
+            held = {name: one for name, one in held.items() if one[0] != FOLDER_MODE or name not in passed}
         folders = self._folders([found.hex() for mode, found in held.values() if mode == FOLDER_MODE])
         for name, (mode, found) in held.items():
             below = path + name.decode("utf-8", "surrogateescape")

@@ -317,7 +317,7 @@ def _ending(
         if not claim.bound or (claim.grant in standing.ends and claim.grant not in admitted.changed):
             continue
         row = admitted.changed.get(claim.grant) or standing.rows[claim.grant]
-        first = catalogue.bounds(row.bounded).ends[0]
+        first = catalogue.ends(row.bounded)[0]
         found.append(Ended(row.grant, row.blob, row.landing, first.ended_at(at), first.code, claim.bound))
     return tuple(found)
 

@@ -128,7 +128,7 @@ def extension(
     if admission.window.ended(at):
         raise UsageError(f"{admission.grant} has ended", hint="make a new request")
     policy, old = context.policy_at(context.tip), read_current(context, admission.grant)
-    for end in policy.catalogue.bounds(admission.bounded).ends:
+    for end in policy.catalogue.ends(admission.bounded):
         if end.cuts and end.limit <= admission.window.end:
             message = f"{end.what} until {format_instant(end.limit)}, and no extension moves that"
             raise UsageError(message, hint="make a new request")

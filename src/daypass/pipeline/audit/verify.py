@@ -272,7 +272,7 @@ class _Run:
             policy = self._context.policy_at(self._past.policies_of(Oid(receipt.main)))
             if body.code == RULE_DENIES and body.end <= receipt.run_at and self._ended_by_rule(policy, body):
                 return
-            ends = policy.catalogue.bounds(proof.bounded).ends
+            ends = policy.catalogue.ends(proof.bounded)
         except EdgeError:
             ends = ()
         departed = body.end <= receipt.run_at and is_end_of_departure(body.code, body.bound, self._left(policy, proof))

@@ -10,7 +10,7 @@ What is live although the policies of today would deny it is said, and left to p
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -137,32 +137,51 @@ def check_tree(
     collide, lie in one folder, or one of them lies in a folder that is refused itself.
     """
     findings: list[Finding] = []
-    waiting: deque[tuple[dict[str, tuple[str, bytes]], list[tuple[str, Oid]]]] = deque()
-    files, fresh, done = 0, 0, 0
+    waiting: deque[tuple[list[Entry], dict[str, tuple[str, bytes]], list[tuple[str, Oid]], list[Finding]]] = deque()
+    folders = history.folders(revision, FOLDER.rstrip("/"))
+    whole = verdicts.whole(context, folders)
+    files = done = sum(whole.values())
+    fresh = 0
+    clean_folders: list[tuple[str, str, int]] = []
 
     def portions() -> Iterator[Portion]:
         nonlocal files, fresh
-        for entries in _by_folders(history.entries(revision, FOLDER.rstrip("/"))):
+        for entries in _by_folders(history.entries(revision, FOLDER.rstrip("/"), whole)):
             known, unread, wrong = _look(entries, verdicts, context)
-            findings.extend(wrong)
             files += len(entries)
             fresh += len(unread)
-            waiting.append((known, unread))
+            waiting.append((entries, known, unread, wrong))
             yield unread
 
-    for clean, wrong in fan(portions()):
-        known, unread = waiting.popleft()
+    for clean, misread in fan(portions()):
+        entries, known, unread, wrong = waiting.popleft()
         learned = {item.blob: (item.resource, item.meaning) for item in clean}
         if clean:
             verdicts.store(context, clean)
         blobs = {path: bytes.fromhex(oid) for path, oid in unread}
         seen = known | {path: learned[blob] for path, blob in blobs.items() if blob in learned}
+        wrong += [*misread, *_duplicates(dict(sorted(seen.items())))]
         findings += wrong
-        findings += _duplicates(dict(sorted(seen.items())))
+        clean_folders += _nothing_wrong(folders, entries, wrong)
         done += len(unread) + len(known)
         progress(done, files, "grants")
+    if clean_folders:
+        verdicts.store_whole(context, clean_folders)
     read = partial(_contents, history, revision)
     return Checked(revision, files, files - fresh, *check_policies(findings, policy, fits, read))
+
+
+def _nothing_wrong(
+    folders: Mapping[str, str], entries: Iterable[Entry], wrong: Iterable[Finding]
+) -> Iterator[tuple[str, str, int]]:
+    """Yield of whole folders those with nothing wrong: name, id, number of files."""
+    faulty = {_folder(finding.place.file) for finding in wrong}
+    counted = Counter(_folder(entry.path) for entry in entries)
+    yield from ((name, folders[name], n) for name, n in counted.items() if name in folders and name not in faulty)
+
+
+def _folder(path: str) -> str:
+    return path.removeprefix(FOLDER).partition("/")[0]
 
 
 def check_policies(
