@@ -246,5 +246,22 @@ def test_a_life_takes_the_calls_that_the_page_says(tmp_path: Path) -> None:
     steps = {name: calls for name, calls in TABLE.items() if name not in STEPS}
     assert taken == steps
     merged = taken["`gate N`, merging with two approvals"] + recorded["`apply`, one new grant"]
-    assert merged <= 25
+    assert merged <= 22
     assert f"{merged} calls for one grant with two approvals" in PAGE
+
+
+def test_from_the_approving_review_to_the_receipt_it_takes_twenty_calls(tmp_path: Path) -> None:
+    with Hub(tmp_path, simulated=True) as hub:
+        hub.advance(minutes=2)
+        known = {"DAYPASS_APP_INSTALLATION": str(hub.app.installation)}
+        number = hub.request_pull("alice", hub.grant())
+        hub.run("gate", "--at", format_instant(hub.now()), environ=known)
+        for who in ("bob", "dave"):
+            hub.approve(number, who)
+        before = len(hub.calls)
+        hub.run("gate", str(number), "--at", format_instant(hub.now()), environ=known)
+        hub.run("apply", "--at", format_instant(hub.now()), environ=known)
+        made = hub.calls[before:]
+        pushed = next(n for n, call in enumerate(made) if "git-receive-pack" in call.path)
+        assert sum(".git/" not in call.path for call in made[:pushed]) <= 20
+        assert "and 20 with `DAYPASS_APP_INSTALLATION`" in PAGE

@@ -60,6 +60,8 @@ class Api:
         self._credential = credential
         self.kind = credential.kind
         self.app_id = credential.app_id
+        self.noted: dict[str, Any] = {}
+        """What was read last of something that changes no more in this run, by its path."""
         self.server = server_of(transport.base)
         self.repository = repository
         self.pause = wait

@@ -97,7 +97,8 @@ class GitHubHost(Host):
 
     def sweep(self, directory: Directory) -> GitHubSweep | None:
         """Return what looks at all open pull requests at once. Only our App keeps what nobody else can write."""
-        return GitHubSweep(self.api, directory, self._bot) if self.api.kind == "app" else None
+        alone = self.api.kind == "app" and self.api.app_id.isdecimal()  # check runs are asked for by the App's number
+        return GitHubSweep(self.api, directory, self._bot) if alone else None
 
     def settings(self, clock: Callable[[], datetime]) -> GitHubSettings:
         """Return how the repository is set up there."""

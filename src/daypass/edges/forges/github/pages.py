@@ -64,7 +64,8 @@ class GitHubPages(RepositoryPart):
         People are asked when there is something new, so that nobody who answered or was taken off is asked again by
         every run. Nothing is written for a head that is not the head any more: another run speaks for that.
         """
-        pull = self._api.get(f"{self._root}/pulls/{notice.number}")
+        path = f"{self._root}/pulls/{notice.number}"
+        pull = self._api.noted.pop(path, None) or self._api.get(path)  # what we have just merged was read for that
         if pull["head"]["sha"] != notice.head:
             return ()
         _ = self._own  # that this cannot be told is no right that the token lacks

@@ -147,6 +147,7 @@ class GitHubForge(GitHubReader):
                     raise _not_merged(number, error) from error
             self._api.pause(float(attempt))
         fields = self._merged(number, head, lost)
+        self._api.noted[f"{self._root}/pulls/{number}"] = fields.data
         self._remote.bring(MAIN)
         merge = self._merge(fields)
         self._tidy(fields, head)
