@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from daypass.core.people.leaving import LEAVING
 from daypass.core.window import format_instant
+from daypass.edges.ledger.standing import SignedLedger
 from hub import PEOPLE, Hub
 
 SOURCE = "people: {source: {kind: forge, team: acme/staff}}\n"
@@ -179,3 +181,35 @@ def test_a_login_that_somebody_else_has_by_now_is_refused(hub: Hub) -> None:
     said = run(hub, "people", "import", "--open", "--dry-run", expect=14)
     assert "refused: alice has another id at the source in the directory: 583231, and here 999001" in said
     assert "alice                    changed: forge" in said
+
+
+def test_a_list_that_is_cut_between_its_pages_ends_nobody(hub: Hub) -> None:
+    team = hub.org.teams["staff"]
+    for number in range(120):
+        team.members[hub.double.user(f"more-{number}", 700_000 + number).id] = "member"
+    leave(hub, "alice")
+    members = r"/orgs/acme/teams/staff/members"
+    hub.double.faults.add("GET", members, skip=1, status=200, body=[])
+    assert "GitHub lists 100 members of acme/staff and counts 125" in run(hub, "people", "check", expect=1)
+    hub.double.faults.add("GET", members, skip=1, times=20, status=502)
+    assert "GitHub answered 502" in run(hub, "people", "check", expect=1)
+    assert "until" not in hub.bare("show", f"main:{FILE}").partition("alice:")[2].partition("\n")[0]
+
+
+def test_a_run_that_was_first_at_the_ledger_is_seen(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    granted(hub)
+    leave(hub, "alice")
+    appended, raced = SignedLedger.append, []
+
+    def late(ledger: SignedLedger, *arguments: Any, **more: Any) -> Any:
+        if not raced:
+            raced.append("now")
+            run(hub, "people", "check")
+        return appended(ledger, *arguments, **more)
+
+    monkeypatch.setattr(SignedLedger, "append", late)
+    run(hub, "people", "check")
+    monkeypatch.undo()
+    run(hub, "expire")
+    assert "0 granted" in run(hub, "status")
+    assert "OK: " in run(hub, "audit", "verify")

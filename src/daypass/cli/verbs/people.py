@@ -16,8 +16,10 @@ from daypass.core.errors import ConflictError, ExitCode, InvalidError, UsageErro
 
 if TYPE_CHECKING:
     from daypass.core.bounds.settings import PeopleSource
+    from daypass.core.ids import Oid
+    from daypass.core.people.leaving import Departures
     from daypass.core.people.source import SourcePerson
-    from daypass.pipeline.ask.people import Ending, Leavers
+    from daypass.pipeline.ask.people import Ending
 
 _AGAIN = 4
 """So many times receipts are written anew where another run was first."""
@@ -141,21 +143,14 @@ def check(repo: AccessRepository, dry_run: bool, confirm: str, at: datetime, out
     `until` for them is merged by itself. Only people with a source_id in the directory are looked at. Where many left at
     once nothing is written, and exit is 14; where the source cannot be read whole nobody has left, and exit is 1.
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.pipeline.ask.people import leavers
     from daypass.views.policy.people import leavers_data, leavers_text
 
     source = repo.settings.people
     if source is None:
         return _no_source(output)
-    told = leavers(repo, _from_source(repo, source), source.said, at=at)
-    if confirm:
-        told.found = told.found.confirmed(confirm)
-    found = told.found
-    ending = None
+    after, found = _told(repo, _from_source(repo, source), source, at, confirm=confirm, dry_run=dry_run)
     writes = not dry_run and not found.held
-    if writes:
-        fresh = _record(repo, told, at)
-        ending = _end(fresh, at, back=bool(found.back))
+    ending = _end(after, at, back=bool(found.back)) if writes else None
     pull = ending.kept.pull if ending is not None and ending.kept is not None else None
     merged = ending is not None and ending.gated is not None and ending.gated.merge is not None
     if output == "json":
@@ -183,23 +178,41 @@ def _no_source(output: str) -> ExitCode:
     return ExitCode.OK
 
 
-def _record(repo: AccessRepository, told: Leavers, at: datetime) -> AccessRepository:
-    """Write receipts of who left and who is back, again where another run was first; return the place as it is then."""
-    bodies = (*told.found.back, *told.found.left)
+def _told(
+    repo: AccessRepository,
+    people: tuple[SourcePerson, ...],
+    source: PeopleSource,
+    at: datetime,
+    *,
+    confirm: str,
+    dry_run: bool,
+) -> tuple[AccessRepository, Departures]:
+    """Say who left and who is back, and write receipts of it where that is to be; return the place as it is then."""
+    from daypass.pipeline.ask.people import leavers
+
+    left = _AGAIN
+    while True:
+        told = leavers(repo, people, source.said, at=at)
+        found = told.found.confirmed(confirm) if confirm else told.found
+        if dry_run or found.held:
+            return repo, found
+        try:
+            return _record(repo, found, told.main, at), found
+        except ConflictError:  # another run was first: who left is told anew, by the main that it knows
+            if not left:
+                raise
+            repo, left = repo.again(), left - 1
+
+
+def _record(repo: AccessRepository, found: Departures, main: Oid, at: datetime) -> AccessRepository:
+    """Write receipts of who left and who is back; return the place as it is then. Raises ConflictError."""
+    bodies = (*found.back, *found.left)
     if not bodies:
         return repo
     if repo.elsewhere or repo.signs:
         repo.ledger.ready()
-    fresh = repo
-    for attempt in range(_AGAIN):
-        try:
-            fresh.ledger.append(fresh.standing, bodies, at=at, main=told.main, run=repo.run_name(at))
-            break
-        except ConflictError:
-            if attempt == _AGAIN - 1:
-                raise
-            fresh = fresh.again()
-    return fresh.again()
+    repo.ledger.append(repo.standing, bodies, at=at, main=main, run=repo.run_name(at))
+    return repo.again()
 
 
 def _end(repo: AccessRepository, at: datetime, *, back: bool) -> Ending | None:

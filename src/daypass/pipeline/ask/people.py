@@ -70,7 +70,7 @@ def _keep(
     return keep(context, branch, sorted(files.items()), title=title, body=body, at=at, unchanged=unchanged)
 
 
-class Leavers(Struct):
+class Leavers(Struct, frozen=True):
     """What a source says of those whom the directory has from it, by ``main``, which receipts of it name."""
 
     found: Departures
