@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from pages import TOP, Block, blocks, fits
-from picture import PICTURE, digest, made_of
+from picture import Shot, made_of, shots
 
 from daypass.core.ids import FOLDER
 from driver import Access
@@ -43,12 +43,13 @@ def granted(access: Access) -> Access:
 def test_a_visitor_reads_what_it_is_and_sees_a_request_before_anything_is_typed() -> None:
     text = README.read_text(encoding="utf-8")
     assert [block.info for block in BLOCKS[:6]] == ["sh", "sh", "yaml", "text", "json", "mermaid"]
-    assert text.index(f"](docs/{PICTURE.name})") < text.index("```")
+    assert text.index("](docs/request.png)") < text.index("```")
     assert len(text.splitlines()) <= LONGEST
 
 
-def test_the_picture_is_of_the_comment_that_reviewers_get() -> None:
-    assert made_of(PICTURE) == digest(), "run: PYTHONPATH=src python tests/docs/picture.py"
+@pytest.mark.parametrize("shot", shots(), ids=lambda shot: shot.place)
+def test_a_picture_is_of_what_people_get(shot: Shot) -> None:
+    assert made_of(shot.picture) == shot.digest, "run: PYTHONPATH=src python tests/docs/picture.py"
 
 
 def test_the_grant_is_the_one_that_the_project_keeps() -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
+from daypass.core.record import replace
+from daypass.core.request import Report
+from daypass.edges.forges.github.inbox import links_of
 from daypass.pipeline.judge.gate import gate
 from daypass.pipeline.judge.report import report_of
 from daypass.views.comment import comment_text, title_text
@@ -19,6 +22,18 @@ GOLDEN = Path(__file__).parent / "golden"
 TOP = Path(__file__).parents[2]
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 FILE = "grants/orders-db/alice-double-charges.yaml"
+
+
+LINKS = links_of("https://github.com/acme/access")
+
+
+def at_github(report: Report) -> Report:
+    """The same report where the settings name GitHub."""
+    proposal = report.found.proposal
+    catalogue = proposal.policy.catalogue
+    settings = replace(catalogue.settings, forge_kind="github", forge_options={"repository": "acme/access"})
+    policy = replace(proposal.policy, catalogue=replace(catalogue, settings=settings))
+    return replace(report, found=replace(report.found, proposal=replace(proposal, policy=policy)))
 
 
 def golden(name: str) -> str:
@@ -36,6 +51,12 @@ def test_a_request_that_waits_names_who_could_help(asked: Access) -> None:
     report = told(asked, "1", T("10:02"))
     assert title_text(report) == f"waiting for 1 approval from group:security since {T('10:00')}"
     assert steady(comment_text(report), report) == golden("waiting")
+
+
+def test_at_github_a_reviewer_learns_from_it_how_to_approve(asked: Access) -> None:
+    asked.run("approve", "1", "--at", T("10:01"), acting="bob")
+    report = at_github(told(asked, "1", T("10:02")))
+    assert steady(comment_text(report, links=LINKS), report) == golden("github")
 
 
 def test_pages_that_show_a_comment_show_this_one() -> None:

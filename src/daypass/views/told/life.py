@@ -93,11 +93,15 @@ def _approved(life: Life) -> str:
 def _grant(life: Life, one: LifeGrant, links: Links | None) -> Iterator[str]:
     """Yield what is said of one grant: what it is, how it is used, and what comes next."""
     state = one.state
-    gives = gives_words(life.catalogue, state.entitlement, state.subject) if state.entitlement is not None else ""
-    what = prose(gives) if gives else f"{code(state.role)} on {code(state.resource)} for {code(state.subject)}"
-    if state.resource or gives:
-        reason = f" ({prose(one.grant.reason)})" if one.grant is not None else ""
-        yield f"**{what[:1].upper()}{what[1:]}**{reason}" if gives else f"{what}{reason}"
+    reason = f" ({prose(one.grant.reason)})" if one.grant is not None else ""
+    gives = ""
+    if state.entitlement is not None and state.state != "ended":
+        known = life.catalogue.directory.subjects.get(state.subject)
+        gives = gives_words(life.catalogue, state.entitlement, known.name if known and known.name else state.subject)
+    if gives:
+        yield f"**{prose(gives)}**{reason}"
+    elif state.resource:
+        yield f"{code(state.role)} on {code(state.resource)} for {code(state.subject)}{reason}"
     if one.goes_on:
         yield f"It goes on by {number_named(one.goes_on, links)}, whose comment says how it stands."
         return
