@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
 
@@ -18,12 +19,13 @@ import pytest
 from daypass.edges.forges.github import api
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from driver import Said, ended
+from fakes.orders import add
 from hub import Hub, plain
 from outputs import check_output
 
 SOURCE = Path(__file__).parents[2] / "src"
 GIT = r"/acme/access\.git/.*"
-AT = {"apply", "expire", "gate", "status"}
+AT = {"apply", "expire", "gate", "status", "drift"}
 PUSH = r"/acme/access\.git/git-receive-pack"
 
 
@@ -454,3 +456,34 @@ def test_a_watch_goes_on_ending_access_while_the_remote_is_away(tmp_path: Path) 
 
 def _holds(store: Path) -> set[str]:
     return {e.principal for e in EmbeddedTarget(store, "embedded").observe()}
+
+
+def test_access_by_hand_while_the_remote_is_away_is_named_recorded_and_ended_once_it_is_back(
+    machines: Machines,
+) -> None:
+    hub = machines.hub
+    machines.give("alice", duration="1h")
+    machines.run("one", "apply")
+    with machines.away():
+        with machines.one_target():
+            target = EmbeddedTarget(machines.store, "embedded")
+            (given,) = target.observe()
+            add(target, given._replace(principal="erin"), hub.now() + timedelta(days=365))
+        hub.advance(hours=2)
+        machines.run("one", "expire", expect=14)
+        assert machines.held() == {"erin"}  # what has ended ends; what a person gave by hand is not ours to take
+    assert "recorded 2 of the outbox" in machines.run("one", "expire").err
+    assert "'erin' holds" in machines.run("one", "drift", expect=13).out
+    with machines.one_target():
+        said = hub.run("import", "staging", who="alice")
+    assert "taken  erin" in said.out
+    number = int(said.out.split("#")[1].split(":")[0])
+    for who in ("bob", "dave"):
+        hub.approve(number, who)
+    machines.run("one", "gate", str(number))
+    assert "was there before, and is granted now" in machines.run("one", "apply").out
+    assert machines.held() == {"erin"}
+    hub.advance(hours=24 * 40)
+    machines.run("one", "expire", expect=None)
+    assert machines.held() == set()
+    assert "OK:" in machines.proves()
