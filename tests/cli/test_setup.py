@@ -172,7 +172,9 @@ def test_a_token_without_a_scope_is_refused_before_anything_is_made(olga, access
 def test_the_token_of_gh_is_offered_and_stays_where_it_is(olga, access, monkeypatch):
     tools = olga.top / "tools"
     tools.mkdir()
-    (tools / "gh").write_text(f'#!/bin/sh\n[ "$*" = "auth token" ] && echo {olga.token}\n', encoding="utf-8")
+    (tools / "gh").write_text(
+        f'#!/bin/sh\n[ "$*" = "auth token --hostname 127.0.0.1" ] && echo {olga.token}\n', encoding="utf-8"
+    )
     (tools / "gh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     olga.run("setup", folder=access, answers=["n"], expect=1, token=False)
@@ -204,3 +206,69 @@ def test_what_init_asks_is_in_what_it_leaves_which_is_clean(olga, kind):
     (target,) = yaml.safe_load((folder / "policies/daypass.yaml").read_text(encoding="utf-8"))["targets"].values()
     apply = (folder / ".github/workflows/apply.yml").read_text(encoding="utf-8")
     assert [name for key, name in target.items() if key.endswith("_env") and f"secrets.{name} }}}}" not in apply] == []
+
+
+def test_a_request_is_seen_through_and_then_the_check_is_required(olga, access):
+    olga.meanwhile = olga.pipeline
+    said = olga.run("setup", folder=access)
+    assert "Nothing unsafe was found" in said.out
+    assert [pull.merged for pull in olga.repo.pulls.values()] == [True, True]
+    assert not (access / "policies/rules/daypass-self-test.yaml").exists()
+
+
+@pytest.mark.parametrize("waits", range(4))
+def test_a_setup_that_is_interrupted_in_the_self_test_goes_on_from_there(olga, access, waits):
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    left = [waits]
+
+    def stops() -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        olga.pipeline()
+
+    olga.meanwhile = stops
+    olga.run("setup", folder=access, expect=1 if waits < 2 else None)
+    olga.meanwhile = olga.pipeline
+    said = olga.run("setup", folder=access)
+    assert "Nothing unsafe was found" in said.out
+    assert [pull.merged for pull in olga.repo.pulls.values()] == [True, True]
+    assert "self-test" not in git(olga.repo.path, "ls-tree", "-r", "--name-only", "main")
+
+
+def test_a_self_test_that_policy_denies_ends_with_its_reason(olga, access):
+    rule = "version: 1\nrules:\n  - {id: nobody, when: 'true', deny: true, message: Nobody gets anything here.}\n"
+    (access / "policies/rules/nobody.yaml").write_text(rule, encoding="utf-8")
+    git(access, "add", "-A")
+    git(access, "commit", "-q", "-m", "Nobody")
+    olga.meanwhile = olga.pipeline
+    said = olga.run("setup", folder=access, expect=1)
+    assert "#1 is refused: " in said.err
+    assert f"/{REPOSITORY}/pull/1" in said.err
+
+
+def test_a_self_test_that_no_run_looks_at_ends_after_a_while(olga, access):
+    said = olga.run("setup", folder=access, expect=1)
+    assert "#1 was not merged (see " in said.err
+    assert "within 20 minutes" in said.err
+    assert "run the command again: it goes on from here" in said.err
+
+
+def test_somebody_of_no_directory_is_told_to_write_themselves_into_it(olga, access):
+    people = access / "policies/directory/people.yaml"
+    people.write_text(people.read_text(encoding="utf-8") + "# ours\n", encoding="utf-8")
+    git(access, "commit", "-q", "-a", "-m", "Ours")
+    said = olga.run("setup", folder=access, expect=1)
+    assert "left: " in said.err
+    assert people.read_text(encoding="utf-8").endswith("# ours\n")
+    assert "the directory does not know the account olga-platform (id 583230)" in said.err
+
+
+def test_a_person_owns_a_repository_without_teams(olga):
+    olga.run("init", "mine", "--github", "olga-platform/access", "--owners", TEAM)
+    olga.named = "olga-platform/access"
+    olga.meanwhile = olga.pipeline
+    said = olga.run("setup", folder=olga.top / "mine", expect=13)
+    assert [line.rpartition("[")[2] for line in said.out.splitlines() if "unsafe:" in line] == ["no-organisation]"]
+    (app,) = olga.double.apps.values()
+    assert "members" not in app.permissions

@@ -115,7 +115,7 @@ def _is_as_before(olga: Administrator) -> None:
     assert git(folder, "status", "--porcelain") == ""
     for verb in (["check"], ["policy", "test"], ["codeowners", "--check"], ["form", "--check"]):
         olga.run(*verb, folder=folder)
-    told = olga.run("audit", "history", "--grant", "daypass-self-test/try", folder=folder).out
+    told = olga.run("audit", "history", "--resource", "daypass-self-test", folder=folder).out
     assert "access added" in told, told
     assert "access removed" in told, told
     olga.run("audit", "verify", folder=folder)

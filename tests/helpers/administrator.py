@@ -9,6 +9,7 @@ with Administrator(tmp_path, monkeypatch) as olga:
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterable
 from html import unescape
 from pathlib import Path
@@ -22,7 +23,7 @@ import requests
 from driver import Said
 from github_double import App, Double, Repo, User
 from github_double.rest.environments import Environment, of
-from hub import captured, environment
+from hub import captured, environment, git
 from repositories import identify_everywhere
 
 REPOSITORY = "acme/access"
@@ -45,6 +46,8 @@ class Administrator:
         self.meanwhile: Callable[[], None] = lambda: None
         self.answer: Callable[[str], str] | None = None
         """Answers a question, where a list of answers will not do."""
+        self.named = REPOSITORY
+        """The repository that is set up."""
         self.installs_everywhere = False
         self.for_myself = False
         """Whether the App is made for the administrator's own account."""
@@ -79,7 +82,7 @@ class Administrator:
     @property
     def repo(self) -> Repo:
         """The repository, once it is there."""
-        found = self.double.find(REPOSITORY)
+        found = self.double.find(self.named)
         assert found is not None, "there is no repository yet"
         return found
 
@@ -121,6 +124,18 @@ class Administrator:
         self.waited += seconds
         self.meanwhile()
 
+    def pipeline(self) -> None:
+        """Let the App's runs take place, on a machine that keeps nothing: what waits is looked at, then made so."""
+        from daypass.cli.main import main
+
+        folder = self.top / "applier"
+        shutil.rmtree(folder, ignore_errors=True)
+        git(self.top, "clone", "-q", str(self.repo.path), str(folder))
+        told = {"GITHUB_API_URL": self.double.url, "GITHUB_SERVER_URL": self.double.server_url}
+        with environment({**told, **self.repo.extras["variables"], **self.environment.values}):
+            for verb in ("gate", "apply"):
+                captured(lambda verb=verb: main(["-C", str(folder), verb]))
+
     # The browser
 
     def browse(self, address: str) -> bool:
@@ -131,9 +146,9 @@ class Administrator:
             self._submit(page, "Install")
             return True
         if "Install" in _title(page.text):
-            for each in ("Only select repositories", "Select repositories", REPOSITORY):
+            for each in ("Only select repositories", "Select repositories", self.named):
                 self._click(each)
-            self._submit(page, "Install", repository=REPOSITORY.partition("/")[2])
+            self._submit(page, "Install", repository=self.named.partition("/")[2])
             return True
         page = self._submit(page, "Continue to GitHub")
         self._submit(page, "Create GitHub App")

@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -59,7 +60,8 @@ def setup(invocation: Invocation, dry_run: bool, yes: bool, no_browser: bool, ap
     if not repo.elsewhere:
         hint = "`daypass init . --merge --github OWNER/NAME`, then commit what it changed"
         raise UsageError("the settings of main name no repository at GitHub", hint=hint)
-    environ = _environ(os.environ, yes=yes)
+    server = str(repo.settings.forge_options.get("server_url") or os.environ.get("GITHUB_SERVER_URL", ""))
+    environ = _environ(os.environ, server, yes=yes)
     talk = Talk(lambda text: say(f"  {text}"), _ask, browse, lambda seconds: pause(seconds))  # noqa: PLW0108  (looked up when it is called)
     browser = not no_browser and has_browser()
     found = _host(repo, environ).founding(_place(repo, environ, app_key_file), talk, browser=browser)
@@ -144,10 +146,10 @@ def _place(repo: AccessRepository, environ: Mapping[str, str], app_key_file: Pat
         form, text = request_form(catalogue, form_introduction(catalogue))
         return {CODEOWNERS_FILE: codeowners_text(catalogue), form: text}
 
-    def given(grant: str) -> bool:
+    def given(begins: str) -> bool:
         seen = AccessRepository(repo.folder, host=_host(AccessRepository(repo.folder), environ))
         seen.follow()
-        return any(grant in holding.grants for holding in seen.standing.holdings.values())
+        return any(name.startswith(begins) for holding in seen.standing.holdings.values() for name in holding.grants)
 
     return SetupClone(repo.top, repo.clone.git, policy, ledger_key, given, generated, environ, app_key_file)
 
@@ -155,14 +157,15 @@ def _place(repo: AccessRepository, environ: Mapping[str, str], app_key_file: Pat
 # What is asked of who sets up, and of this machine
 
 
-def _environ(environ: Mapping[str, str], *, yes: bool) -> dict[str, str]:
+def _environ(environ: Mapping[str, str], server: str, *, yes: bool) -> dict[str, str]:
     """Return the environment with a token in it. Raises EdgeError where there is none, or nobody agrees to gh's."""
     found = {name: text for name, text in environ.items() if not name.startswith("DAYPASS_APP_")}
     if any(found.get(name) for name in _TOKENS):
         return found
-    token = _gh("auth", "token")
+    host = urlsplit(server).hostname or "github.com"
+    token = _gh("auth", "token", "--hostname", host)
     if not token:
-        raise EdgeError("there is no token of yours here", hint="gh auth login, or set GH_TOKEN")
+        raise EdgeError("there is no token of yours here", hint=f"gh auth login --hostname {host}, or set GH_TOKEN")
     if not (yes or click.confirm("Act with the token of `gh auth token`?", default=True, err=True)):
         raise EdgeError("there is no token to act with", hint="set GH_TOKEN to another one")
     return {**found, "GH_TOKEN": token}

@@ -32,9 +32,9 @@ class SetupClone(Struct, frozen=True):
     """The clone that is set up: its work tree, git, main's policies as they are when asked, and what the caller gives.
 
     ``ledger_key`` reads the private key of the ledger, "" where it is nowhere here. ``given`` says whether the ledger at the
-    forge, verified, shows that a grant is given at this moment. ``generated`` makes the files that follow from main's
-    catalogue. ``environ`` may hold values of secrets. ``app_key_file``:
-    where the App's key is kept beside, None for nowhere.
+    forge, verified, shows that a grant whose id begins so is given at this moment. ``generated`` makes the files that follow
+    from main's catalogue. ``environ`` may hold values of secrets. ``app_key_file``: where the App's key is kept beside, None
+    for nowhere.
     """
 
     top: Path

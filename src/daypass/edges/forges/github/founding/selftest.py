@@ -7,6 +7,7 @@ the same on every machine: what a hosted runner writes beside its clone is gone 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from daypass.core.errors import EdgeError
@@ -18,8 +19,7 @@ from daypass.edges.forges.github.founding.ground import Ground
 from daypass.edges.git.remote import NAMESPACE
 
 NAME = "daypass-self-test"
-GRANT = f"{NAME}/try"
-_FILE = f"grants/{GRANT}.yaml"
+_FOLDER = f"grants/{NAME}/"
 _RESOURCE, _RULE = f"policies/resources/{NAME}.yaml", f"policies/rules/{NAME}.yaml"
 _TARGET = f"  {NAME}: {{kind: embedded, keep: nothing}}   # for the self-test of setup; goes with it\n"
 _GIVES = """\
@@ -85,16 +85,25 @@ class SelfTestStep(Step):
         me = self._me()
         if not self._there(_RESOURCE):
             self._put_on_main("Add what the self-test needs", self._needs(me))
-        if not self._there(_FILE) and not ground.place.given(GRANT):
-            self._merge("Try daypass", {_FILE: _ASKS.format(me=me)})
-        given = self._until(lambda: ground.place.given(GRANT), "no receipt says that access was given")
+        if not self._asked() and not self._given():
+            # A name that no attempt before had: what has ended is never given again.
+            self._merge("Try daypass", {f"{_FOLDER}try-{ground.tip('main')[:8]}.yaml": _ASKS.format(me=me)})
+        self._until(self._given, "no receipt says that access was given")
         ground.talk.tell("given: the ledger has its receipt")
-        if self._there(_FILE):
-            self._merge("End the try", {_FILE: None})
-        self._until(lambda: not ground.place.given(GRANT), "no receipt says that access was taken away")
+        if self._asked():
+            self._merge("End the try", dict.fromkeys(self._asked()))
+        self._until(lambda: not self._given(), "no receipt says that access was taken away")
         ground.talk.tell("taken away: the ledger has its receipt")
         self._put_on_main("Take out what the self-test needed", self._before())
-        return f"asked for, merged, given and taken away {given}".strip()
+        return "asked for, merged, given and taken away"
+
+    def _given(self) -> bool:
+        return self._ground.place.given(f"{NAME}/")
+
+    def _asked(self) -> list[str]:
+        """Return the files of what was asked for, on main."""
+        listed = self._ground.place.git.text("ls-tree", "-r", "--name-only", "refs/heads/main", "--", _FOLDER)
+        return listed.splitlines()
 
     # Who, and with what
 
@@ -231,5 +240,5 @@ class SelfTestStep(Step):
                     f"#{number} is refused: {run.text('output.title')}", hint=f"see {ground.page}/pull/{number}"
                 )
 
-    def _until(self, reached: Any, what: str) -> str:
-        return self._ground.until(lambda: "in time" if reached() else "", what=what, seconds=_SECONDS, pause=10)
+    def _until(self, reached: Callable[[], bool], what: str) -> None:
+        self._ground.until(lambda: "reached" if reached() else "", what=what, seconds=_SECONDS, pause=10)
