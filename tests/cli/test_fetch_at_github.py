@@ -13,7 +13,7 @@ import pytest
 from daypass.cli.init import template_files
 from daypass.edges.forges.github.setup import forge_line
 from daypass.edges.targets.ssh.certificate import read
-from hub import BOT_ID, PEOPLE, REPOSITORY, Hub
+from hub import APP_ID, BOT_ID, PEOPLE, REPOSITORY, Hub
 from servers.sshd import keygen, make_key
 from ssh_access import RESOURCE
 
@@ -33,7 +33,7 @@ def first_files(tmp_path: Path) -> dict[str, str]:
     settings = example["policies/daypass.yaml"].replace(
         "  embedded: {kind: embedded}", "  embedded: {kind: embedded}\n  bastion: {kind: ssh, ca_key_env: BASTION_CA}"
     )
-    forge = forge_line(REPOSITORY, "app", f"daypass-acme[bot]:{BOT_ID}")
+    forge = forge_line(REPOSITORY, "app", f"daypass-acme[bot]:{BOT_ID}", str(APP_ID))
     settings = settings.replace("forge: {kind: local}", forge)
     return {
         "policies/directory/people.yaml": people,

@@ -239,6 +239,23 @@ def test_a_commit_that_is_not_there_fails_the_run(hosted: Access, tmp_path: Path
     assert "1111111" in said.stderr
 
 
+@pytest.mark.parametrize("code", [0, 1, 10, 13, 14])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_run_is_green_for_what_stands_in_its_issue_alone(tmp_path: Path, code: int, told: bool) -> None:
+    home = tmp_path / "home"
+    (home / "bin").mkdir(parents=True)
+    program = home / "bin" / "daypass"
+    note = 'echo 1 >"$DAYPASS_TOLD"\n' if told else ""
+    program.write_text(f"#!/bin/sh\n{note}exit {code}\n", encoding="ascii")
+    program.chmod(0o755)
+    script = TOP / "src/daypass/templates/github/daypass/run"
+    environ = {**os.environ, "DAYPASS_HOME": str(home), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(["bash", script, "--told", "apply"], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == (0 if told and code in {13, 14} else code)
+    assert ("stands in the issue" in done.stdout) is (told and code in {13, 14})
+    assert [place.name for place in tmp_path.iterdir()] == ["home"]
+
+
 def test_the_token_reaches_git_by_its_environment_never_by_a_command_line(hosted: Access, tmp_path: Path) -> None:
     head = proposal(hosted)
     runner = checked_out(hosted, tmp_path / "clone")

@@ -107,7 +107,9 @@ def test_a_job_with_secrets_runs_main_and_nothing_else(workflow: Workflow) -> No
             assert step["env"]["GITHUB_TOKEN"] == CHECKOUT["env"]["GITHUB_TOKEN"] == "${{ github.token }}"
             assert set(step["env"]) == {"GITHUB_TOKEN", "FOLDERS"}
         else:
-            assert re.fullmatch(r"bash \.github/daypass/run ([a-z]+( --issue)?|audit verify|people check)", step["run"])
+            assert re.fullmatch(
+                r"bash \.github/daypass/run ([a-z]+|--told [a-z]+ --issue|audit verify|people check)", step["run"]
+            )
             assert not [value for value in step.get("env", {}).values() if "github.event" in value]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from daypass.core.finding import Finding
 from daypass.core.grant import Grant
 from daypass.core.ledger.receipt import Refusal
-from daypass.core.plan import Claim, Entitlement, Plan
+from daypass.core.plan import Claim, Entitlement, Failing, Plan
 from daypass.core.planning.drift import Inspection, TargetState
 from daypass.core.state import GrantState
 from daypass.core.window import format_duration, format_instant
@@ -139,16 +139,24 @@ MOST_REFUSED = 100
 """How many are told one by one; the rest is counted."""
 
 
-def refused_markdown(refusals: Sequence[Refusal], unproved: Sequence[Refusal], blocked: Sequence[Claim]) -> str:
+def refused_markdown(
+    refusals: Sequence[Refusal],
+    unproved: Sequence[Refusal],
+    blocked: Sequence[Claim],
+    failing: Sequence[Failing] = (),
+) -> str:
     """Write what was refused, with what was seen; "" where nothing was, so that the issue can be closed.
 
-    ``unproved`` are those that later runs try again.
+    ``unproved`` are those that later runs try again, and ``failing`` what a target did not take, tried again ever more seldom.
     """
-    if not refusals and not unproved and not blocked:
+    if not refusals and not unproved and not blocked and not failing:
         return ""
     rows = [(code(r.grant), code(r.code), prose(r.message), code(r.landing), code(r.blob)) for r in refusals]
     rows += [(code(u.grant), code("unproved"), prose(u.message), code(""), code("")) for u in unproved]
     rows += [(code(c.grant), code("blocked"), prose(c.blocked.value), code(""), code("")) for c in blocked if c.blocked]
+    rows += [
+        (code(", ".join(one.change.grants)), code("failing"), prose(one.error), code(""), code("")) for one in failing
+    ]
     lines = [
         "These grants stand on main and give no access, each for what was seen of it.",
         "",

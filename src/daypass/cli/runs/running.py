@@ -254,18 +254,19 @@ def _leave_pulse(repo: AccessRepository, done: Applied, run: str) -> None:
     beat(repo.ledger, done.survey, every=every, exit_code=int(done.exit_code), run=run)
 
 
-def tell_refused(repo: AccessRepository, found: Survey) -> None:
-    """Keep one issue about what stands on main and gives nothing. That it cannot be written stops nothing."""
+def tell_refused(repo: AccessRepository, found: Survey) -> bool:
+    """Keep one issue about what stands on main and gives nothing. That it cannot be written stops nothing, and is said."""
     from daypass.views.targets import refused_markdown
 
-    text = refused_markdown(found.refusals, found.unproved, found.plan.blocked)
+    text = refused_markdown(found.refusals, found.unproved, found.plan.blocked, found.plan.failing)
     try:
         number = repo.pages.issue("refused", title="Grants that give no access", text=text)
     except EdgeError as error:
         say(f"daypass: the issue about what was refused was not written: {error.message}")
-        return
+        return False
     if number is not None:
         click.echo(f"Issue #{number} tells what was refused.", err=True)
+    return True
 
 
 def print_applied(done: Applied, output: str, confirm: str = "") -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _detailed = click.option(
     "--detailed-exitcode", is_flag=True, help="Exit 13 when there are changes (apply: when changes were made)."
 )
+_issue = click.option("--issue", is_flag=True, help="Keep one issue at GitHub up to date with what was refused.")
 _confirm = click.option(
     "--confirm",
     metavar="DIGEST",
@@ -66,7 +67,7 @@ def plan(repo: AccessRepository, at: datetime | None, output: str, detailed_exit
 @verb(at="writes", follow="or away")
 @_detailed
 @_confirm
-@click.option("--issue", is_flag=True, help="Keep one issue at GitHub up to date with what was refused.")
+@_issue
 @click.option("--retry", is_flag=True, help="Try again at once what has failed and waits to be tried again.")
 def apply(
     repo: AccessRepository,
@@ -85,16 +86,17 @@ def apply(
     """
     from daypass.cli.runs.running import print_applied, run_apply, tell_refused
     from daypass.cli.runs.telling import tell_lives
+    from daypass.cli.runs.told import told_of_run
 
     if issue and repo.away is None:
         _ = repo.pages  # where there is none, nothing is done for that
     done = run_apply(repo, at, confirm, retry=retry)
     print_applied(done, output, confirm)
-    if issue and not done.away:
-        tell_refused(repo, done.survey)
+    told = issue and not done.away and tell_refused(repo, done.survey)
     tell_lives(repo, done)
     if done.survey.stuck is not None:
         raise done.survey.stuck
+    told_of_run(done, issue=told)
     codes = [done.exit_code]
     if detailed_exitcode and done.changed:
         codes.append(ExitCode.CHANGES)
@@ -103,24 +105,30 @@ def apply(
 
 @verb(at="writes", follow="or away")
 @_confirm
-def expire(repo: AccessRepository, at: datetime, output: str, confirm: str) -> Codes:
+@_issue
+def expire(repo: AccessRepository, at: datetime, output: str, confirm: str, issue: bool) -> Codes:
     """Revoke what has ended, then open the removal pull request or bring it up to date.
 
     Access never waits for the removal pull request: it only tidies the files away. Requests that nobody answered in
     time are closed. While the remote cannot be reached, what has ended is revoked and nothing else is done, exit 14.
     """
-    from daypass.cli.runs.running import print_applied, run_apply, tidy_up
+    from daypass.cli.runs.running import print_applied, run_apply, tell_refused, tidy_up
     from daypass.cli.runs.telling import tell_lives
+    from daypass.cli.runs.told import told_of_run
 
+    if issue and repo.away is None:
+        _ = repo.pages  # where there is none, nothing is done for that
     done = run_apply(repo, at, confirm)
     print_applied(done, output, confirm)
+    told = issue and not done.away and tell_refused(repo, done.survey)
     tell_lives(repo, done)
     if done.survey.stuck is not None:
         raise done.survey.stuck
     if done.away:
         return done.exit_code
     lines, clean = tidy_up(repo, done.survey.plan.at)
-    say(*(line for told in lines for line in told.split("\n")))
+    say(*(line for said in lines for line in said.split("\n")))
+    told_of_run(done, issue=told, clean=clean)
     return [done.exit_code, ExitCode.OK if clean else ExitCode.PARTIAL]
 
 

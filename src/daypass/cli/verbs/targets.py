@@ -72,6 +72,7 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
     Changes nothing.
     """
     from daypass.cli.runs.running import look
+    from daypass.cli.runs.told import told_of_drift
     from daypass.core.planning.drift import drift as find
     from daypass.pipeline.apply.overview import overview_of
     from daypass.pipeline.audit.health import inspect
@@ -95,6 +96,7 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
     if issue:
         text = drift_markdown(found, instant, inspections, grants) if found else ""
         number = repo.pages.issue(TOPIC, title="Access has drifted", text=text)
+        told_of_drift(survey, found, blind=any(isinstance(one, str) for one in inspections.values()))
         click.echo(f"Issue #{number} says so." if number is not None else "No drift, and no issue is open.", err=True)
     if output in ("json", "sarif"):
         facts = {"live": survey.plan.live, "by_ledger": survey.plan.by_ledger, "targets": inspections_data(inspections)}

@@ -55,8 +55,8 @@ def repository_url(server: str, repository: str) -> str:
 
 _FENCES = (
     ("ip allow list", "the organisation lets in other addresses than this machine's: run it on a machine of yours"),
-    ("saml", "authorise this token for the organisation, or act as the App, which needs none"),
-    ("archived", "unarchive the repository: nothing can be recorded there meanwhile"),
+    ("SAML", "authorise this token for the organisation, or act as the App, which needs none"),
+    ("was archived", "unarchive the repository: nothing can be recorded there meanwhile"),
     (
         "returned error: 30[1278]",
         "the repository was renamed or moved: name it anew in policies/daypass.yaml",

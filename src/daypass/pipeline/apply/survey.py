@@ -95,17 +95,14 @@ class Survey(Struct, frozen=True):
         """PARTIAL when anything was refused, invalid, unreadable or unknown; FAILED when main is not followed."""
         if self.stuck is not None:
             return ExitCode.FAILED
-        broken = (
-            self.refusals,
-            self.unproved,
-            self.plan.unreadable,
-            self.plan.unknown,
-            self.plan.failing,
-            self.policy.holes,
-            self.doubts,
-        )
+        waits = (self.refusals, self.unproved, self.plan.failing)
         bad = any(claim.blocked is not None for claim in self.plan.blocked)
-        return ExitCode.PARTIAL if any(broken) or bad else ExitCode.OK
+        return ExitCode.PARTIAL if any(waits) or bad or self.troubled else ExitCode.OK
+
+    @property
+    def troubled(self) -> bool:
+        """Whether anything could not be read, or nobody can tell of it: then access may be there that should not."""
+        return any((self.plan.unreadable, self.plan.unknown, self.policy.holes, self.doubts))
 
 
 class Clocks(NamedTuple):
