@@ -379,6 +379,10 @@ class ForgeSettings(Protocol):
     def files(self) -> Collection[str]:
         """The paths of main's files that are looked at as well."""
 
+    def risks(self, catalogue: Catalogue) -> tuple[str, ...]:
+        """Say what stays a risk however the repository is set up. Asks nobody."""
+        ...
+
     def examine(self, catalogue: Catalogue, files: Mapping[str, bytes]) -> tuple[Complaint, ...]:
         """Read everything once, and return what is unsafe by main's catalogue and those of its files that are there.
 

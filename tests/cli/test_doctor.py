@@ -72,6 +72,10 @@ def codes(hub: Hub, *more: str, who: str = "olga", expect: int | None = None) ->
 
 def test_a_repository_set_up_as_recommended_gives_no_complaint(hub):
     said = hub.run("doctor", who="olga")
+    assert said.err == (
+        "note: who is in acme/dba, acme/engineering, acme/payroll and acme/security has to be able to write here, and so may "
+        "overwrite Actions secrets: docs/trust.md#who-can-write-secrets says what that reaches. Asking takes only read.\n"
+    )
     assert re.fullmatch(r"Nothing unsafe was found \(\d+ requests to GitHub\)\.\n", said.out)
     assert [call.method for call in hub.calls if call.path.startswith(("/repos", "/orgs"))].count("GET") == len(
         [call for call in hub.calls if call.path.startswith(("/repos", "/orgs"))]

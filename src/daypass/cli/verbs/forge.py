@@ -90,6 +90,8 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, later: bool, at: da
         codes += [ExitCode.PARTIAL] if any(error for _, error in done) else []
         complaints = look()
     show((doctor_json if output == "json" else doctor_text)(complaints, host.calls), output)
+    for risk in settings.risks(catalogue):
+        click.echo(f"note: {risk}.", err=True)
     codes += [ExitCode.CHANGES] if any(one.told for one in complaints) else []
     codes += [ExitCode.PARTIAL] if any(not one.told for one in complaints) else []
     return codes

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from daypass.core.catalogue import Catalogue
-from daypass.core.files.codeowners import CODEOWNERS_FILE
+from daypass.core.files.codeowners import CODEOWNERS_FILE, team_of
 from daypass.core.finding import shown
 from daypass.core.forge import Call, Complaint
 from daypass.edges.forges.github.answers import MAIN, ApiError, Bot, Fields, as_documented
@@ -31,8 +31,9 @@ from daypass.edges.forges.github.doctor.facts import (
     Setup,
     Teams,
     UntoldError,
+    listed,
 )
-from daypass.edges.forges.github.doctor.people import own_teams
+from daypass.edges.forges.github.doctor.people import groups_wanted, own_teams
 
 _T = TypeVar("_T")
 _REFUSED = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
@@ -64,6 +65,14 @@ class GitHubSettings:
         self._clock = clock
         self._root = f"/repos/{api.repository}"
         self._organisation = f"/orgs/{api.repository.partition('/')[0]}"
+
+    def risks(self, catalogue: Catalogue) -> tuple[str, ...]:
+        """Say that owners may overwrite secrets: they have to be able to write, or GitHub asks them for no review."""
+        owning = listed({team_of(catalogue, group) for group in groups_wanted(catalogue)})
+        if not owning:
+            return ()
+        words = f"who is in {owning} has to be able to write here, and so may overwrite Actions secrets"
+        return (f"{words}: docs/trust.md#who-can-write-secrets says what that reaches. Asking takes only read",)
 
     @as_documented("the repository's settings")
     def examine(self, catalogue: Catalogue, files: Mapping[str, bytes]) -> tuple[Complaint, ...]:
