@@ -213,3 +213,20 @@ def test_a_run_that_was_first_at_the_ledger_is_seen(hub: Hub, monkeypatch: pytes
     run(hub, "expire")
     assert "0 granted" in run(hub, "status")
     assert "OK: " in run(hub, "audit", "verify")
+
+
+def test_what_was_cut_off_behind_the_receipt_is_done_by_the_next_run(hub: Hub) -> None:
+    granted(hub)
+    leave(hub, "alice")
+    hub.double.faults.add("POST", r"/repos/acme/access/pulls", times=1, status=502)
+    run(hub, "people", "check", expect=None)
+    assert "the source of people has alice no more" in run(hub, "expire")
+    run(hub, "people", "check")
+    assert 'alice: {until: "' in hub.bare("show", f"main:{FILE}")
+    assert "OK: " in run(hub, "audit", "verify")
+
+
+def test_a_main_whose_policies_do_not_read_ends_nobody_and_is_said(hub: Hub) -> None:
+    leave(hub, "alice")
+    past_rules(hub, {"policies/directory/more.yaml": "version: 2\n"})
+    assert "so nobody can tell who is in the directory" in run(hub, "people", "check", expect=10)

@@ -8,7 +8,7 @@ from daypass.core.bounds.limits import Limits
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.ledger.records import Departed
 from daypass.core.ledger.standing import Departure
-from daypass.core.people.leaving import Departures, absent, departures, is_end_of, said, untils
+from daypass.core.people.leaving import Departures, absent, departures, is_end_of, said, untils, without_leavers
 from daypass.core.people.source import SourcePerson
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -78,6 +78,13 @@ def test_a_departure_holds_for_as_long_as_main_has_them_from_the_source() -> Non
     assert is_end_of("account-gone", said(LEFT), [LEFT])
     assert not is_end_of("account-disabled", said(LEFT), [LEFT])
     assert not is_end_of("account-gone", said(LEFT), [])
+
+
+def test_who_left_is_engaged_no_more_before_the_directory_says_so() -> None:
+    known = directory(Subject("p1", source_id="1"), Subject("p2", source_id="2"))
+    found = without_leavers(known, {"1": LEFT})
+    assert {one.handle: one.until for one in found.subjects.values()} == {"p1": AT, "p2": None}
+    assert without_leavers(found, {"1": LEFT}) is found
 
 
 def test_the_directory_is_to_say_until_when_they_were_there() -> None:

@@ -96,6 +96,8 @@ def test_a_table_names_handles_itself() -> None:
     assert changed.say == {"name": "Dan"}
     (new,) = found(SourcePerson("", "eve", manager="bob", employment="contractor", exact=True)).new
     assert new.say == {"manager": "bob", "employment": "contractor"}
+    (new,) = found(SourcePerson("", "eve", manager="nobody", exact=True)).new
+    assert new.say == {}
     told = found(SourcePerson("b-1", "robert", exact=True))
     assert [one.why for one in told.refused] == ["bob in the directory is called robert here"]
 

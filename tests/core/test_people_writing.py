@@ -62,6 +62,8 @@ def test_a_value_that_is_there_is_replaced() -> None:
 def test_new_people_come_into_a_file_of_their_own_and_the_next_ones_behind_them() -> None:
     first = with_people({FILE: TEXT.encode()}, [written("dan", {"source_id": "9", "name": "Dan"})], ())
     assert first == {OWN: b'version: 1\npeople:\n  dan:\n    source_id: "9"\n    name: Dan\n'}
+    bare = with_people({}, [written("dan", {})], ())
+    assert bare[OWN] == b"version: 1\npeople:\n  dan: {}\n"
     commented = first[OWN] + b"  # who came later"
     second = with_people({OWN: commented}, [written("eve", {"source_id": "10"})], ())
     assert second[OWN] == commented + b'\n  eve:\n    source_id: "10"\n'

@@ -150,8 +150,6 @@ class _Matcher:
 
     def _contradiction(self, one: SourcePerson, found: Subject) -> Unfit | None:
         """Refuse what has the same name, or the same account, and another number."""
-        if not found.is_person:
-            return self._unfit(one, f"{found.handle} is a workload in the directory")
         for what, theirs, ours in (
             ("id at the source", one.numbers, found.source_id),
             ("account at the forge", (str(one.forge_id or ""),), str(found.forge_id or "")),

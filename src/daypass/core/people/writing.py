@@ -48,9 +48,9 @@ def with_people(
         by_file.setdefault(place[one.handle], {})[one.handle] = one.say
     written = {path: _edited(path, files[path], read_files[path], say) for path, say in by_file.items()}
     rest = list(new)
-    for path in _own_files():
-        if not rest:
-            break
+    names = _own_files()
+    while rest:
+        path = next(names)
         raw = written.get(path, files.get(path, b""))
         count = len(_read(path, raw).value.get("people") or {}) if raw else 0
         part, rest = rest[: max(0, A_FILE - count)], rest[max(0, A_FILE - count) :]
@@ -133,7 +133,7 @@ def _added(path: str, raw: bytes, people: Sequence[WrittenPerson]) -> bytes:
     lines = [] if text.endswith("\n") else [""]
     indent = _indent(text)
     for one in people:
-        lines.append(f"{indent}{one.handle}:")
+        lines.append(f"{indent}{one.handle}:{'' if one.say else ' {}'}")
         lines += [f"{indent}  {key}: {_flow(value)}" for key, value in one.say.items()]
         _merge(wanted.setdefault("people", {}).setdefault(one.handle, {}), one.say)
     return _checked(path, text + "\n".join(lines) + "\n", wanted)
