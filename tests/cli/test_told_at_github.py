@@ -106,12 +106,17 @@ def test_an_extension_is_told_on_both_requests(hub: Hub) -> None:
     assert title(hub, other).startswith("ended ")
 
 
-def test_the_issue_that_asked_is_answered_and_closed(hub: Hub) -> None:
+def by_issue(hub: Hub) -> tuple[int, int]:
+    """Have alice ask in an issue; return it and the request."""
     issue = int(hub.api("alice", "POST", ISSUES, {"title": "Access request", "body": answered()})["number"])
     event = hub.top / "event.json"
     event.write_text(f'{{"action": "opened", "issue": {{"number": {issue}}}}}', encoding="utf-8")
     hub.run("answer", "--at", format_instant(hub.now()), environ={"GITHUB_EVENT_PATH": str(event)})
-    number = issue + 1
+    return issue, issue + 1
+
+
+def test_the_issue_that_asked_is_answered_and_closed(hub: Hub) -> None:
+    issue, number = by_issue(hub)
     for who in ("bob", "dave"):
         hub.approve(number, who)
     run(hub, "gate", str(number))
@@ -142,3 +147,30 @@ def test_a_grant_that_cannot_be_proved_is_told_of_on_its_request(hub: Hub) -> No
     run(hub, "apply", expect=14)
     assert title(hub, number) == "failed: it could not be proved, and gives nothing"
     assert "To ask again, open a new request." in story(hub, number)
+
+
+@pytest.mark.parametrize("verb", ["gate", "expire"])
+def test_a_request_that_nobody_answered_is_told_closed_and_so_is_its_issue(hub: Hub, verb: str) -> None:
+    issue, number = by_issue(hub)
+    run(hub, "gate")
+    hub.advance(days=8)
+    run(hub, verb)
+    assert "\n### daypass: closed without a merge\n" in story_of(hub, number)
+    assert "Closed without a merge: nobody answered within 7d" in story(hub, issue)
+    assert hub.api("olga", "GET", f"{ISSUES}/{issue}")["state"] == "closed"
+
+
+def test_a_request_that_its_author_closed_is_told_closed(hub: Hub) -> None:
+    granted(hub)
+    run(hub, "apply")  # a ledger that knows main records what becomes of requests
+    number = hub.request_pull("alice", hub.grant(reason="something else to look at"))
+    run(hub, "gate")
+    hub.api("alice", "PATCH", f"/repos/{REPOSITORY}/pulls/{number}", {"state": "closed"})
+    run(hub, "expire")
+    assert title(hub, number) == "closed without a merge"
+
+
+def story_of(hub: Hub, number: int) -> str:
+    """The notice among the comments of ours."""
+    found = [c["body"] for c in hub.api("olga", "GET", f"{ISSUES}/{number}/comments") if c["user"]["type"] == "Bot"]
+    return next(text for text in found if text.startswith("<!-- daypass:notice -->"))

@@ -24,7 +24,7 @@ from daypass.views.findings import count
 from daypass.views.markdown import code, folded, html_code, prose
 from daypass.views.policy.decision import request_words
 from daypass.views.told.grant import grant_details, grant_words
-from daypass.views.told.names import account_named, commit_named, mention, origin_named
+from daypass.views.told.names import account_named, commit_named, mention, number_named, origin_named
 from daypass.views.told.words import request_title
 
 COMMENT_LIMIT = 60_000
@@ -203,6 +203,14 @@ def _finding(finding: Finding) -> str:
 
 def _sentence(text: str) -> str:
     return prose(text) if text.endswith((".", "!", "?")) else f"{prose(text)}."
+
+
+def closed_text(report: Report, links: Links | None = None) -> str:
+    """Write the answer on the issue that asked for a request which was closed without a merge; "" for any other."""
+    found = report.found
+    if found.merge is not None or (found.pull.state == "open" and not found.closed):
+        return ""
+    return f"Pull request {number_named(found.pull.number, links)}: {_next(report, links)}\n"
 
 
 def nudge_text(catalogue: Catalogue, nudge: Nudge) -> str:

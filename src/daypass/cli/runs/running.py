@@ -23,7 +23,6 @@ from daypass.pipeline.judge.check import denied_live
 from daypass.views.findings import finding_line
 
 if TYPE_CHECKING:
-    from daypass.core.forge import Pull
     from daypass.core.ledger.standing import Standing
     from daypass.pipeline.apply.inputs import Attend, ByReceipts
     from daypass.pipeline.apply.run import Applied
@@ -339,24 +338,15 @@ def tidy_up(
 
 
 def _close_stale(repo: AccessRepository, at: datetime, *, enough: Callable[[], bool]) -> Iterator[str]:
-    from daypass.core.window import format_duration
+    from daypass.cli.runs.telling import Stale, tell_closed
     from daypass.pipeline.apply.tidy import close_stale
-    from daypass.pipeline.judge.gate import look as judge
-    from daypass.pipeline.judge.overdue import unanswered
-    from daypass.pipeline.judge.report import stale_reason
 
     limit = repo.settings.limits.open_request
-
-    def why(pull: Pull) -> str:
-        try:
-            found = judge(repo, pull.number, at=at)
-        except (EdgeError, RefusedError):  # then nobody looked at what people said of it
-            return f"it was open for longer than {format_duration(limit)}"
-        return unanswered(found, at=at) or stale_reason(found, limit)
-
-    closed = close_stale(repo, limit=limit, at=at, why=why, enough=enough)
-    for pull in closed:
-        yield f"Closed #{pull.number} {pull.title}: {pull.closed_reason}"
+    stale = Stale(repo, at, limit)
+    for pull in close_stale(repo, limit=limit, at=at, why=stale.why, enough=enough):
+        reason = pull.closed_reason or stale.reasons.get(pull.number, "")
+        yield f"Closed #{pull.number} {pull.title}: {reason}"
+        tell_closed(repo, stale.closed(pull), at)
 
 
 def _tidy(repo: AccessRepository, at: datetime) -> Iterator[str]:
@@ -374,6 +364,7 @@ def _tidy(repo: AccessRepository, at: datetime) -> Iterator[str]:
 
 def _record_decisions(repo: AccessRepository, at: datetime, *, enough: Callable[[], bool]) -> Iterator[str]:
     """Write receipts of what became of requests that were not merged; where another run writes, the next one looks again."""
+    from daypass.cli.runs.telling import tell_closed
     from daypass.pipeline.apply.decisions import decisions
 
     if not repo.standing.main or not repo.history.is_ancestor(Oid(repo.standing.main), repo.tip):
@@ -386,6 +377,7 @@ def _record_decisions(repo: AccessRepository, at: datetime, *, enough: Callable[
             repo.ledger.append(repo.standing, found.bodies, at=at, main=main, run=repo.run_name(at))
             for body in found.bodies:
                 yield f"Recorded: #{body.pull} was {body.what.value}"
+            tell_closed(repo, found.closed, at)
     if found.left:
         yield f"daypass: {found.left} decisions on requests are over the day's limit and were not recorded"
     if found.unread:

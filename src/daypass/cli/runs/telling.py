@@ -5,15 +5,18 @@ It is decoration: nothing waits for it, and whatever fails of it is said and cha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import say
-from daypass.core.errors import DaypassError
+from daypass.core.errors import DaypassError, EdgeError, RefusedError
 
 if TYPE_CHECKING:
+    from daypass.core.forge import Pull
+    from daypass.core.request import Gated
     from daypass.core.state import Life
     from daypass.pipeline.apply.run import Applied
 
@@ -57,3 +60,51 @@ def _tell(repo: AccessRepository, life: Life, failed: list[str]) -> None:
         say_left_out(life.pull, repo.pages.show(notice))
     except DaypassError as error:
         failed.append(f"#{life.pull}: {error.message}")
+
+
+class Stale:
+    """Requests that nobody answered in time: why each is closed, and how it is told."""
+
+    def __init__(self, repo: AccessRepository, at: datetime, limit: timedelta) -> None:
+        self._repo = repo
+        self._at = at
+        self._limit = limit
+        self._found: dict[int, Gated] = {}
+        self.reasons: dict[int, str] = {}
+
+    def why(self, pull: Pull) -> str:
+        """Say why a request is closed: what people did, and what was missing."""
+        from daypass.core.window import format_duration
+        from daypass.pipeline.judge.gate import look
+        from daypass.pipeline.judge.overdue import unanswered
+        from daypass.pipeline.judge.report import stale_reason
+
+        try:
+            found = self._found[pull.number] = look(self._repo, pull.number, at=self._at)
+        except (EdgeError, RefusedError):  # then nobody looked at what people said of it
+            return f"it was open for longer than {format_duration(self._limit)}"
+        self.reasons[pull.number] = unanswered(found, at=self._at) or stale_reason(found, self._limit)
+        return self.reasons[pull.number]
+
+    def closed(self, pull: Pull) -> list[Gated]:
+        """Return a request as it was judged, closed since; nothing where it could not be judged."""
+        from daypass.core.record import replace
+
+        found = self._found.get(pull.number)
+        reason = pull.closed_reason or self.reasons.get(pull.number, "")
+        return [replace(found, pull=replace(pull, closed_reason=reason))] if found is not None else []
+
+
+def tell_closed(repo: AccessRepository, closed: Sequence[Gated], at: datetime) -> None:
+    """Say on requests that were closed without a merge, and on the issues that asked for them, that they were."""
+    if not repo.settings.forge.pages:
+        return
+    from daypass.cli.verbs.forge import publish, say_left_out
+    from daypass.pipeline.tell.lives import MOST_TOLD
+
+    for found in closed[:MOST_TOLD]:
+        number = found.pull.number
+        try:
+            say_left_out(number, publish(repo, found, at=at))
+        except DaypassError as error:
+            say(f"daypass: not told on the request: #{number}: {error.message}")

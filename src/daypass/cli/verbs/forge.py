@@ -205,7 +205,7 @@ def publish(
     from daypass.core.record import replace
     from daypass.pipeline.judge.overdue import nudges_of
     from daypass.pipeline.judge.report import notice_of, report_of
-    from daypass.views.comment import comment_text, nudge_text, title_text
+    from daypass.views.comment import closed_text, comment_text, nudge_text, title_text
     from daypass.views.findings import printable
 
     if not repo.settings.forge.pages or not (found.verdicts or found.proposal.findings):
@@ -218,7 +218,8 @@ def publish(
     catalogue = found.proposal.policy.catalogue
     nudges = [replace(one, text=nudge_text(catalogue, one)) for one in nudges_of(told, at=at)]
     notice = notice_of(told, title=title_text(told), summary=text, comment=text, plain=printable, nudges=nudges)
-    return repo.pages.show(notice)
+    over = closed_text(told, repo.host.links)
+    return repo.pages.show(replace(notice, issue=over, closes=bool(over)))
 
 
 def change_of(repo: AccessRepository, found: Gated, at: datetime) -> PolicyChange | None:

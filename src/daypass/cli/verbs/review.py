@@ -88,6 +88,8 @@ def _life(repo: AccessRepository, found: Gated, at: datetime) -> Life | None:
     from daypass.pipeline.tell.now import life_now
 
     def receipts(names: Collection[GrantId]) -> tuple[Receipt, ...]:
+        if repo.elsewhere and repo.history.is_shallow():  # who asks about the past needs all of it
+            repo.remote.whole(repo.settings.ledger_branch)
         index = index_of(repo)
         index.follow(at)
         return index.receipts(grants=names)

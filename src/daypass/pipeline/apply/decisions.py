@@ -34,9 +34,13 @@ _DAY = timedelta(days=1)
 
 
 class Decisions(Struct):
-    """What there is to record. ``left`` are over the day's limits, ``unread`` says which requests could not be judged."""
+    """What there is to record. ``left`` are over the day's limits, ``unread`` says which requests could not be judged.
+
+    ``closed`` are those of which it is recorded that people closed them, as they were found.
+    """
 
     bodies: list[Decided] = field(default_factory=list)
+    closed: list[Gated] = field(default_factory=list)
     left: int = 0
     unread: list[str] = field(default_factory=list)
 
@@ -52,7 +56,8 @@ def decisions(context: Context, *, at: datetime, enough: Callable[[], bool] = la
         if _told(standing, pull):
             continue
         try:
-            new = [body for body in _of(context, pull, at) if body.key not in standing.decided]
+            seen = look(context, pull.number, at=at)
+            new = [body for body in _of(context, seen) if body.key not in standing.decided]
         except (EdgeError, RefusedError) as error:
             found.unread.append(f"what became of #{pull.number} cannot be told: {error.message}")
             continue
@@ -63,22 +68,25 @@ def decisions(context: Context, *, at: datetime, enough: Callable[[], bool] = la
             count += 1
             of_one[body.requester] += 1
             found.bodies.append(body)
+            by_people = seen.pull.closing is not None and seen.pull.closing.by.person  # what we close we tell at once
+            found.closed += [seen] if body.what in _ENDS and by_people else []
     return found
+
+
+_ENDS = (Resolution.CLOSED, Resolution.WITHDRAWN)
 
 
 def _told(standing: Standing, pull: Pull) -> bool:
     """Whether a request, as a list shows it, has nothing to tell: nobody of ours asks, or its end is on record."""
     stranger = pull.opened_by.person and not pull.opened_by.handle
-    ends = (Resolution.CLOSED, Resolution.WITHDRAWN)
-    over = pull.state == "closed" and any((pull.number, pull.head, end) in standing.decided for end in ends)
+    over = pull.state == "closed" and any((pull.number, pull.head, end) in standing.decided for end in _ENDS)
     # A person who names a branch so hides nothing.
     ours = pull.branch in (REMOVAL, GENERATED) or reviewed_on(pull.branch) is not None
     ours = ours and not pull.opened_by.person
     return ours or stranger or over or (pull.draft and pull.state == "open")
 
 
-def _of(context: Context, listed: Pull, at: datetime) -> Iterator[Decided]:
-    found = look(context, listed.number, at=at)
+def _of(context: Context, found: Gated) -> Iterator[Decided]:
     pull, proposal = found.pull, found.proposal
     by = pull.opened_by
     if pull.state == "merged" or not (by.person and by.handle) or found.no_request:
