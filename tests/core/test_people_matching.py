@@ -52,6 +52,17 @@ def test_a_renamed_login_is_brought_and_the_handle_stays() -> None:
     assert changed.say == {"source_id": "583231", "forge": {"login": "alice-osei"}}
 
 
+def test_a_member_of_a_team_comes_with_the_account() -> None:
+    (new,) = found(member(77, "Gina-Otto")).new
+    assert (new.handle, new.say) == ("gina-otto", {"source_id": "77", "forge": {"login": "Gina-Otto", "id": 77}})
+
+
+def test_who_only_an_address_finds_is_given_the_number_alone() -> None:
+    thief = account("t-1", "thief", name="Mallory", emails=("mallory@example.com", "alice@example.com"), manager="b-1")
+    (changed,) = found(thief).changed
+    assert (changed.handle, changed.say) == ("alice", {"source_id": "t-1"})
+
+
 def test_a_second_import_changes_nothing() -> None:
     again = Subject("bob", name="Bob Osei", source_id="b-1", emails=("bob@example.com",), manager="alice")
     boss = Subject("alice", source_id="a-1")

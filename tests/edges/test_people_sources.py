@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from daypass.core.bounds.settings import PeopleSource
 from daypass.core.errors import EdgeError, UsageError
 from daypass.core.people.source import SourcePerson
+from daypass.edges.people import scim
 from daypass.edges.people.scim import scim_people
 from daypass.edges.people.table import read_table
 from servers.scim import TOKEN, ScimServer, scim_server
@@ -156,6 +158,19 @@ def test_a_server_that_is_busy_is_asked_again_and_one_that_moved_is_read_anew(wr
     wrong.answer = lambda start: page(start, next(totals), rows(start, 1))
     assert len(read(wrong.url)) == 2
     assert {said for _, said in wrong.asked} == {f"Bearer {TOKEN}"}
+
+
+def test_a_server_that_takes_for_ever_is_not_waited_for(wrong: Wrong, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scim, "_WHOLE", 0.3)
+
+    def slow(start: int) -> tuple[int, Any, dict[str, str]]:
+        time.sleep(0.1)
+        return page(start, 20, rows(start, 1))
+
+    wrong.answer = slow
+    with pytest.raises(EdgeError, match="takes longer than 0 seconds"):
+        read(wrong.url)
+    assert len(wrong.asked) < 10
 
 
 def test_a_server_that_is_not_there_is_an_error() -> None:

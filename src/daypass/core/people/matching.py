@@ -173,7 +173,12 @@ class _Matcher:
         return Unfit(one.number, one.called, why, hint)
 
     def says(self, one: SourcePerson, found: Subject | None) -> dict[str, str | int | Mapping[str, str | int]]:
-        """Return what an entry is to say that it does not say yet; nothing is taken out of one."""
+        """Return what an entry is to say that it does not say yet; nothing is taken out of one.
+
+        One that only an address finds is given the number alone: an address may be taken over, and people look at that first.
+        """
+        if found is not None and not _numbered(one, found):
+            return {"source_id": one.number}
         there = found or Subject("")
         say: dict[str, str | int | Mapping[str, str | int]] = {}
         if not there.source_id and one.number:
@@ -183,11 +188,7 @@ class _Matcher:
         email = one.emails[0] if one.emails else ""
         if email and email.lower() not in there.emails and self._free(email, there.handle):
             say["email"] = email
-        forge: dict[str, str | int] = {}
-        if one.login and one.login.lower() != there.login.lower():
-            forge["login"] = one.login
-        if one.forge_id is not None and there.forge_id is None:
-            forge["id"] = one.forge_id
+        forge = _account(one, there)
         if forge:
             say["forge"] = forge
         above = self._above(one)
@@ -207,3 +208,18 @@ class _Matcher:
             return one.manager
         known = self._linked.get(one.manager)
         return known.handle if known is not None else self._handles.get(one.manager, "")
+
+
+def _numbered(one: SourcePerson, found: Subject) -> bool:
+    """Say whether more than an address says that an entry is somebody's: a number, or a table that names it."""
+    same = found.forge_id is not None and found.forge_id == one.forge_id
+    return one.exact or same or found.source_id in one.numbers
+
+
+def _account(one: SourcePerson, there: Subject) -> dict[str, str | int]:
+    forge: dict[str, str | int] = {}
+    if one.login and one.login.lower() != there.login.lower():
+        forge["login"] = one.login
+    if one.forge_id is not None and there.forge_id is None:
+        forge["id"] = one.forge_id
+    return forge

@@ -106,13 +106,22 @@ class _Service:
             with self._session.get(
                 self._url, params=asked, timeout=_SECONDS, allow_redirects=False, stream=True
             ) as answer:
-                raw = answer.raw.read(_LARGEST + 1, decode_content=True)
+                raw = self._body(answer)
                 after = answer.headers.get("Retry-After", "")
         except (requests.RequestException, OSError) as error:
             raise EdgeError(f"{self._url} cannot be reached: {type(error).__name__}") from error
         if len(raw) > _LARGEST:
             raise EdgeError(f"{self._url} answers with more than {_LARGEST} bytes a page")
         return answer.status_code, raw, float(after) if after.isascii() and after.isdecimal() else 1.0
+
+    def _body(self, answer: requests.Response) -> bytes:
+        """Read an answer piece by piece: who sends one byte now and then must not keep a run for ever."""
+        raw = b""
+        while len(raw) <= _LARGEST and (piece := answer.raw.read1(1 << 16, decode_content=True)):
+            raw += piece
+            if time.monotonic() > self._end:
+                raise EdgeError(f"{self._url} takes longer than {_WHOLE:.0f} seconds to list its users")
+        return raw
 
 
 class _Bearer(requests.auth.AuthBase):
