@@ -21,5 +21,5 @@ def use(_principal: str, _fields: Mapping[str, Any], _grant: GrantId) -> Use:
     """Say how it is used: the workload logs in with the token of its platform."""
     return Use(
         "The workload logs in with its platform's token at the JWT method, with the role that the target lists for it:",
-        "vault write auth/jwt/login role=ROLE jwt=TOKEN",
+        "bao list auth/jwt/role\nbao write auth/jwt/login role=ROLE jwt=TOKEN",
     )
