@@ -13,14 +13,15 @@ from benchmarks.policies import BEGIN
 from benchmarks.stream import Stream
 from daypass.core.ids import Oid, canonical
 from daypass.core.ledger.chain import Head, seal
-from daypass.core.ledger.receipt import Admission, Body, Genesis, Intent, Outcome, envelope_digest
+from daypass.core.ledger.receipt import Admission, Body, Genesis, Intent, Outcome, Pulse, Retirement, envelope_digest
 from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.plan import Action, Entitlement, Intended, Order, Reason
 from daypass.core.policy.policies import Policy
 from daypass.core.window import format_instant
 from daypass.edges.git.plumbing import Git
-from daypass.edges.ledger.ledger import receipt_path
+from daypass.edges.ledger.ledger import GitLedger, receipt_path
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
+from daypass.edges.ledger.standing import SignedLedger
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 
 GRANTS_A_COMMIT = 50
@@ -52,24 +53,86 @@ def entitlement(policy: Policy, made: Made) -> Entitlement:
     return Entitlement(resource.target, resource.name, principal, canonical(dict(role.privilege)))
 
 
-def write_ledger(folder: Path, git: Git, policy: Policy, landed: Sequence[Landed], *, main: str) -> None:
-    """Write the ledger's branch: a genesis and the life of each grant."""
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A grant that main no longer has, and the commit that removed it."""
+
+    landed: Landed
+    commit: str
+
+
+AFTER = 100
+"""So many of the last grants come after the snapshot, where one is written."""
+
+
+def write_ledger(
+    folder: Path, git: Git, policy: Policy, landed: Sequence[Landed | Gone], *, main: str, snapshot: bool = False
+) -> None:
+    """Write the ledger's branch: a genesis and the life of each grant, with a snapshot before the last ones."""
     public = policy.keys["ledger.pub"]
     (private,) = (folder / "keys").glob("*.pem")
     signer = EnvelopeSigner(private, public)
     genesis: list[Body] = [Genesis(EnvelopeVerifier({"ledger.pub": public}).key_ids)]
-    first = Oid(landed[0].base if landed else main)
+    first = next((one for one in landed if isinstance(one, Landed)), None)
+    start = Oid(first.base if first is not None else main)
+    parts = [landed[:-AFTER], landed[-AFTER:]] if snapshot else [landed]
     with Stream(git.folder) as stream:
-        head = _append(stream, signer, None, genesis, BEGIN, first)
-        for start in range(0, len(landed), GRANTS_A_COMMIT):
-            batch = landed[start : start + GRANTS_A_COMMIT]
-            last = batch[-1]
-            bodies = [body for one in batch for body in _life(policy, one)]
-            head = _append(stream, signer, head, bodies, last.made.merged_at + _LATER, Oid(last.landing))
+        head = _append(stream, signer, None, genesis, BEGIN, start)
+        head = _write(stream, signer, policy, head, parts[0], main)
+    if snapshot:
+        head = _sum_up(folder, git, policy, signer, head)
+        with Stream(git.folder) as stream:
+            _write(stream, signer, policy, head, parts[1], main, "refs/heads/daypass-ledger^0")
+
+
+def _write(
+    stream: Stream,
+    signer: EnvelopeSigner,
+    policy: Policy,
+    head: Head,
+    landed: Sequence[Landed | Gone],
+    main: str,
+    start: str = "",
+) -> Head:
+    for first in range(0, len(landed), GRANTS_A_COMMIT):
+        batch = landed[first : first + GRANTS_A_COMMIT]
+        bodies = [body for one in batch for body in _life(policy, one)]
+        last = batch[-1]
+        ends = first + GRANTS_A_COMMIT >= len(landed)
+        came = last.landed if isinstance(last, Gone) else last
+        seen = main if ends and start else last.commit if isinstance(last, Gone) else last.landing
+        at = max(head.at, came.made.merged_at + _LATER)
+        head = _append(stream, signer, head, bodies, at, Oid(seen), start)
+        start = "" if not ends else start
+    return head
+
+
+def _sum_up(folder: Path, git: Git, policy: Policy, signer: EnvelopeSigner, head: Head) -> Head:
+    """Append a snapshot as a run does; return the head that it is."""
+    ledger = SignedLedger(
+        GitLedger(git, "daypass-ledger"),
+        folder / "standing.sqlite",
+        {"ledger.pub": policy.keys["ledger.pub"]},
+        lambda: signer,
+    )
+    ledger.ready()
+    ledger.load()
+    found = ledger.snapshot(at=head.at, main=head.main, run="bench")
+    if found is None or found.head is None:
+        raise RuntimeError("no snapshot was due")
+    for path in folder.glob("standing.sqlite*"):
+        path.unlink()
+    return found.head
 
 
 def _append(
-    stream: Stream, signer: EnvelopeSigner, head: Head | None, bodies: list[Body], at: datetime, main: Oid
+    stream: Stream,
+    signer: EnvelopeSigner,
+    head: Head | None,
+    bodies: list[Body],
+    at: datetime,
+    main: Oid,
+    start: str = "",
 ) -> Head:
     sealed = seal(bodies, head, signer.sign, at=at, main=main, run="bench")
     stream.commit(
@@ -77,13 +140,19 @@ def _append(
         int(at.timestamp()),
         f"Append {len(sealed)} receipts\n",
         [(receipt_path(one.sequence), one.raw) for one in sealed],
+        start=start,
     )
     last = sealed[-1]
     return Head(last.sequence, envelope_digest(last.raw), at, main)
 
 
-def _life(policy: Policy, landed: Landed) -> Iterator[Body]:
-    """Yield a grant's proof, the intent to give, and that it was given."""
+def _life(policy: Policy, landed: Landed | Gone) -> Iterator[Body]:
+    """Yield a grant's proof, the intent to give, and that it was given; of one that is gone its proof and its end."""
+    if isinstance(landed, Gone):
+        yield next(_life(policy, landed.landed))
+        yield Retirement(landed.landed.made.grant.id, Oid(landed.landed.blob), Oid(landed.commit))
+        yield Pulse(0)
+        return
     made, grant = landed.made, landed.made.grant
     resource = policy.catalogue.resources[grant.resource]
     given = entitlement(policy, made)

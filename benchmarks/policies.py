@@ -107,9 +107,15 @@ rules:
 """
 
 
-def files() -> dict[str, str]:
-    """Return every policy file but the public key, by repository path."""
-    found = {"policies/daypass.yaml": SETTINGS, "policies/rules/access.yaml": RULES}
+HOSTED = "bench/access"
+"""What the repository is called that is at GitHub."""
+
+
+def files(*, hosted: bool = False) -> dict[str, str]:
+    """Return every policy file but the public key, by repository path; ``hosted``: the forge is GitHub."""
+    forge = f"forge: {{kind: github, repository: {HOSTED}}}"
+    settings = SETTINGS.replace("forge: {kind: local}", forge) if hosted else SETTINGS
+    found = {"policies/daypass.yaml": settings, "policies/rules/access.yaml": RULES}
     found["policies/directory/people.yaml"] = _directory()
     for purpose in PURPOSES:
         emergency = "true" if purpose == "incident" else "false"

@@ -1,7 +1,8 @@
 """Generating access repositories: policies, grants that each landed by a merge, removals, a pull request, a ledger.
 
 ``python -m benchmarks.repository FOLDER GRANTS REMOVED RECEIPTS`` makes one: GRANTS live at the end, REMOVED that came
-and went, and RECEIPTS (0 or 1) says whether the ledger and the target know of the live ones.
+and went, and RECEIPTS says whether the ledger and the target know of them: 0 of none, 1 of the live ones; "hosted" of these in
+a repository whose forge is GitHub and whose ledger has a snapshot, "all" there of those that went as well.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.grants import Made, grants
-from benchmarks.ledger import Landed, write_ledger, write_store
+from benchmarks.ledger import Gone, Landed, write_ledger, write_store
 from benchmarks.policies import BEGIN, NOW, PEOPLE, TEAMS, files, person
 from benchmarks.stream import Change, Folders, Stream, commit_id, object_id
 from daypass.core.policy.policies import Policy
@@ -36,14 +37,14 @@ BEFORE = 1_000
 """How many steps of main before its tip ``refs/bench/before`` stands."""
 
 
-def make(folder: Path, count: int, removed: int, *, receipts: bool) -> None:
+def make(folder: Path, count: int, removed: int, *, receipts: bool, hosted: bool = False, told: bool = False) -> None:
     """Make a bare repository ``access.git``, its ``keys`` and its state. ``folder`` must not exist."""
     git = Git(folder / "access.git")
     folder.mkdir(parents=True)
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(git.folder)], check=True)
     git.run("config", "user.name", "Person 100")
     git.run("config", "user.email", f"{person(100)}@example.com")
-    policy = _found(folder, git)
+    policy = _found(folder, git, hosted=hosted)
     with Stream(git.folder) as stream:
         main = _Main(git, stream, policy)
         landed = [main.land(step) for step in _steps(count, removed, evil=not receipts)]
@@ -52,8 +53,10 @@ def make(folder: Path, count: int, removed: int, *, receipts: bool) -> None:
         raise RuntimeError("git came to another history than the generator")
     git.run("update-ref", "refs/bench/before", main.trail[0])
     git.run("update-ref", "refs/bench/tip", main.tip)
-    live = [one for one in landed if one is not None]
-    write_ledger(folder, git, policy, live if receipts else [], main=main.tip)
+    gone = {one.landed.made.grant.id for one in landed if isinstance(one, Gone)}
+    live = [one for one in landed if isinstance(one, Landed) and one.made.grant.id not in gone]
+    known = [one for one in landed if isinstance(one, Gone) or one.made.grant.id not in gone] if told else live
+    write_ledger(folder, git, policy, known if receipts else [], main=main.tip, snapshot=hosted)
     if receipts:
         write_store(git.common_dir() / "daypass" / "embedded.sqlite", policy, live)
     git.run("config", "pack.writeReverseIndex", "true")  # as servers do, and git itself since 2.41
@@ -61,13 +64,13 @@ def make(folder: Path, count: int, removed: int, *, receipts: bool) -> None:
     git.run("commit-graph", "write", "--reachable", "--no-progress")
 
 
-def _found(folder: Path, git: Git) -> Policy:
+def _found(folder: Path, git: Git, *, hosted: bool) -> Policy:
     """Write the first commit: policies and the ledger's public key."""
     keys = folder / "keys"
     keys.mkdir(mode=0o700)
     public = generate_key(keys / "new.pem")
     (keys / "new.pem").rename(keys / f"{read_public_key(public).keyid}.pem")
-    texts: list[Change] = [(path, text.encode()) for path, text in files().items()]
+    texts: list[Change] = [(path, text.encode()) for path, text in files(hosted=hosted).items()]
     texts.append(("policies/ledger.pub", public))
     with Stream(git.folder) as stream:
         stream.commit("refs/heads/main", int(BEGIN.timestamp()) - 86_400, "Begin the access repository\n", texts)
@@ -114,8 +117,8 @@ class _Main:
         self._pulls = 0
         self._start = self.tip  # what fast-import calls main: it knows the branch by name only once it wrote to it
 
-    def land(self, step: _Step) -> Landed | None:
-        """Merge one request; return what landed by it, None for a removal."""
+    def land(self, step: _Step) -> Landed | Gone:
+        """Merge one request; return what landed by it, or went."""
         made = step.made
         self._pulls += 1
         at = int(made.merged_at.timestamp())
@@ -141,7 +144,8 @@ class _Main:
         self._stream.commit("refs/heads/main", at, message, [again, *slipped], start=start, merge="refs/bench/side")
         self._start = "refs/heads/main"
         self.trail.append(self.tip)
-        return None if step.remove else Landed(made, self._pulls, blob, base, head, self.tip, approvals, rules)
+        landed = Landed(made, self._pulls, blob, base, head, self.tip, approvals, rules)
+        return Gone(landed, self.tip) if step.remove else landed
 
     def open_pull(self, made: Made) -> None:
         """Make the branch ``pull``: main with one grant more; and ``next``: main with it merged."""
@@ -184,6 +188,7 @@ def _other(subject: str, first: int, apart: int) -> str:
 
 if __name__ == "__main__":
     _, where, live, gone, told = sys.argv
-    make(Path(where), int(live), int(gone), receipts=told == "1")
+    at_github = told in ("hosted", "all")
+    make(Path(where), int(live), int(gone), receipts=told != "0", hosted=at_github, told=told == "all")
     # What was merged first must still be open at the instant that is measured at.
     assert BEGIN + timedelta(days=12) > NOW

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.example import Example
+from benchmarks.hosted import HostedPlace
 from benchmarks.measure import Command, Row, run
 from benchmarks.place import Place
 from benchmarks.policies import NOW
@@ -38,6 +39,11 @@ class Scale:
     def grants(self, count: int) -> Place:
         """Return a repository of so many live grants, with three receipts each."""
         return Place(self.folder, count, 0, receipts=True)
+
+    def hosted(self, live: int, *, past: bool = True) -> HostedPlace:
+        """Return a repository at GitHub's double, of as many merges and receipts however many grants live, or of few."""
+        gone = (self.merges - live) // 2 if past else live // 2
+        return HostedPlace(self.folder, live, gone, told=past and live < self.many)
 
     def long(self) -> Place:
         """Return the repository with the long history: three quarters of the merges bring a grant, the rest remove it."""
@@ -119,6 +125,34 @@ def _check_runner(scale: Scale) -> Row:
     asked = ("--requester", "p0100", *AT)
     many, few = scale.grants(scale.many), scale.grants(scale.few)
     return Row(many.runner(*asked), few.runner(*asked), f"the same at {scale.few}", 1.5)
+
+
+_APPLY = ("apply", *AT)
+_GATE = ("gate", *AT)
+
+
+def _bare(bar: float, *verb: str) -> Callable[[Scale], Row]:
+    """Hold many live grants against few, with the same history."""
+
+    def row(scale: Scale) -> Row:
+        many, few = scale.hosted(scale.many), scale.hosted(scale.few)
+        tool, limit = many.runner(*verb), few.runner(*verb)
+        against = f"{scale.few} live, as long a past; {many.fetched(tool)}, {few.fetched(limit)}"
+        return Row(tool, limit, against, bar, rounds=3, of_processor=True)
+
+    return row
+
+
+def _bare_past(bar: float, *verb: str) -> Callable[[Scale], Row]:
+    """Hold a long history against a short one, with the same live grants."""
+
+    def row(scale: Scale) -> Row:
+        long, short = scale.hosted(scale.few), scale.hosted(scale.few, past=False)
+        tool, limit = long.runner(*verb), short.runner(*verb)
+        against = f"as many live, a hundredth of the past; {long.fetched(tool)}, {short.fetched(limit)}"
+        return Row(tool, limit, against, bar, rounds=3, of_processor=True)
+
+    return row
 
 
 def _plan(scale: Scale) -> Row:
@@ -228,6 +262,10 @@ ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "check, one grant more": _check_one_more,
     "check one request": _check_request,
     "check at a runner": _check_runner,
+    "apply, bare runner": _bare(3, *_APPLY),
+    "apply, long past": _bare_past(1.3, *_APPLY),
+    "gate, bare runner": _bare(2, *_GATE),
+    "gate, long past": _bare_past(1.3, *_GATE),
     "plan, warm": _plan,
     "plan, reckoned anew": _plan_anew,
     "apply, nothing to do": _apply,

@@ -12,6 +12,7 @@ import yaml
 
 from daypass.core.ledger import snapshot
 from daypass.edges.forges.github.setup import github_files
+from daypass.edges.git import steps
 from hub import REPOSITORY, Hub
 
 pytestmark = pytest.mark.on_disk
@@ -101,6 +102,17 @@ def test_an_idle_apply_fetches_the_newest_snapshot_and_what_follows_it_however_l
     assert int(hub.bare("rev-list", "--count", "daypass-ledger")) > 12
     assert (bare.commits, len(bare.fetched)) <= (few[0] + 3, few[1] + 3)
     assert len([line for line in bare.fetched if line.startswith("origin ")]) <= 2  # by git itself, one object each
+
+
+def test_no_folder_of_main_is_fetched_one_by_one_where_git_compares_many_receipts(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "_FEW", 1)  # more than this are compared by git, which reads the index if it may
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    bare = Bare(hub)
+    assert "1 live as they should be" in bare("apply", "--at", at(hub))
+    assert len([line for line in bare.fetched if line.startswith("origin ")]) <= 2
 
 
 def test_what_landed_since_the_last_receipt_is_proved_and_given(hub: Hub) -> None:

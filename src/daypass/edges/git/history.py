@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
 from itertools import islice
 from typing import IO
 
@@ -226,7 +225,7 @@ class GitHistory:
 
         with TemporaryFile() as listed:
             self._list_steps(first, last, listed)
-            yield from steps.landings(self._git, first, listed, self._no_index)
+            yield from steps.landings(self._git, first, listed)
 
     def is_shallow(self) -> bool:
         """Say whether history is cut, so that audits would answer wrongly."""
@@ -235,11 +234,6 @@ class GitHistory:
     def is_partial(self) -> bool:
         """Say whether this clone left contents at a server, so that each file that is read must be fetched."""
         return self._promised.any
-
-    @cached_property
-    def _no_index(self) -> dict[str, str]:
-        """Have trees compared without the index, which git would read first: one of folders only it would fill up."""
-        return {"GIT_INDEX_FILE": str(self._git.common_dir() / "daypass.no_index")}
 
     def _told(self, head: Oid, base: Oid) -> dict[str, list[str]]:
         """Return the same of the commits that head has and base has not, oldest first, one more than MOST_COMMITS."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import IO
 
@@ -144,11 +144,10 @@ def _write_pairs(git: Git, since: Oid | None, listed: IO[bytes], pairs: IO[bytes
     pairs.seek(0)
 
 
-def landings(
-    git: Git, since: Oid | None, listed: IO[bytes], environment: Mapping[str, str] | None = None
-) -> Iterator[Landing]:
+def landings(git: Git, since: Oid | None, listed: IO[bytes]) -> Iterator[Landing]:
     """Stream steps with what each changed; ``listed`` names those after ``since``, oldest first: ``commit parents...``.
 
+    Trees are compared without the index, which git would read first: one of folders only it would fill up, fetching each.
     Raises EdgeError for a folder whose bytes are not those of its id, and for a step that does not follow the one before.
     """
     known: dict[str, str] = {}
@@ -157,7 +156,8 @@ def landings(
 
     with TemporaryFile() as pairs:
         _write_pairs(git, since, listed, pairs)
-        with git.stream(*_COMPARE, stdin=pairs, environment=environment) as output:
+        no_index = {"GIT_INDEX_FILE": str(git.common_dir() / "daypass.no_index")}
+        with git.stream(*_COMPARE, stdin=pairs, environment=no_index) as output:
             steps = _joined(listed, output)
             while batch := list(islice(steps, _BATCH)):
                 read.check_trees(oid for _, folders in batch for oid in _unread(folders, known))

@@ -1,0 +1,100 @@
+"""A generated repository as GitHub's double serves it, and what a runner that starts bare does there."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from benchmarks.measure import Command, run
+from benchmarks.place import ROOT
+from benchmarks.policies import HOSTED
+from daypass.edges.forges.github.setup import github_files
+
+if TYPE_CHECKING:
+    from github_double import Double
+
+_PERMISSIONS = {"checks": "write", "contents": "write", "issues": "write", "metadata": "read", "pull_requests": "write"}
+_SHARED = ("refs/heads/main", "refs/heads/daypass-ledger")
+_CHECKED = """
+secret=$(printf 'x-access-token:%s' "$GITHUB_TOKEN" | base64 | tr -d '\\r\\n')
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="http.$GITHUB_SERVER_URL/.extraheader"
+export GIT_CONFIG_VALUE_0="AUTHORIZATION: basic $secret"
+"""
+
+
+class HostedPlace:
+    """One repository below ``folder``, made when it is not there; ``told``: its ledger knows of what went as well."""
+
+    def __init__(self, folder: Path, live: int, removed: int, *, told: bool) -> None:
+        kind = "all" if told else "hosted"
+        self.folder = folder / f"{live}-{removed}-{kind}"
+        self._git = self.folder / "access.git"
+        if not self.folder.exists():
+            print(f"generating {live} grants and {removed} that came and went …", file=sys.stderr, flush=True)
+            draft = self.folder.with_name(f"{self.folder.name}.new")
+            shutil.rmtree(draft, ignore_errors=True)
+            asked = [str(draft), str(live), str(removed), kind]
+            subprocess.run([sys.executable, "-m", "benchmarks.repository", *asked], check=True, cwd=ROOT)
+            draft.rename(self.folder)
+
+    @cached_property
+    def _environment(self) -> dict[str, str]:
+        """Serve it, for as long as this process lives; return what a workflow's step is given."""
+        sys.path.append(str(ROOT / "tests" / "helpers"))
+        from github_double import Double, gitio  # noqa: PLC0415  (rows of other places do without)
+        from github_double.auth import issue_installation_token  # noqa: PLC0415
+
+        shutil.rmtree(self.folder / "double", ignore_errors=True)
+        (self.folder / "double").mkdir()
+        double: Double = Double(self.folder / "double")
+        server = double._server  # noqa: SLF001  (it is to end with this process, and nobody leaves a `with` here)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        double.org(HOSTED.partition("/")[0], base="none")
+        repo = double.repository(HOSTED, private=True)
+        app = double.app("daypass-bench", permissions=_PERMISSIONS, repositories=[HOSTED])
+        (repo.path / "objects" / "info" / "alternates").write_text(f"{self._git / 'objects'}\n")
+        for ref in _SHARED:
+            told = ["git", "-C", str(self._git), "rev-parse", ref]
+            gitio.set_ref(
+                repo.path, ref, subprocess.run(told, check=True, capture_output=True, text=True).stdout.strip()
+            )
+        return {
+            "GITHUB_API_URL": double.url,
+            "GITHUB_SERVER_URL": double.server_url,
+            "GITHUB_REPOSITORY": HOSTED,
+            "GITHUB_TOKEN": issue_installation_token(double, app, None, None).value,
+            "FOLDERS": ".github/daypass",
+            "DAYPASS_APP_ID": str(app.id),
+            "DAYPASS_APP_KEY": app.private_key,
+            "DAYPASS_APP_INSTALLATION": str(app.installation),
+            "DAYPASS_KEYS": str(self.folder / "keys"),
+            "DAYPASS_STATE": str(self.folder / "state"),
+        }
+
+    def runner(self, *verb: str, codes: frozenset[int] = frozenset({0})) -> Command:
+        """Return what a workflow does on a bare runner: check main's tip out, run a verb; with daypass installed."""
+        (first, *_) = yaml.safe_load(github_files("app")[".github/workflows/apply.yml"])["jobs"]["apply"]["steps"]
+        folder, state = self.folder / "runner", self.folder / "state"
+
+        def bare() -> None:
+            for place in (folder, state):
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir(mode=0o700)
+            shutil.copy2(self._git / "daypass" / "embedded.sqlite", state)
+
+        script = f"cd '{folder}'\n{first['run']}\n{_CHECKED}\n'{sys.executable}' -m daypass {' '.join(verb)}"
+        return Command(["bash", "-c", script], self._environment, before=bare, codes=codes)
+
+    def fetched(self, command: Command) -> str:
+        """Run it once, and say how much came over git's protocol."""
+        run(command)
+        packs = (self.folder / "runner" / ".git" / "objects" / "pack").glob("*.pack")
+        return f"{sum(pack.stat().st_size for pack in packs) / 1e6:.1f} MB fetched"
