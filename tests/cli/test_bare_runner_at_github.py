@@ -37,7 +37,7 @@ class Bare:
         self.fetched: list[str] = []
         (self.step, *_) = yaml.safe_load(github_files("app")[".github/workflows/apply.yml"])["jobs"]["apply"]["steps"]
 
-    def __call__(self, *arguments: str, expect: int | None = 0) -> str:
+    def __call__(self, *arguments: str, expect: int | None = 0, keeps: bool = False) -> str:
         self.runs += 1
         self.place = place = self.hub.top / f"runner-{self.runs}"
         place.mkdir()
@@ -47,7 +47,7 @@ class Bare:
         environ = {**os.environ, **known, "FOLDERS": ".github/daypass", "GITHUB_TOKEN": token}
         subprocess.run(["bash", "-c", self.step["run"]], cwd=place, env=environ, check=True)
         for path in (self.hub.top / "state").glob("*.sqlite*"):
-            if not path.name.startswith("embedded"):  # the target lives on, and nothing else
+            if not path.name.startswith("embedded") and not keeps:  # the target lives on, and nothing else
                 path.unlink()
         wanted = {
             "GIT_TRACE": str(trace),
@@ -224,3 +224,21 @@ def test_what_has_ended_is_taken_away_and_its_file_asked_out(hub: Hub) -> None:
     assert "Removal pull request" in said
     assert "merged" in bare("gate", "--at", at(hub))
     assert hub.run("audit", "verify").code == 0
+
+
+def test_a_runner_that_keeps_its_state_goes_on_from_there_in_a_bare_clone(hub: Hub) -> None:
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    bare = Bare(hub)
+    bare("apply", "--at", at(hub))
+    state = hub.top / "state" / "standing.sqlite"
+    known = state.read_bytes()
+    admit(hub, duration="3h")
+    hub.run("apply", "--at", at(hub))
+    for path in state.parent.glob("standing.sqlite*"):
+        path.unlink()
+    state.touch(0o600)
+    state.write_bytes(known)
+    assert "1 live as they should be" in bare("apply", "--at", at(hub), keeps=True)
+    hub.bare("update-ref", "refs/heads/daypass-ledger", f"{hub.head('daypass-ledger')}~3")
+    assert "the ledger was rewritten" in bare("apply", "--at", at(hub), expect=None, keeps=True)

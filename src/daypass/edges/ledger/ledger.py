@@ -277,8 +277,8 @@ class GitLedger:
 
     def contains(self, old: Oid, new: Oid) -> bool:
         """Say whether ``new`` is ``old`` or comes after it; False for a commit that is not there at all."""
-        if self.thin is not None and not promised(self._git).has(old):
-            self.thin.reach()
+        if self.thin is not None:
+            self.thin.look_for(old)
         return leads_to(self._git, old, new)
 
     def verify_shape(self, since: Oid | None = None, until: Oid | None = None) -> int:

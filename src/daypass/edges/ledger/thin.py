@@ -87,6 +87,13 @@ class ThinBranch:
         lines = [line.split() for line in self._git.text("rev-list", "--parents", *span).splitlines()]
         self._here.bring_steps([((*words[1:], "")[0], words[0]) for words in lines])
 
+    def look_for(self, commit: Oid) -> None:
+        """Fetch more of the branch until a commit of it is here, all of it in the end."""
+        for depth in (*_DEPTHS, 0):
+            if self._here.has(commit):
+                return
+            self.reach(depth)
+
     def reach(self, depth: int = 0) -> None:
         """Have so many commits of the branch, all of them for none. Raises LedgerError where nobody may fetch them."""
         if self._remote is None:
