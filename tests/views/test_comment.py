@@ -124,6 +124,7 @@ def test_what_takes_access_away_needs_nobody(access: Access) -> None:
     assert "Takes away access of alice. Nobody needs to approve it." in text
     assert '- alice  {"member_of":"orders_readonly"}  on orders-db (embedded)  at the next run' in text
     assert "in place of 2026-11-20T12:10:00Z" in text
+    assert "**Ends: Alice Ngo joins role `orders_readonly` at orders-db** (" in text
 
 
 def test_a_removal_names_the_grants_that_still_give_the_same(access: Access) -> None:
@@ -143,6 +144,11 @@ def test_more_time_shows_the_end_so_far(access: Access) -> None:
     text = comment_text(told(access, number, T("10:21")))
     assert "gives more than before" in text
     assert "from 2026-11-20T10:10:00Z until 2026-11-20T13:10:00Z, so far until 2026-11-20T12:10:00Z" in text
+    moved = "- was until `2026-11-20T12:10:00Z`, **now until `2026-11-20T13:10:00Z`**: 1h longer\n"
+    assert (
+        f"**What changes:**\n\n{moved}\n**What stays:** subject `alice`, resource `orders-db`, role `readonly`\n"
+        in text
+    )
 
 
 def test_what_passes_without_a_person_names_the_rule(access: Access) -> None:
@@ -301,3 +307,17 @@ def test_whatever_the_limit_no_table_or_fence_is_cut(access: Access, limit: int)
     for row in re.findall(r"^\|.*$", text, re.MULTILINE):
         assert row.endswith("|")
     _holds_together(text)
+
+
+def test_another_role_is_said_as_a_change_and_the_rest_as_staying(access: Access) -> None:
+    name = access.grant(T("10:00"), T("10:10"))
+    access.run("apply", "--at", T("10:11"))
+    file = f"grants/{name}.yaml"
+    text = (access.top / file).read_text(encoding="utf-8").replace("role: readonly", "role: admin").replace("2h", "1h")
+    number = propose(access, T("10:20"), {file: text})
+    shown = comment_text(told(access, number, T("10:21")))
+    assert "- role: was `readonly`, now `admin`\n" in shown
+    assert "- window: was 2h, from the merge on, now 1h, from the merge on\n" in shown
+    assert "**What stays:** subject `alice`, resource `orders-db`\n" in shown
+    assert "- **Alice Ngo joins role `orders_admin` at orders-db** (" in shown
+    assert "- **Ends: Alice Ngo joins role `orders_readonly` at orders-db** (" in shown

@@ -38,7 +38,7 @@ class ForgeKind(NamedTuple):
     """It merges any change that its owners approve, and not grants alone."""
     watches: bool = False
     """It can be asked whether an issue is closed or a pull request merged, which ends access (``ends_when``)."""
-    approving: str = "`daypass approve {number}` approves it, `daypass reject {number}` rejects it."
+    approving: str = "run `daypass approve {number}`; `daypass reject {number}` rejects it."
     """How people review there, in Markdown: ``{files}`` is the page of what a request changes."""
     needs: tuple[str, ...] = ()
     """Settings of ``forge`` that must be there."""

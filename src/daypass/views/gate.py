@@ -253,7 +253,7 @@ def _effect_lines(report: Report, effects: Iterable[Effect], subject: str) -> It
     catalogue = report.found.proposal.policy.catalogue
     for effect in effects:
         words = gives_words(catalogue, effect.entitlement, person(catalogue, subject))
-        taken = "takes away: " if effect.action is Action.REMOVE else ""
+        taken = "ends: " if effect.action is Action.REMOVE else ""
         yield from (f"{taken}{words}, {effect_when(effect)}",) if words else ()
         yield effect_line(effect)
 

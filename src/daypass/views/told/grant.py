@@ -76,7 +76,7 @@ def _effect(catalogue: Catalogue, effect: Effect, subject: str) -> str:
     known = catalogue.directory.subjects.get(subject)
     words = gives_words(catalogue, given, known.name if known is not None and known.name else subject)
     unsaid = f"{code(given.principal)}: {code(given.privilege)} at {code(given.resource)}"
-    sign = "Takes away: " if effect.action is Action.REMOVE else ""
+    sign = "Ends: " if effect.action is Action.REMOVE else ""
     by = ", ".join(map(code, effect.others))
     others = f" (also given by {by})" if by else ""
     what = f"**{sign}{prose(words) if words else unsaid}**{_where(catalogue, given.resource)}"
@@ -95,8 +95,9 @@ def _where(catalogue: Catalogue, name: str) -> str:
 def _difference(catalogue: Catalogue, old: Grant, new: Grant, effects: Sequence[Effect]) -> Iterator[str]:
     """Yield what a change of a grant comes to: until when it was and will be, what else changes, and what stays."""
     lines = [line for effect in effects for line in _moved(effect)]
-    before, after = (dict(grant_rows(catalogue, grant, code, _after_dots)) for grant in (old, new))
-    names = [name for name in {**before, **after} if name not in ("reason", "ticket")]
+    before, after = (dict(grant_rows(catalogue, grant, code, lambda _: "")) for grant in (old, new))
+    said = ("reason", "ticket", *(("window",) if lines and old.span.recurs == new.span.recurs else ()))
+    names = [name for name in {**before, **after} if name not in said]
     changed = [name for name in names if before.get(name) != after.get(name)]
     lines += [f"{name}: was {before.get(name, 'not there')}, now {after.get(name, 'not there')}" for name in changed]
     if lines:
