@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import stat
 import sys
@@ -169,14 +168,8 @@ def test_a_token_without_a_scope_is_refused_before_anything_is_made(olga, access
     assert olga.double.find(REPOSITORY) is None
 
 
-def test_the_token_of_gh_is_offered_and_stays_where_it_is(olga, access, monkeypatch):
-    tools = olga.top / "tools"
-    tools.mkdir()
-    (tools / "gh").write_text(
-        f'#!/bin/sh\n[ "$*" = "auth token --hostname 127.0.0.1" ] && echo {olga.token}\n', encoding="utf-8"
-    )
-    (tools / "gh").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+def test_the_token_of_gh_is_offered_and_stays_where_it_is(olga, access):
+    tools = olga.signs_in_to_gh()
     olga.run("setup", folder=access, answers=["n"], expect=1, token=False)
     assert olga.double.find(REPOSITORY) is None
     olga.run("setup", folder=access, answers=["y", "y", "n"], expect=14, token=False)
@@ -272,3 +265,12 @@ def test_a_person_owns_a_repository_without_teams(olga):
     assert [line.rpartition("[")[2] for line in said.out.splitlines() if "unsafe:" in line] == ["no-organisation]"]
     (app,) = olga.double.apps.values()
     assert "members" not in app.permissions
+
+
+def test_rules_that_a_plan_does_not_have_are_not_taken_for_set(olga, access):
+    words = {"message": "Upgrade to GitHub Pro or make this repository public to enable this feature."}
+    olga.double.faults.add("GET", f"/repos/{REPOSITORY}/rules.*", status=403, body=words, times=99)
+    said = olga.run("setup", folder=access, expect=1)
+    assert "still unsafe: cannot tell " in said.err
+    assert "Upgrade to GitHub Pro or make this repository public to enable this feature. [main-protection]" in said.err
+    assert not olga.repo.pulls

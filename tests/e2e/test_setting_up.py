@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from runner import Environment, Run, Runner
 
 from administrator import REPOSITORY, TEAM, Administrator
+from driver import Said
 from hub import git
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class Hosted:
         self.runner.variables = dict(self.repo.extras["variables"])
 
 
-def _set_up(olga: Administrator, owners: str, kind: str, *, expect: int) -> tuple[Any, Hosted]:
-    """Go from the empty folder to the end, while workflows run whenever daypass waits."""
+def _set_up(olga: Administrator, owners: str, kind: str, *, only: set[str] | None, expect: int) -> Said:
+    """Go from the empty folder to the end, while workflows run whenever daypass waits. ``only``: those that are enabled."""
     answers = {
         "Which group": owners,
         "What is the first resource": kind,
@@ -61,25 +62,27 @@ def _set_up(olga: Administrator, owners: str, kind: str, *, expect: int) -> tupl
     def world_goes_on() -> None:
         if olga.repo.rulesets:
             hosted.extend([] if hosted else [Hosted(olga)])
+            hosted[0].runner.only = only
             hosted[0].runner.settle()
 
     olga.meanwhile = world_goes_on
-    olga.run("init", "access", "--github", REPOSITORY)
-    said = olga.run("setup", folder=olga.top / "access", expect=expect)
-    return said, hosted[0]
+    olga.signs_in_to_gh()
+    olga.run("init", "access", "--github", REPOSITORY, token=False)
+    said = olga.run("setup", folder=olga.top / "access", expect=expect, token=False)
+    assert len(olga.questions) <= QUESTIONS, olga.questions
+    assert len(olga.clicks) <= CLICKS, olga.clicks
+    runs = [f"{run.name} {run.conclusion}" for run in hosted[0].runner.runs]
+    assert not [run for run in runs if run.endswith("failure")], runs
+    return said
 
 
 def test_an_administrator_is_live_by_two_commands_and_some_clicks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Administrator(tmp_path, monkeypatch) as olga:
-        said, hosted = _set_up(olga, TEAM, "embedded", expect=0)
-        assert len(olga.questions) <= QUESTIONS, olga.questions
-        assert len(olga.clicks) <= CLICKS, olga.clicks
+        said = _set_up(olga, TEAM, "embedded", only={"check", "gate", "apply"}, expect=0)
         assert "Nothing unsafe was found" in said.out
         assert "Set up in" in said.out
-        runs = [f"{run.name} {run.conclusion}" for run in hosted.runner.runs]
-        assert not [run for run in runs if run.endswith("failure")], runs
         _is_as_before(olga)
         checks = [rule for one in olga.repo.rulesets for rule in one.rules if rule.type == "required_status_checks"]
         (app,) = olga.double.apps.values()
@@ -98,7 +101,7 @@ def test_who_is_alone_sees_a_request_through_and_is_told_what_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Administrator(tmp_path, monkeypatch, alone=True) as olga:
-        said, _ = _set_up(olga, TEAM, "postgres", expect=13)
+        said = _set_up(olga, TEAM, "postgres", only=None, expect=13)
         assert "taken away: the ledger has its receipt" in said.err
         assert [line for line in said.out.splitlines() if line.startswith("unsafe")] == [
             f"unsafe: the team acme/{TEAM} has fewer than two people, so that none of them can get access by it [team-small]"

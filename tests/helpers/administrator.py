@@ -8,6 +8,7 @@ with Administrator(tmp_path, monkeypatch) as olga:
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterable
@@ -123,6 +124,16 @@ class Administrator:
     def _pause(self, seconds: float) -> None:
         self.waited += seconds
         self.meanwhile()
+
+    def signs_in_to_gh(self) -> Path:
+        """Have GitHub's own command line, signed in, and return the folder that it lies in."""
+        tools = self.top / "tools"
+        tools.mkdir()
+        script = f'#!/bin/sh\n[ "$*" = "auth token --hostname 127.0.0.1" ] && echo {self.token}\n'
+        (tools / "gh").write_text(script, encoding="utf-8")
+        (tools / "gh").chmod(0o755)
+        self._patch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+        return tools
 
     def pipeline(self) -> None:
         """Let the App's runs take place, on a machine that keeps nothing: what waits is looked at, then made so."""

@@ -23,7 +23,7 @@ class PeopleStep(Step):
     """Have each group that owns something be a team, and the directory know who is in it."""
 
     name = "people"
-    codes = ("team-missing", "team-cannot-write", "team-secret", "team-differs", "person-without-id")
+    codes = ("teams", "team-missing", "team-cannot-write", "team-secret", "team-differs", "person-without-id")
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground

@@ -20,10 +20,12 @@ _LABELS = {
     LABEL: ("5319e7", "daypass tells of something"),
     **{f"{LABEL}: {state}": ("1d76db", f"a request that is {state}") for state in STATES},
 }
-_BOUND = ("main-check", "main-check-source")
-_LAST = (*_BOUND, "main-bypass")
+UNTOLD = "main-protection"
+"""GitHub does not show the rules, as in a private repository of a plan without them."""
+BOUND = ("main-check", "main-check-source")
+_LAST = (*BOUND, "main-bypass", UNTOLD)
 """What is left to the last step."""
-_RULES = (*({check.code for check in OF_MAIN} - {*_LAST}), "ledger-open", "ledger-bypass", "ledger-locked")
+_RULES = (*({check.code for check in OF_MAIN} - {*_LAST}), "ledger-open", "ledger-bypass", "ledger-locked", UNTOLD)
 ADMINISTRATORS = {"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}
 """Who passes main's rules until the self-test is taken back: https://docs.github.com/en/rest/repos/rules."""
 
@@ -67,7 +69,7 @@ class SwitchesStep(Step):
 
     name = "switches"
     codes = (
-        "default-branch", "merge-methods", "squash-message", "forking", "actions-off", "actions-unpinned",
+        "default-branch", "merge-methods", "squash-message", "forking", "actions", "actions-off", "actions-unpinned",
         "job-permissions", "actions-approve", "workflow-off", "team-cannot-write", "team-secret",
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from daypass.core.policy.policies import SETTINGS
 from daypass.edges.forges.founding import Step
 from daypass.edges.forges.github.answers import CHECK, Fields
 from daypass.edges.forges.github.founding.ground import Ground
+from daypass.edges.forges.github.founding.protection import BOUND, UNTOLD
 from daypass.edges.git.remote import NAMESPACE
 
 NAME = "daypass-self-test"
@@ -66,7 +67,7 @@ class SelfTestStep(Step):
     def look(self) -> str:
         """Return that it passed: main asks for the check only after that."""
         ground = self._ground
-        if ground.repository_there() is None or ground.complaints(("main-check", "main-check-source")):
+        if ground.repository_there() is None or ground.complaints((*BOUND, UNTOLD)):
             return ""
         return "" if self._there(_RESOURCE) else "passed before"
 
