@@ -242,3 +242,13 @@ def test_a_runner_that_keeps_its_state_goes_on_from_there_in_a_bare_clone(hub: H
     assert "1 live as they should be" in bare("apply", "--at", at(hub), keeps=True)
     hub.bare("update-ref", "refs/heads/daypass-ledger", f"{hub.head('daypass-ledger')}~3")
     assert "the ledger was rewritten" in bare("apply", "--at", at(hub), expect=None, keeps=True)
+
+
+def test_a_daily_look_at_the_targets_is_no_dearer(hub: Hub) -> None:
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    bare = Bare(hub)
+    assert "shallow" not in bare("drift", "--at", at(hub))
+    assert bare.commits <= 6
+    assert "shallow" not in bare("refresh", "--at", at(hub))
+    assert bare.commits <= 6

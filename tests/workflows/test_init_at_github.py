@@ -64,6 +64,7 @@ def test_this_project_keeps_what_it_writes_for_others() -> None:
         ".github/workflows/apply.yml",
         ".github/workflows/check.yml",
         ".github/workflows/ci.yml",
+        ".github/workflows/drift.yml",
         ".github/workflows/expire.yml",
         ".github/workflows/gate.yml",
         ".github/workflows/request.yml",

@@ -42,7 +42,7 @@ FOLDER = ".github/daypass"
 REQUIREMENTS = f"{FOLDER}/requirements.txt"
 
 _MARK = re.compile(r"[ ]*@(app|token|source|pinned)@$")
-_CHECKOUT = "@checkout@\n"
+_CHECKOUT = re.compile(r"@checkout(?: (if: [^\n]+))?@\n")
 _TARGETS = re.compile(r"( *)@targets@\n")
 _PEOPLE = re.compile(r"( *)@people@\n")
 _NO_TARGETS = (
@@ -262,7 +262,7 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
 def _rendered(text: str, keep: set[str], variables: list[str], people: str) -> str:
     checkout = (resources.files("daypass") / "templates" / "checkout.yml").read_text(encoding="utf-8")
     lines = []
-    for line in text.replace(_CHECKOUT, checkout).split("\n"):
+    for line in _CHECKOUT.sub(lambda match: _conditional(checkout, match[1] or ""), text).split("\n"):
         mark = _MARK.search(line)
         if mark is None:
             lines.append(line)
@@ -270,6 +270,12 @@ def _rendered(text: str, keep: set[str], variables: list[str], people: str) -> s
             lines.append(line[: mark.start()])
     whole = _TARGETS.sub(lambda match: _target_lines(match[1], variables), "\n".join(lines))
     return _PEOPLE.sub(lambda match: _target_lines(match[1], [people]) if people else "", whole)
+
+
+def _conditional(step: str, condition: str) -> str:
+    """Return a step that is run under a condition, "" for none."""
+    name = next(line for line in step.split("\n") if line.startswith("      - name: "))
+    return step.replace(name, f"{name}\n        {condition}") if condition else step
 
 
 def _target_lines(indent: str, variables: list[str]) -> str:
