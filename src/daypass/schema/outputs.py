@@ -243,8 +243,7 @@ _IMPORT: Keys = {
     "left": many(shape("Left", {**ENTITLEMENT, "why": str})),
     "granted": int,
 }
-_REFS = GenericAlias(dict, (str, str))
-_NUMBERS = GenericAlias(dict, (str, int))
+_REFS, _NUMBERS = GenericAlias(dict, (str, str)), GenericAlias(dict, (str, int))
 _KEYS: Keys = {"keys": Texts, **of(_NUMBERS, "retired", "revoked"), **of(str, "new_key", "private_key")}
 _WAITING = shape(
     "Waiting",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from daypass.core.ids import Oid
     from daypass.core.people.leaving import Departures
     from daypass.core.people.source import SourcePerson
-    from daypass.pipeline.ask.people import Ending
+    from daypass.pipeline.ask.people import EndedEngagements
 
 _AGAIN = 4
 """So many times receipts are written anew where another run was first."""
@@ -215,7 +215,7 @@ def _record(repo: AccessRepository, found: Departures, main: Oid, at: datetime) 
     return repo.again()
 
 
-def _end(repo: AccessRepository, at: datetime, *, back: bool) -> Ending | None:
+def _end(repo: AccessRepository, at: datetime, *, back: bool) -> EndedEngagements | None:
     """Keep the request that ends engagements in the directory, where there is or may be one."""
     from daypass.pipeline.ask.people import end_engagements
 
@@ -224,7 +224,7 @@ def _end(repo: AccessRepository, at: datetime, *, back: bool) -> Ending | None:
     return end_engagements(repo, repo.again, at=at)
 
 
-def _ended(ending: Ending | None, *, merged: bool) -> str:
+def _ended(ending: EndedEngagements | None, *, merged: bool) -> str:
     if ending is None or ending.kept is None or ending.kept.pull is None:
         return ""
     number = ending.kept.pull.number

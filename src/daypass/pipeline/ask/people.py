@@ -99,7 +99,7 @@ def leavers(context: Context, people: Sequence[SourcePerson], source: str, *, at
     return Leavers(departures(people, catalogue.directory, departed, limits, source=source, at=at), main)
 
 
-class Ending(Struct, frozen=True):
+class EndedEngagements(Struct, frozen=True):
     """The request that ends the engagement of those who left, and what became of it; None where there is none to end."""
 
     kept: Kept | None = None
@@ -107,7 +107,7 @@ class Ending(Struct, frozen=True):
     why: str = ""
 
 
-def end_engagements(context: WritingContext, again: Callable[[], WritingContext], *, at: datetime) -> Ending:
+def end_engagements(context: WritingContext, again: Callable[[], WritingContext], *, at: datetime) -> EndedEngagements:
     """Open the request that writes ``until`` for those who left, or bring it up to date, and merge it where the forge lets us.
 
     One that has nothing to end any more is closed.
@@ -121,13 +121,13 @@ def end_engagements(context: WritingContext, again: Callable[[], WritingContext]
     if not files:
         if kept.pull is not None:
             context.forge.close(kept.pull.number, reason="nobody's engagement is to be ended any more", at=at)
-        return Ending()
+        return EndedEngagements()
     if kept.pull is None:  # pragma: no cover  (there are files)
-        return Ending()
+        return EndedEngagements()
     fresh = again()
     try:
         # It was opened by this very run, whose instant was read before.
         gated = gate(fresh, kept.pull.number, at=max(at, kept.pull.asked_at))
     except ConflictError as error:
-        return Ending(kept, None, error.message)
-    return Ending(kept, gated, gated.refused)
+        return EndedEngagements(kept, None, error.message)
+    return EndedEngagements(kept, gated, gated.refused)
