@@ -47,6 +47,8 @@ class Administrator:
         self.meanwhile: Callable[[], None] = lambda: None
         self.answer: Callable[[str], str] | None = None
         """Answers a question, where a list of answers will not do."""
+        self.extra: dict[str, str] = {}
+        """Further variables of the terminal's environment."""
         self.named = REPOSITORY
         """The repository that is set up."""
         self.installs_everywhere = False
@@ -106,7 +108,7 @@ class Administrator:
         from daypass.cli.main import main
 
         self._answers = list(answers)
-        told = {"GITHUB_API_URL": self.double.url, "GITHUB_SERVER_URL": self.double.server_url}
+        told = {"GITHUB_API_URL": self.double.url, "GITHUB_SERVER_URL": self.double.server_url, **self.extra}
         with environment({**told, **({"GH_TOKEN": self.token} if token else {})}):
             said = captured(lambda: main(["-C", str(folder or self.top), *arguments]))
         assert expect is None or said.code == expect, f"exit {said.code}, expected {expect}\n{said.out}\n{said.err}"
