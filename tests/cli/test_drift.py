@@ -130,10 +130,11 @@ def test_access_that_outlives_its_grant_and_access_taken_by_hand_are_told(access
     late = access.run("drift", "--at", "2026-11-20T13:05:00Z", expect=13)
     assert "which should be gone for 1h (expired) [access-overdue]" in late.out
     assert "1 grant that this is of:" in late.out
-    account = f"{grant:44} ended; its window is over; what it gave is taken away by the next run"
+    until = "2026-11-20T12:05:00Z"
+    account = f"{grant:44} ended {until}, to be taken away by the next run: its window is over"
     assert f"  {account}\n" in late.out
     issue = access.run("drift", "--at", "2026-11-20T13:05:00Z", "--format", "markdown", expect=13).out
-    assert f"- `{grant}` ended; its window is over; what it gave is taken away by the next run\n" in issue
+    assert f"- `{grant}` ended `{until}`, to be taken away by the next run: its window is over\n" in issue
     with sqlite3.connect(_store(access).path) as connection:
         connection.execute("DELETE FROM entitlements")
     connection.close()
