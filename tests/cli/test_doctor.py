@@ -150,6 +150,7 @@ BY_HAND: list[tuple[str, Spoil, str]] = [
     ("team-differs", team("dba", members=["bob", "alice"]), "differ: the team lacks carol; the group lacks alice-ngo (id 583231)"),
     ("team-differs", team("dba", members=["bob"]), "the team acme/dba and the group dba differ: the team lacks carol"),
     ("team-small", all_of(team("payroll", members=["carol"]), file(PEOPLE, lambda text: text.replace("payroll: {members: [carol, erin]}", "payroll: {members: [carol]}"))), "the team acme/payroll has fewer than two people"),
+    ("writers", lambda hub: hub.repo.collaborate(hub.double.user("mallory", 666), "write"), "mallory (id 666) may write here and so overwrite its secrets"),
     ("person-without-id", file(PEOPLE, lambda text: text.replace(", id: 583235", "")), "erin has no numeric id in the directory, and can neither ask nor approve"),
     ("app-wide", may(workflows="write"), "the App daypass-acme may do more than it needs: workflows: write"),
     ("app-wide", may(administration="write"), "the App daypass-acme may do more than it needs: administration: write"),
@@ -292,6 +293,7 @@ UNTOLD = [
     (f"{ROOT}/actions/secrets", "secret-exposed"),
     (f"{ROOT}/codeowners/errors", "codeowners-errors"),
     (f"{ROOT}/teams", "teams"),
+    (f"{ROOT}/collaborators", "writers"),
     ("/orgs/acme/teams/dba/members", "team-differs"),
     ("/apps/daypass-acme", "app"),
 ]

@@ -17,6 +17,7 @@ def sound(hub: Hub) -> None:
     """Set up everything that the hub does not by itself. The administrator is an owner of the organisation."""
     repo = hub.repo
     repo.allow_forking = False
+    repo.collaborate(hub.people["frank"], "read")  # who owns nothing asks by the form
     repo.squash_title, repo.squash_message = "PR_TITLE", "BLANK"
     repo.extras["actions"] = {"sha_pinning_required": True, "allowed_actions": "all"}
     made = Environment(hub.double.next_id(), "daypass", hub.now(), custom=True)
@@ -59,7 +60,7 @@ def restored(hub: Hub) -> Iterator[Hub]:
     roles, teams = dict(repo.team_roles), dict(org.teams)
     inside = {slug: (team.privacy, dict(team.members)) for slug, team in teams.items()}
     people, permissions, clock, head = dict(org.members), dict(app.permissions), hub.double.clock, hub.head()
-    checks = dict(repo.checks)
+    checks, collaborators = dict(repo.checks), dict(repo.collaborators)
     try:
         yield hub
     finally:
@@ -69,6 +70,7 @@ def restored(hub: Hub) -> Iterator[Hub]:
         for slug, team in teams.items():
             team.privacy, team.members = inside[slug]
         app.permissions, hub.double.clock, repo.checks = permissions, clock, checks
+        repo.collaborators = collaborators
         gitio.set_ref(repo.path, "refs/heads/main", head)
 
 

@@ -89,6 +89,7 @@ FACTS = Setup(
     secrets=frozenset(),
     owners_faults=(),
     teams=Teams({slug: team() for slug in ("dba", "security")}, dict.fromkeys(("dba", "security"), PEOPLE)),
+    writers=(),
     any_app=App(7, "daypass-acme", LEVELS, False),
     skew=timedelta(seconds=-3),
 )
@@ -173,6 +174,19 @@ def test_what_secrets_decide_alone_is_told_with_what_main_would_have_to_say():
             "write host: … beside signer into policies/daypass.yaml",
         ),
     ]
+
+
+def test_who_may_write_and_owns_nothing_is_named_and_asking_takes_only_read():
+    def may_write(number: int, login: str, *, admin: bool = False) -> Fields:
+        return Fields("who may write", {"id": number, "login": login, "permissions": {"push": True, "admin": admin}})
+
+    writers = (may_write(101, "bosei"), may_write(900, "olga", admin=True), may_write(901, "mallory"))
+    assert judged(case(replace(FACTS, writers=writers))) == [
+        ("writers", "mallory (id 901) may write here and so overwrite its secrets: asking takes only read")
+    ]
+    hidden = Teams({slug: team() for slug in ("dba", "security")}, {"dba": UntoldError("hidden"), "security": PEOPLE})
+    found = [(one.code, one.told) for one in judge(case(replace(FACTS, writers=writers, teams=hidden)))]
+    assert ("writers", False) in found
 
 
 def test_a_default_branch_other_than_main_is_unsafe():

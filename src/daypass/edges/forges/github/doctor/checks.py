@@ -242,6 +242,9 @@ TOPICS = (
         Check("team-small", "the team {item.name} has fewer than two people, so that none of them can get access by it",
               people.small, "{item.page}/members, and policies/directory"),
     )),
+    Topic(lambda case: (known(case.writers),), "writers", "who may write here", "{case.page}/settings/access", (
+        Check("writers", "{found} may write here and so overwrite its secrets: asking takes only read", people.other_writers),
+    )),
     Topic(lambda case: (case.catalogue.directory,), "", "", "", (
         Check("person-without-id", "{found} no numeric id in the directory, and can neither ask nor approve",
               people.without_id, "write forge: {{login: …, id: …}} into policies/directory; "

@@ -141,7 +141,8 @@ class Setup(Struct, frozen=True):
 
     ``page`` is the repository's address for people. ``by_app``: a GitHub App acts, else workflows' own tokens.
     ``general`` is the repository itself. ``workflows``: path to state. ``environment`` and ``app`` are None where there
-    is none, or none is known. ``secrets`` are the names of the repository's own. ``skew``: how far this machine's clock is
+    is none, or none is known. ``secrets`` are the names of the repository's own.
+    ``writers`` are the people who may write. ``skew``: how far this machine's clock is
     ahead of GitHub's, None where GitHub did not say the time.
     """
 
@@ -160,6 +161,7 @@ class Setup(Struct, frozen=True):
     secrets: frozenset[str] | UntoldError
     owners_faults: tuple[Fields, ...] | UntoldError
     teams: Teams | UntoldError
+    writers: tuple[Fields, ...] | UntoldError
     any_app: App | UntoldError | None
 
     @property

@@ -184,6 +184,18 @@ def small(case: Setup, team: OwningTeam) -> bool:
     return few and not differs(case, team)
 
 
+def other_writers(case: Setup, writers: tuple[Fields, ...]) -> str:
+    """Return who may write here and neither owns files nor administers the repository."""
+    people = [row for row in writers if not row.truth("permissions.admin")]
+    if not people:
+        return ""
+    members = known(case.teams, "who in the teams that own files may write").members
+    listing = [known(one, "who in the teams that own files may write") for one in members.values()]
+    owners = {number for one in listing for number in one}
+    others = [row for row in people if row.number("id") not in owners]
+    return listed(f"{shown(row.text('login'))} (id {row.number('id')})" for row in others)
+
+
 def without_id(_: Setup, directory: Directory) -> str:
     """Return who of the directory is nobody at GitHub."""
     unknown = [person.handle for person in directory.subjects.values() if person.is_person and person.forge_id is None]

@@ -116,6 +116,7 @@ class GitHubSettings:
             secrets=told(lambda: self._secrets(f"{self._root}/actions")),
             owners_faults=told(self._owners_faults),
             teams=told(lambda: self._teams(teams)) if organisation else Teams({}, {}),
+            writers=told(self._writers),
             any_app=told(self._app),
         )
 
@@ -172,6 +173,12 @@ class GitHubSettings:
 
     def _every_team(self) -> frozenset[str]:
         return frozenset(row.text("slug") for row in self._every("a team", f"{self._organisation}/teams"))
+
+    # https://docs.github.com/en/rest/collaborators/collaborators#list-repository-collaborators
+
+    def _writers(self) -> tuple[Fields, ...]:
+        rows = self._api.pages(f"{self._root}/collaborators", permission="push")
+        return tuple(Fields("who may write", row) for row in rows)
 
     # https://docs.github.com/en/rest/apps/apps
 
