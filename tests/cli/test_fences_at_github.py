@@ -122,16 +122,13 @@ def test_where_a_token_is_authorised_is_named_as_github_says_it(hub: Hub) -> Non
     )
 
 
-def test_managed_users_ask_approve_and_are_asked_by_their_own_logins(hub: Hub) -> None:
+def test_managed_users_ask_and_approve_by_their_own_logins(hub: Hub) -> None:
     """Their logins end in the enterprise's short code: alice-ngo_acme."""
     for user in hub.people.values():
         user.login = f"{user.login}_acme"
     write(hub, PEOPLE, lambda text: re.sub(r"login: ([A-Za-z0-9-]+)", r"login: \1_acme", text))
     number = hub.request_pull("alice", hub.grant())
     hub.run("gate", str(number), *at(hub), expect=12)
-    asked = {user["login"] for user in hub.pull(number)["requested_reviewers"]}
-    assert asked
-    assert all(login.endswith("_acme") for login in asked)
     for who in ("bob", "dave"):
         hub.approve(number, who)
     hub.run("gate", str(number), *at(hub))
