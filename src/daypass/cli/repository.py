@@ -45,9 +45,7 @@ def keys_folder() -> Path:
     if named:
         return Path(named).absolute()
     base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    if (
-        not base.is_absolute()
-    ):  # https://specifications.freedesktop.org/basedir-spec/latest/: it counts for nothing then
+    if not base.is_absolute():  # https://specifications.freedesktop.org/basedir-spec: it counts for nothing then
         base = Path(os.path.expanduser("~")) / ".config"  # noqa: PTH111  (leaves "~" where nobody knows)
     if not base.is_absolute():
         raise UsageError("nobody knows your home folder, so keys cannot be found", hint=f"set HOME or {KEYS_VARIABLE}")

@@ -156,7 +156,7 @@ def _window(policy: Policy, request: Request) -> Window:
     return known or policy.catalogue.window(span, request.opened_at)
 
 
-class Asked(Struct, frozen=True):
+class RuleFacts(Struct, frozen=True):
     """A request as rules are asked it, alike by policies that differ in rules alone. No facts: it names what is not there."""
 
     request: Request
@@ -164,7 +164,7 @@ class Asked(Struct, frozen=True):
     facts: Mapping[str, object]
 
     @classmethod
-    def of(cls, policy: Policy, request: Request, *, history: bool) -> Asked:
+    def of(cls, policy: Policy, request: Request, *, history: bool) -> RuleFacts:
         """Work out what a policy's rules are asked of a request, with ``history`` what was before and stands beside it."""
         grant, window = request.grant, _window(policy, request)
         if not _known(policy, grant):
@@ -183,12 +183,12 @@ def decide(policy: Policy, request: Request, *, trace: bool = False) -> Decision
 
     ``trace`` adds what each rule did and why.
     """
-    asked = Asked.of(policy, request, history=bool(policy.rules.history))
+    asked = RuleFacts.of(policy, request, history=bool(policy.rules.history))
     return decided(policy, asked, asked.judged(policy.rules), without_rules(policy, request), trace=trace)
 
 
 def decided(
-    policy: Policy, asked: Asked, said: IntervalVerdicts | None, denied: tuple[Denial, ...], *, trace: bool = False
+    policy: Policy, asked: RuleFacts, said: IntervalVerdicts | None, denied: tuple[Denial, ...], *, trace: bool = False
 ) -> Decision:
     """Decide by what the policy's rules said, None where they were not asked, and what is denied `without_rules`."""
     if said is None:

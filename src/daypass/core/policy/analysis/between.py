@@ -25,7 +25,7 @@ from daypass.core.policy.analysis.compare import (
     difference,
     search,
 )
-from daypass.core.policy.decision import Asked, Request, decided, without_rules
+from daypass.core.policy.decision import Request, RuleFacts, decided, without_rules
 from daypass.core.policy.intervals import NOTHING
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.requirement import merge
@@ -78,11 +78,11 @@ class RulesChanged:
         """Return what both say of a request."""
         return self._compared(request, self._asked(request))
 
-    def _asked(self, request: Request) -> Asked:
+    def _asked(self, request: Request) -> RuleFacts:
         before, _ = self._both
-        return Asked.of(before, by_todays_names(before, request), history=self._history)
+        return RuleFacts.of(before, by_todays_names(before, request), history=self._history)
 
-    def _compared(self, request: Request, asked: Asked) -> PolicyDifference:
+    def _compared(self, request: Request, asked: RuleFacts) -> PolicyDifference:
         before, after = self._both
         denied, shared = without_rules(before, asked.request), asked.judged(self._shared)
         if shared is None:
@@ -97,7 +97,7 @@ class RulesChanged:
             decided(after, asked, now.beside(new), denied),
         )
 
-    def _silent(self, asked: Asked) -> bool:
+    def _silent(self, asked: RuleFacts) -> bool:
         """Whether no rule that differs has anything to say; of windows that recur nothing is told."""
         if not asked.facts or asked.request.grant.span.recurs is not None:
             return False
