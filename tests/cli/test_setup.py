@@ -39,7 +39,10 @@ def test_the_app_is_made_and_its_key_lies_in_the_environment_that_was_kept_for_m
     (app,) = olga.double.apps.values()
     assert olga.environment.values["DAYPASS_APP_KEY"] == app.private_key
     assert "PRIVATE KEY" in olga.environment.values["DAYPASS_LEDGER_KEY"]
-    assert olga.repo.extras["variables"] == {"DAYPASS_APP_ID": str(app.id)}
+    assert olga.repo.extras["variables"] == {
+        "DAYPASS_APP_ID": str(app.id),
+        "DAYPASS_APP_INSTALLATION": str(app.installation),
+    }
     assert app.repositories == [REPOSITORY]
     assert "PRIVATE KEY" not in said.out + said.err
     held = [path for path in olga.top.rglob("*") if path.is_file() and path.stat().st_size < 1 << 20]

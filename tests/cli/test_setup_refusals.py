@@ -29,7 +29,10 @@ def access(olga: Administrator) -> Path:
 def test_without_a_token_nothing_is_asked_of_github(olga, access, monkeypatch):
     monkeypatch.setattr("daypass.cli.founding._gh", lambda *_: "")
     said = olga.run("setup", folder=access, token=False, expect=1)
-    assert "there is no token of yours here\n  hint: gh auth login --hostname 127.0.0.1, or set GH_TOKEN" in said.err
+    assert (
+        "there is no token of yours here\n  hint: gh auth login --hostname 127.0.0.1 --scopes repo,workflow,admin:org, or set GH_TOKEN"
+        in said.err
+    )
     assert not olga.double.calls
 
 

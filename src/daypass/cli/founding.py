@@ -165,7 +165,10 @@ def _environ(environ: Mapping[str, str], server: str, *, yes: bool) -> dict[str,
     host = urlsplit(server).hostname or "github.com"
     token = _gh("auth", "token", "--hostname", host)
     if not token:
-        raise EdgeError("there is no token of yours here", hint=f"gh auth login --hostname {host}, or set GH_TOKEN")
+        raise EdgeError(
+            "there is no token of yours here",
+            hint=f"gh auth login --hostname {host} --scopes repo,workflow,admin:org, or set GH_TOKEN",
+        )
     if not (yes or click.confirm("Act with the token of `gh auth token`?", default=True, err=True)):
         raise EdgeError("there is no token to act with", hint="set GH_TOKEN to another one")
     return {**found, "GH_TOKEN": token}

@@ -63,7 +63,7 @@ def test_the_workflows_token_comes_before_the_persons() -> None:
 @pytest.mark.parametrize(
     ("environ", "message", "hint"),
     [
-        ({}, "there is neither an App nor a token here to act by at GitHub", "set DAYPASS_APP_ID and DAYPASS_APP_KEY, or GITHUB_TOKEN; docs/github.md says which is for what"),
+        ({}, "there is neither an App nor a token here to act by at GitHub", "yours: export GH_TOKEN=$(gh auth token); else DAYPASS_APP_ID and DAYPASS_APP_KEY, as docs/github.md says"),
         ({"DAYPASS_APP_ID": "7", "GITHUB_TOKEN": "x"}, "half of the App's access is set: DAYPASS_APP_KEY or DAYPASS_APP_KEY_FILE is missing", "set both, or neither"),
         ({"DAYPASS_APP_KEY": "k", "GITHUB_TOKEN": "x"}, "half of the App's access is set: DAYPASS_APP_ID is missing", "set both, or neither"),
         ({"DAYPASS_APP_ID": "7", "DAYPASS_APP_KEY": "-----BEGIN"}, "the App's key is no private key in PEM", "download it from the App's page"),

@@ -434,6 +434,12 @@ def test_an_app_that_is_not_installed_is_told(world: World) -> None:
     )
 
 
+def test_an_installation_that_was_made_anew_is_found_though_another_is_named(world: World) -> None:
+    api = world.api("app")
+    world.app.installation += 1
+    assert api.get(README)["ref"] == "refs/heads/main"
+
+
 def test_an_installation_that_cannot_be_asked_for_is_told(world: World) -> None:
     world.double.faults.server_error("GET", f"{ROOT}/installation", times=9)
     fails(
@@ -462,8 +468,12 @@ def test_a_token_that_cannot_be_read_is_an_error(world: World, body: object, mes
 
 def test_an_uninstalled_app_is_told(world: World) -> None:
     world.app.uninstalled = True
-    path = f"/app/installations/{world.app.installation}/access_tokens"
-    fails(world.api("app").token, f"GitHub answered 404 to POST {path}: Not Found", status=404)
+    fails(
+        world.api("app").token,
+        f"the App {world.app.id} is not installed on {REPOSITORY}",
+        status=404,
+        hint="install it on the repository: the App's page, Install App",
+    )
 
 
 def test_nothing_secret_is_logged_or_told(world: World, caplog: pytest.LogCaptureFixture) -> None:

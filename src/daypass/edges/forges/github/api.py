@@ -266,11 +266,13 @@ class Api:
         https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app. When it ends is
         reckoned from GitHub's own clock, so that a wrong one here does not matter.
         """
-        number = self._credential.installation or self._find_installation()
-        path = f"/app/installations/{number}/access_tokens"
-        name = self.repository.partition("/")[2]
-        body = {"repositories": [name]} if name else None
-        answer, data = self._exchange("POST", path, body, self._signed, safe=True)
+        named = self._credential.installation
+        try:
+            answer, data = self._ask_token(named or self._find_installation())
+        except ApiError as error:
+            if not named or error.status != HTTPStatus.NOT_FOUND:
+                raise
+            answer, data = self._ask_token(self._find_installation())  # it may be installed anew, by another number
         token, ends = (data.get("token"), data.get("expires_at")) if isinstance(data, dict) else (None, None)
         if not isinstance(token, str) or not token or not isinstance(ends, str):
             raise ApiError("expected a token with token and expires_at from GitHub, got something else")
@@ -280,6 +282,12 @@ class Api:
             raise ApiError(f"expected the instant a token ends, got {shown(ends)!r}") from error
         self._installed = Auth.Token(token)
         self._renew_at = time.monotonic() + max(lasts - _RENEW_EARLY, 0.0)
+
+    def _ask_token(self, installation: int) -> tuple[Answer, Any]:
+        path = f"/app/installations/{installation}/access_tokens"
+        name = self.repository.partition("/")[2]
+        body = {"repositories": [name]} if name else None
+        return self._exchange("POST", path, body, self._signed, safe=True)
 
     def _find_installation(self) -> int:
         data = self.own_installation()

@@ -178,7 +178,7 @@ def credential_from(environ: Mapping[str, str]) -> Credential:
     if not token:
         raise EdgeError(
             "there is neither an App nor a token here to act by at GitHub",
-            hint="set DAYPASS_APP_ID and DAYPASS_APP_KEY, or GITHUB_TOKEN; docs/github.md says which is for what",
+            hint="yours: export GH_TOKEN=$(gh auth token); else DAYPASS_APP_ID and DAYPASS_APP_KEY, as docs/github.md says",
         )
     if not token.isascii() or not token.isprintable() or " " in token:
         raise EdgeError("the token for GitHub holds characters that no token has", hint="was a line end copied along?")

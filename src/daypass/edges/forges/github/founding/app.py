@@ -26,7 +26,7 @@ from daypass.edges.forges.github.founding.pinned import pinned
 from daypass.edges.forges.github.founding.sealed import put_secret, put_variable, secrets_there, variables_there
 from daypass.edges.forges.github.setup import with_bot
 
-APP_ID, APP_KEY = "DAYPASS_APP_ID", "DAYPASS_APP_KEY"
+APP_ID, APP_KEY, INSTALLATION = "DAYPASS_APP_ID", "DAYPASS_APP_KEY", "DAYPASS_APP_INSTALLATION"
 
 
 class MadeApp(Struct, frozen=True):
@@ -172,6 +172,7 @@ class InstallationStep(Step):
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._said = ""
+        self._number = 0
 
     def look(self) -> str:
         """Return where it is installed, asked by its own key where this run has it, else of the organisation."""
@@ -205,6 +206,7 @@ class InstallationStep(Step):
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return None
+        self._number = found.number("id")
         app = ground.api.acting_as(number, ground.app_key, whole=True)
         rows = app.pages("/installation/repositories", key="repositories")
         return found.text("repository_selection"), [Fields("a repository", row).text("full_name") for row in rows]
@@ -225,11 +227,17 @@ class InstallationStep(Step):
             return "selected", []
         found = [Fields("an installation", row) for row in rows]
         ours = [one for one in found if one.text("app_slug") == ground.slug]
-        return (ours[0].text("repository_selection"), []) if ours else None
+        if not ours:
+            return None
+        self._number = ours[0].number("id")
+        return ours[0].text("repository_selection"), []
 
     def say(self) -> list[str]:
         """Tell what to choose."""
-        return [f"open its installation page, and wait until it is installed on {self._ground.repository} alone"]
+        return [
+            f"open its installation page, and wait until it is installed on {self._ground.repository} alone",
+            f"keep its number in the variable {INSTALLATION}, which saves each run a call",
+        ]
 
     def do(self) -> str:
         """Open the page and wait."""
@@ -237,7 +245,10 @@ class InstallationStep(Step):
         address = f"{ground.server}/apps/{ground.slug}/installations/new"
         ground.talk.tell(f"In the browser: Only select repositories, {ground.name}, Install: {address}")
         ground.talk.browse(address)
-        return ground.until(self.look, what="the App was not installed", seconds=600, pause=3)
+        said = ground.until(self.look, what="the App was not installed", seconds=600, pause=3)
+        if self._number:
+            put_variable(ground.api, INSTALLATION, str(self._number))
+        return said
 
 
 class SecretsStep(Step):
