@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from administrator import REPOSITORY, TEAM, Administrator
 from daypass.core.errors import EdgeError
@@ -51,6 +53,19 @@ def test_what_a_target_is_reached_by_may_come_from_the_environment(olga, access,
     settings = (access / "policies/daypass.yaml").read_text(encoding="utf-8")
     assert 'url_env: EXAMPLE_DB_URL, host: "db.example:5432"' in settings
     assert "a-secret-word" not in settings + said.out + said.err
+
+
+def test_the_private_key_of_a_target_comes_from_a_file(olga):
+    olga.run("init", "hosts", "--github", REPOSITORY, "--owners", TEAM, "--target", "ssh")
+    key = olga.top / "ca.pem"
+    private = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    key.write_bytes(Ed25519PrivateKey.generate().private_bytes(*private))
+    olga.answer = lambda question: "n" if "teams" in question else str(key) if "EXAMPLE_SSH_CA" in question else ""
+    said = olga.run("setup", folder=olga.top / "hosts", expect=14)
+    assert "put EXAMPLE_SSH_CA into the environment daypass (from a file that you name)" in said.err
+    assert olga.environment.values["EXAMPLE_SSH_CA"] == key.read_text(encoding="ascii")
+    settings = (olga.top / "hosts/policies/daypass.yaml").read_text(encoding="utf-8")
+    assert "ca_key_env: EXAMPLE_SSH_CA, ca: ssh-ed25519 " in settings
 
 
 def test_nothing_is_committed_on_another_branch(olga, access):

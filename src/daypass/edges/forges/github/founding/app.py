@@ -146,13 +146,18 @@ class AppStep(Step):
         slug = ground.talk.ask("The App's name in its address (…/apps/NAME)", False).strip()
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):
             raise UsageError(f"{slug!r} is no name of an App")
-        place = Path(os.path.expanduser(ground.talk.ask("The file of its private key", False).strip()))  # noqa: PTH111
-        try:
-            key = place.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise EdgeError(f"the key cannot be read from {place}") from error
+        key = key_in(ground.talk.ask("The file of its private key", False))
         found = Fields("the App", ground.api.get(f"/apps/{slug}"))
         return MadeApp(found.number("id"), found.text("slug"), key)
+
+
+def key_in(named: str) -> str:
+    """Read a private key from the file that somebody named."""
+    place = Path(os.path.expanduser(named.strip()))  # noqa: PTH111  (raises nothing where nobody has that name)
+    try:
+        return place.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EdgeError(f"the key cannot be read from {place}") from error
 
 
 def _write(place: Path, key: str) -> None:
@@ -284,7 +289,15 @@ class SecretsStep(Step):
     def _source(self, name: str) -> str:
         if name == "DAYPASS_LEDGER_KEY":
             return "the signing key that init made"
-        return "from your environment" if self._ground.place.environ.get(name) else "asked for, and not shown"
+        if self._ground.place.environ.get(name):
+            return "from your environment"
+        return "from a file that you name" if name in self._keys() else "asked for, and not shown"
+
+    def _keys(self) -> frozenset[str]:
+        """Return the variables that hold private keys, which are more than a line."""
+        targets = self._ground.policy.catalogue.settings.targets.values()
+        options = [item for target in targets for item in target.options.items()]
+        return frozenset(str(name) for option, name in options if option.endswith("_key_env"))
 
     def do(self) -> str:
         """Seal and send each."""
@@ -309,7 +322,11 @@ class SecretsStep(Step):
                     hint=f"run it where `daypass init` made it, or: gh secret set {name} --env {ENVIRONMENT} < FILE",
                 )
             return key
-        value = environ.get(name, "") or self._ground.talk.ask(name, True)
+        value = environ.get(name, "") or self._asked(name)
         if not value:
             raise UsageError(f"{name} is empty", hint="the target cannot be reached without it")
         return value
+
+    def _asked(self, name: str) -> str:
+        ask = self._ground.talk.ask
+        return key_in(ask(f"The file of the private key {name}", False)) if name in self._keys() else ask(name, True)
