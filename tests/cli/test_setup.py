@@ -106,7 +106,11 @@ def test_without_a_browser_the_address_is_filled_in_and_the_key_comes_from_a_fil
             return app.slug
         return str(pem) if "private key" in question else "n" if "secrets" in question else ""
 
-    olga.answer = answer
+    def installs_elsewhere() -> None:
+        (address,) = re.findall(r"http\S+/installations/new", sys.stderr.getvalue())
+        olga.browse(address)
+
+    olga.answer, olga.meanwhile = answer, installs_elsewhere
     olga.run("setup", "--no-browser", folder=access, expect=14)
     (app,) = olga.double.apps.values()
     assert olga.environment.values["DAYPASS_APP_KEY"] == app.private_key

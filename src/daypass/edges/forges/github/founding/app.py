@@ -174,8 +174,9 @@ class InstallationStep(Step):
 
     name = "installation"
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, *, browser: bool) -> None:
         self._ground = ground
+        self._browser = browser
         self._said = ""
         self._number = 0
 
@@ -249,7 +250,8 @@ class InstallationStep(Step):
         ground = self._ground
         address = f"{ground.server}/apps/{ground.slug}/installations/new"
         ground.talk.tell(f"In the browser: Only select repositories, {ground.name}, Install: {address}")
-        ground.talk.browse(address)
+        if self._browser:
+            ground.talk.browse(address)
         said = ground.until(self.look, what="the App was not installed", seconds=600, pause=3)
         if self._number:
             put_variable(ground.api, INSTALLATION, str(self._number))

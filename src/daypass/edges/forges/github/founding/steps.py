@@ -15,7 +15,10 @@ def stages(ground: Ground, *, browser: bool) -> tuple[Stage, ...]:
     """Return the stages: secrets come after the environment is kept for main, rules after what they forbid."""
     return (
         Stage("Make the repository and its environment?", (RepositoryStep(ground), EnvironmentStep(ground))),
-        Stage("Make the App and install it?", (AppStep(ground, browser=browser), InstallationStep(ground))),
+        Stage(
+            "Make the App and install it?",
+            (AppStep(ground, browser=browser), InstallationStep(ground, browser=browser)),
+        ),
         Stage("Store the secrets?", (SecretsStep(ground),)),
         Stage("Bring teams and directory together, and push?", (PeopleStep(ground), PushStep(ground))),
         Stage("Set labels, switches and rules?", (LabelsStep(ground), SwitchesStep(ground), RulesStep(ground))),
