@@ -127,6 +127,16 @@ def test_what_takes_access_away_needs_nobody(access: Access) -> None:
     assert "**Ends: Alice Ngo joins role `orders_readonly` at orders-db** (" in text
 
 
+def test_a_removal_that_waits_for_an_owner_promises_no_access(access: Access) -> None:
+    name = access.grant(T("10:00"), T("10:10"))
+    access.run("apply", "--at", T("10:11"))
+    number = propose(access, T("10:20"), {f"grants/{name}.yaml": None}, acting="erin", email="erin@example.com")
+    report = told(access, number, T("10:21"))
+    assert report.state == "waiting"
+    assert "; what it takes away ends at the next run. A push takes approvals away." in comment_text(report)
+    assert "the access is given" not in comment_text(report)
+
+
 def test_a_removal_names_the_grants_that_still_give_the_same(access: Access) -> None:
     one, other = access.grant(T("10:00"), T("10:10")), access.grant(T("10:20"), T("10:30"))
     access.run("apply", "--at", T("10:31"))

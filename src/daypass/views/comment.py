@@ -190,9 +190,17 @@ def _how(report: Report, links: Links | None) -> str:
     how = found.proposal.policy.catalogue.settings.forge.approving.format(files=files, number=number)
     draft = " and it is marked as ready for review: it is a draft" if found.pull.draft else ""
     return (
-        f"**To approve:** {how}\n\n**Then:** once nothing is missing{draft}, daypass merges head {head}; the access is given, "
-        "and ends by itself. A push takes approvals away."
+        f"**To approve:** {how}\n\n**Then:** once nothing is missing{draft}, daypass merges head {head}{_then(report)}. "
+        "A push takes approvals away."
     )
+
+
+def _then(report: Report) -> str:
+    """Say what becomes of access by the merge; a review of what was given for an emergency changes none."""
+    verdicts = report.found.verdicts
+    if any(verdict.item.kind not in ("remove", "narrow") for verdict in verdicts):
+        return "; the access is given, and ends by itself"
+    return "" if any(verdict.reviews for verdict in verdicts) else "; what it takes away ends at the next run"
 
 
 def _finding(finding: Finding) -> str:
