@@ -171,7 +171,7 @@ def _plan_anew(scale: Scale) -> Row:
         place.without(("answers.sqlite",), place.daypass("plan", "--detailed-exitcode", *AT)),
         place.blobs(),
         _GIT,
-        0,
+        0.8,
         rounds=3,
     )
 
@@ -182,7 +182,7 @@ def _apply_anew(scale: Scale) -> Row:
         place.without(("answers.sqlite",), place.daypass("apply", "--detailed-exitcode", *AT)),
         place.blobs(),
         _GIT,
-        0,
+        1,
         rounds=3,
     )
 
@@ -221,12 +221,12 @@ def _question(scale: Scale) -> Row:
 
 
 def _access(scale: Scale) -> Row:
-    return Row(scale.grants(scale.many).daypass(*_ASK), _PASS, _PYTHON, 12)
+    return Row(scale.grants(scale.many).daypass(*_ASK), _PASS, _PYTHON, 10)
 
 
 def _history(scale: Scale) -> Row:
     asked = ("audit", "history", "--subject", "p0013", *AT)
-    return Row(scale.grants(scale.many).daypass(*asked), _PASS, _PYTHON, 12)
+    return Row(scale.grants(scale.many).daypass(*asked), _PASS, _PYTHON, 10)
 
 
 def _replay(scale: Scale) -> Row:
