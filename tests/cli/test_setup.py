@@ -208,6 +208,23 @@ def test_what_init_asks_is_in_what_it_leaves_which_is_clean(olga, kind):
     assert [name for key, name in target.items() if key.endswith("_env") and f"secrets.{name} }}}}" not in apply] == []
 
 
+@pytest.mark.parametrize("kind", sorted(FIRST_TARGETS))
+def test_whatever_the_first_resource_is_ten_questions_are_enough(olga, kind):
+    key = olga.top / "key.pem"
+    key.write_text("a key\n", encoding="ascii")
+
+    def answer(question: str) -> str:
+        said = {"first resource?": kind, "The file of": str(key), "EXAMPLE_": "https://example.org", "TARGETS_APP": "7"}
+        return next((text for words, text in said.items() if words in question), "n" if "teams" in question else "")
+
+    olga.answer = answer
+    olga.signs_in_to_gh()
+    olga.run("init", "access", "--github", REPOSITORY, token=False)
+    olga.run("setup", folder=olga.top / "access", expect=14, token=False)
+    assert len(olga.questions) + len(("labels, switches and rules", "the self-test")) <= 10, olga.questions
+    assert {"DAYPASS_LEDGER_KEY"} <= olga.environment.values.keys()
+
+
 def test_a_request_is_seen_through_and_then_the_check_is_required(olga, access):
     olga.meanwhile = olga.pipeline
     said = olga.run("setup", folder=access)

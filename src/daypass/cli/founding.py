@@ -90,7 +90,8 @@ def _carry_out(stages: tuple[Stage, ...], *, dry_run: bool, yes: bool) -> int:
         if dry_run:
             left += len(wanted)
             continue
-        if not (yes or click.confirm(stage.question, default=True, err=True)):
+        asks = any(step.asks() for step in wanted)
+        if not (yes or asks or click.confirm(stage.question, default=True, err=True)):
             return sum(len(each.steps) for each in stages[number - 1 :])
         for step in wanted:
             say(f"  done: {step.name}: {step.do()}")

@@ -60,6 +60,10 @@ class Step(ABC):
     def say(self) -> Sequence[str]:
         """Return what it would do, a line each."""
 
+    def asks(self) -> bool:
+        """Say whether doing it asks for something, which nobody gives who does not agree."""
+        return False
+
     @abstractmethod
     def do(self) -> str:
         """Do it, and return what was done. Raises EdgeError."""

@@ -288,6 +288,11 @@ class SecretsStep(Step):
         told = "have main's settings say which hosts, Apps and CAs these may name (committed here)"
         return [*lines, told] if set(names) & set(ground.policy.catalogue.settings.variables) else lines
 
+    def asks(self) -> bool:
+        """Say whether one is asked for."""
+        given = self._ground.place.environ
+        return any(name != "DAYPASS_LEDGER_KEY" and not given.get(name) for name in self._missing())
+
     def _source(self, name: str) -> str:
         if name == "DAYPASS_LEDGER_KEY":
             return "the signing key that init made"
