@@ -209,6 +209,13 @@ def test_what_init_asks_is_in_what_it_leaves_which_is_clean(olga, kind):
 
 
 @pytest.mark.parametrize("kind", sorted(FIRST_TARGETS))
+def test_what_init_leaves_without_a_forge_is_clean_as_well(olga, kind):
+    olga.run("init", "local", "--owners", TEAM, "--target", kind)
+    for verb in (["check"], ["policy", "test"], ["codeowners", "--check"]):
+        olga.run(*verb, folder=olga.top / "local")
+
+
+@pytest.mark.parametrize("kind", sorted(FIRST_TARGETS))
 def test_whatever_the_first_resource_is_ten_questions_are_enough(olga, kind):
     key = olga.top / "key.pem"
     key.write_text("a key\n", encoding="ascii")

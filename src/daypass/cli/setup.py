@@ -40,6 +40,9 @@ _ADDRESS = re.compile(r"[A-Za-z0-9.!$%&*+/=?^_`|~-]+@[A-Za-z0-9.-]+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 SETTINGS, _RESOURCE = "policies/daypass.yaml", "policies/resources/example-db.yaml"
 _OWNERS, _KIND = "owners", "embedded"
+_PERSON = re.compile(r"^(  ([a-z0-9-]+): \{.*email: .*)\}$", re.MULTILINE)
+_ELSE = "colleague"
+"""Whom the template's directory has beside who makes the repository."""
 
 
 class First(NamedTuple):
@@ -85,7 +88,11 @@ def begun_with(wanted: dict[str, str], first: First, person: tuple[str, str, str
         _RESOURCE: resource_text(first.kind, first.owners),
     }
     if not first.forge:
-        return owned | {PEOPLE: wanted[PEOPLE].replace(f"  {_OWNERS}: ", f"  {first.owners}: ")}
+        people = wanted[PEOPLE].replace(f"  {_OWNERS}: ", f"  {first.owners}: ")
+        if FIRST_TARGETS[first.kind].person == "handle":
+            known = rf'\1, identities: {{{FIRST_TARGETS[first.kind].name}: "\2"}}}}'
+            people = _PERSON.sub(known, people)
+        return owned | {PEOPLE: people, TESTS: cases_text(_ELSE, first.kind, alone=False, known=False)}
     handle, name, email = person
     me = person_of(first.kind, handle, name, email, key)
     people = people_text({handle: me}, {first.owners: [handle]})
