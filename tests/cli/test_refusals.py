@@ -388,6 +388,8 @@ def test_the_gate_merges_no_policies(access: Access) -> None:
     access.run("request", "--branch", "mine", "--at", T("10:00"), acting="alice", expect=10)
     said = access.run("gate", "1", "--at", T("10:01"), expect=10)
     assert "[no-grants]" in said.out
+    assert ": no access is asked for" in said.out
+    assert ": no access is asked for" in access.run("status", "--at", T("10:01")).out
 
 
 @pytest.mark.on_disk

@@ -243,6 +243,7 @@ def _no_request(found: Gated, change: PolicyChange | None) -> Notice:
     from daypass.pipeline.judge.report import at_lines
     from daypass.views.findings import printable
     from daypass.views.policy.compared import change_markdown
+    from daypass.views.told.words import ASKS_NOTHING
 
     words = (
         "This asks for no access, so there is nothing to decide here. The people who own what it changes approve it; "
@@ -251,8 +252,7 @@ def _no_request(found: Gated, change: PolicyChange | None) -> Notice:
     pull = found.pull
     comment = change_markdown(pull.number, change) if change is not None else ""
     wrong = at_lines(change.broken, printable) if change is not None else ()
-    title = "no access is asked for"
-    return Notice(pull.number, pull.head, "success", title, words + comment, comment, state="", findings=wrong)
+    return Notice(pull.number, pull.head, "success", ASKS_NOTHING, words + comment, comment, state="", findings=wrong)
 
 
 def write_summary(repo: AccessRepository, told: Report) -> None:

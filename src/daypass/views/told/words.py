@@ -17,6 +17,9 @@ from daypass.views.findings import count
 _NAMED = 3
 """So many sources are named one by one."""
 
+ASKS_NOTHING = "no access is asked for"
+"""How a request stands that changes policies or code: its owners judge it."""
+
 
 def life_words(grant: GrantState) -> str:
     """Say how a grant stands. No word of people is in it."""
@@ -112,6 +115,8 @@ def request_title(found: Gated, lives: Sequence[GrantState] = ()) -> str:
     if found.refused:
         return "everything is there, but GitHub does not let it be merged"
     state = state_of(found)
+    if state == "invalid" and found.no_request:
+        return ASKS_NOTHING
     if state == "waiting" and found.judged:
         return "a draft, which is merged once it is marked as ready for review"
     return {
