@@ -64,6 +64,20 @@ def test_the_same_grant_twice_is_told_each_time(access: Access) -> None:
         assert "duplicate-grant" in check(access, 10)
 
 
+def test_a_folder_that_comes_in_several_portions_is_wrong_where_any_of_it_is(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daypass.pipeline.judge.check._PORTION", 1)
+    access.write("grants/orders-db/one.yaml", grant())
+    access.write("grants/orders-db/one/two.yaml", grant(hour="12"))
+    access.write("grants/orders-db/three.yaml", grant(hour="13"))
+    for hour in ("11", "12"):
+        access.write(f"grants/staging/{hour}.yaml", grant("staging", hour))
+        access.commit("A folder in a folder, and something beside it")
+        said = access.run("check", "--revision", "main", "--jobs", "1", *_AT, expect=10)
+        assert "grants/orders-db/one/two.yaml" in said.out
+
+
 def test_other_policies_have_every_folder_judged_again(access: Access) -> None:
     access.write("grants/orders-db/one.yaml", grant())
     access.commit("One grant")

@@ -142,7 +142,8 @@ def check_tree(
     whole = verdicts.whole(context, folders)
     files = done = sum(whole.values())
     fresh = 0
-    clean_folders: list[tuple[str, str, int]] = []
+    counted: Counter[str] = Counter()
+    faulty: set[str] = set()
 
     def portions() -> Iterator[Portion]:
         nonlocal files, fresh
@@ -162,22 +163,16 @@ def check_tree(
         seen = known | {path: learned[blob] for path, blob in blobs.items() if blob in learned}
         wrong += [*misread, *_duplicates(dict(sorted(seen.items())))]
         findings += wrong
-        clean_folders += _nothing_wrong(folders, entries, wrong)
+        # A folder with folders in it may come in several portions: what any of them found is wrong with all of it.
+        counted.update(_folder(entry.path) for entry in entries)
+        faulty.update(_folder(finding.place.file) for finding in wrong)
         done += len(unread) + len(known)
         progress(done, files, "grants")
-    if clean_folders:
-        verdicts.store_whole(context, clean_folders)
+    nothing_wrong = [(name, folders[name], n) for name, n in counted.items() if name in folders and name not in faulty]
+    if nothing_wrong:
+        verdicts.store_whole(context, nothing_wrong)
     read = partial(_contents, history, revision)
     return Checked(revision, files, files - fresh, *check_policies(findings, policy, fits, read))
-
-
-def _nothing_wrong(
-    folders: Mapping[str, str], entries: Iterable[Entry], wrong: Iterable[Finding]
-) -> Iterator[tuple[str, str, int]]:
-    """Yield of whole folders those with nothing wrong: name, id, number of files."""
-    faulty = {_folder(finding.place.file) for finding in wrong}
-    counted = Counter(_folder(entry.path) for entry in entries)
-    yield from ((name, folders[name], n) for name, n in counted.items() if name in folders and name not in faulty)
 
 
 def _folder(path: str) -> str:
