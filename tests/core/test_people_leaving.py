@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from daypass.core.bounds.limits import Limits
 from daypass.core.catalogue import Directory, Subject
+from daypass.core.errors import RefusedError
 from daypass.core.ledger.records import Departed
 from daypass.core.ledger.standing import Departure
 from daypass.core.people.leaving import Departures, absent, departures, is_end_of, said, untils, without_leavers
@@ -46,6 +49,12 @@ def test_what_is_on_record_is_not_told_again_and_who_is_there_again_is() -> None
     found = ask(there(0, 2, 3, 4), staff(5), departed)
     assert found.left == ()
     assert found.back == (Departed("p2", "2", "", "team acme/staff"),)
+
+
+def test_a_list_with_somebody_without_an_id_says_of_nobody_that_they_left_or_are_back() -> None:
+    people = [*there(0, 2, 3, 4), SourcePerson("", "p9")]
+    with pytest.raises(RefusedError, match="team acme/staff names 'p9' without an id"):
+        ask(people, staff(5), {"1": LEFT})
 
 
 def test_whose_engagement_is_over_has_left_already() -> None:

@@ -163,6 +163,12 @@ def test_a_key_service_elsewhere_is_refused() -> None:
         ("awskms:alias/x", {"AWS_ENDPOINT_URL": "https://evil.example.net"}),
         ("azurekms://x", {"AZURE_AUTHORITY_HOST": "login.evil.example.net"}),
         ("hv:ledger", {"VAULT_ADDR": "https://[::1"}),
+        # urllib3 ends the host at the backslash, and would connect to the first of them
+        ("hv:ledger", {"VAULT_ADDR": "https://evil.example.net\\@vault.example.com:8200"}),
+        ("awskms:alias/x", {"AWS_ENDPOINT_URL": "https://evil.example.net:8200\\@vault.example.com:8200"}),
+        ("azurekms://x", {"AZURE_AUTHORITY_HOST": "evil.example.net\\@vault.example.com:8200"}),
+        ("hv:ledger", {"VAULT_ADDR": "https://evil.example.net@vault.example.com:8200"}),
+        ("hv:ledger", {"VAULT_ADDR": "https://vault.example.com:8200\t/"}),
     ):
         with pytest.raises(ElsewhereError, match="names another host than main's settings"):
             hold_service("ledger", uri, environ, held)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})"
 _HOST = re.compile(rf"(?:(?P<host>{_NAME})|\[(?P<six>[0-9A-Fa-f:.]{{2,45}})\])(?::(?P<port>[0-9]{{1,5}}))?")
+_AMBIGUOUS = frozenset("\\@ ")
 _SOCKET = re.compile(r"[/@][^\s,]{0,200}")
 APP = re.compile(r"[1-9][0-9]{0,14}|Iv[A-Za-z0-9.]{1,60}")
 """The number of a GitHub App, or its client id: what DAYPASS_APP_ID holds."""
@@ -98,12 +100,16 @@ def hold(whose: str, variable: str, places: Iterable[tuple[str, str]], pins: Pin
 
 
 def hold_url(whose: str, variable: str, value: str, pins: Pins, usual: Mapping[str, str]) -> None:
-    """Refuse a URL that names another host. ``usual`` are the ports of schemes that say none. Raises ElsewhereError."""
-    try:
-        parts = urlsplit(value.strip())
-        place = (parts.hostname or "", str(parts.port or usual.get(parts.scheme, "")))
-    except ValueError:
-        place = ("", "")
+    """Refuse a URL that names another host. ``usual`` are the ports of schemes that say none. Raises ElsewhereError.
+
+    So is one that clients read in several ways: to some a backslash ends the host, to others what stands before @ is a name.
+    """
+    value = value.strip()
+    place = ("", "")
+    with suppress(ValueError):
+        parts = urlsplit(value)
+        if value.isascii() and value.isprintable() and not _AMBIGUOUS & {*value}:
+            place = (parts.hostname or "", str(parts.port or usual.get(parts.scheme, "")))
     hold(whose, variable, [place], pins)
 
 

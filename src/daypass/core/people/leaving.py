@@ -14,6 +14,8 @@ from msgspec import Struct
 
 from daypass.core.bounds.limits import Limits
 from daypass.core.catalogue import Directory, Subject
+from daypass.core.errors import RefusedError
+from daypass.core.files.text import quoted
 from daypass.core.ids import digest
 from daypass.core.ledger.records import Departed
 from daypass.core.ledger.standing import Departure
@@ -70,8 +72,15 @@ def departures(
 ) -> Departures:
     """Hold what a source says against main's directory and what is on record.
 
-    Whose engagement is over by the directory has left already.
+    Whose engagement is over by the directory has left already. Raises RefusedError where it names somebody without an id:
+    whom it has no more cannot be told then.
     """
+    nameless = next((one for one in people if not one.number), None)
+    if nameless is not None:
+        raise RefusedError(
+            f"{source} names {quoted(nameless.called)} without an id, so nobody can tell by it who left",
+            hint="correct it there; nobody is taken to have left, or to be back, by such a list",
+        )
     known = linked(directory)
     gone = dict(gone_of(people, directory))
     left = tuple(
