@@ -172,6 +172,24 @@ def test_receipts_that_a_commit_took_away_are_missed(hub: Hub) -> None:
     assert "where receipts are only ever added" in said
 
 
+def test_receipts_that_were_taken_away_and_written_again_but_for_the_last_are_missed(hub: Hub) -> None:
+    """By two commits on top: the second seems to bring the snapshot, and adds files alone."""
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    admit(hub, subject="carol")
+    before = hub.head("daypass-ledger")
+    assert hub.bare("ls-tree", f"{before}:standing")
+    hub.run("apply", "--at", at(hub))
+    tip = hub.head("daypass-ledger")
+    nothing = hub.bare(
+        *WHO, "commit-tree", "-p", tip, "-m", "Nothing", hub.bare("hash-object", "-t", "tree", os.devnull)
+    )
+    forged = hub.bare(*WHO, "commit-tree", "-p", nothing, "-m", "Append all but the last", f"{before}^{{tree}}")
+    hub.bare("update-ref", "refs/heads/daypass-ledger", forged)
+    said = Bare(hub)("apply", "--at", at(hub), expect=None)
+    assert "where receipts are only ever added" in said
+
+
 def test_the_ledger_of_another_repository_is_refused(hub: Hub) -> None:
     admit(hub)
     hub.run("apply", "--at", at(hub))

@@ -235,18 +235,18 @@ folded = proofs | _others
 """Bodies whose admissions are `proofs`."""
 
 
-def snapshot(leaves, standing, form="1"):
+def snapshot(leaves, standing, form="1", follows=""):
     """Return a snapshot over envelopes."""
     tree = Tree()
     for leaf in leaves:
         tree.add(leaf)
-    return Snapshot(tree.size, tree.root, tree.frontier, standing, form)
+    return Snapshot(tree.size, tree.root, tree.frontier, standing, form, follows)
 
 
 any_body = st.one_of(
     bodies,
     st.builds(Genesis, st.lists(texts, max_size=2).map(tuple)),
-    st.builds(snapshot, st.lists(st.binary(max_size=3), max_size=20), digests, texts),
+    st.builds(snapshot, st.lists(st.binary(max_size=3), max_size=20), digests, texts, st.just("") | oids),
     st.builds(Release, texts, texts, texts),
     st.builds(Take, texts, texts, texts, st.integers(0, 10**9), digests),
 )

@@ -207,6 +207,7 @@ LEFT: list[Body] = [
     Departed("alice", "2819c223-7f76-453a-919d-413861904646", "", "team acme/staff"),
 ]
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-15", body) for n, body in enumerate(LEFT, len(RECEIPTS))]
+RECEIPTS.append(Receipt(905, DIGEST, AT, BASE, "run-16", replace(SNAPSHOT, follows=HEAD)))
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

@@ -245,11 +245,21 @@ def test_a_receipt_of_another_kind_is_no_snapshot(made, place):
 def test_a_snapshot_is_named_by_its_number_or_its_digest(made):
     digest = made.receipts()[FIRST].digest
     for named in ("", str(FIRST), digest):
-        delta, tree = begin_at_snapshot(made.ledger, made.ledger.head(), made.verifier.open, named)
-        assert (delta.head.digest, tree.size) == (digest, FIRST + 1)
+        delta, trail = begin_at_snapshot(made.ledger, made.ledger.head(), made.verifier.open, named)
+        assert (delta.head.digest, trail.tree.size, trail.snapshot) == (digest, FIRST + 1, FIRST)
     for named in (str(FIRST + 1), digest[:-1], "newest"):
         with pytest.raises(UsageError, match=f"the ledger has no snapshot {named}: its last one is receipt {FIRST}"):
             begin_at_snapshot(made.ledger, made.ledger.head(), made.verifier.open, named)
+
+
+def test_a_snapshot_names_the_commit_that_it_is_put_after(made):
+    assert body_of(made).follows == made.git.text("rev-parse", f"{brought(made)}^").strip()
+
+
+def brought(made):
+    """Return the commit that brought the first snapshot."""
+    path = receipt_path(FIRST)
+    return made.git.text("log", "--format=%H", "--diff-filter=A", made.ledger.branch, "--", path).strip()
 
 
 def test_a_snapshot_stands_after_what_it_tells_of(made):

@@ -14,7 +14,7 @@ from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import Receipt
 from daypass.core.ledger.snapshot import Proof, form
 from daypass.core.ledger.standing import Standing
-from daypass.edges.ledger.ledger import counted, receipt_path, standing_folder
+from daypass.edges.ledger.ledger import Trail, counted, receipt_path, standing_folder
 from in_memory.objects import Objects
 
 _AUTHOR = ("daypass", "daypass@localhost")
@@ -77,7 +77,7 @@ class MemoryReceipts:
     def newest(self, commit: Oid) -> int:
         return max(self.snapshots(commit), default=0)
 
-    def verify_since(self, sequence: int, until: Oid) -> None:
+    def verify_since(self, trail: Trail, until: Oid) -> None:
         self.verify_shape(until=until)
 
     def hold_main(self, last: str, first: Callable[[], Receipt]) -> None:

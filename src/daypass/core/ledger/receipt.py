@@ -209,8 +209,7 @@ class Pulse(Struct, frozen=True):
 class Ended(Struct, frozen=True):
     """A proved grant that something other than its own window ended at ``end``, before its time.
 
-    It stays ended, whatever is undone later: the same access again takes a new request. ``code`` names what ended it, and
-    ``bound`` says it in words of ours.
+    It stays ended, whatever is undone later: who needs it again asks anew. ``code`` names what ended it, ``bound`` says it.
     """
 
     grant: GrantId
@@ -222,7 +221,7 @@ class Ended(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """What the ``size`` receipts before it are and add up to.
+    """What the ``size`` receipts before it are and add up to. ``follows`` is the branch's commit before it, "" in old ones.
 
     ``root`` and ``frontier`` are those of the Merkle tree over their envelopes, in hex; ``standing`` is the digest of what
     they add up to, which lies beside the receipt, and ``form`` names the rules by which it was added up and written.
@@ -233,6 +232,7 @@ class Snapshot(Struct, frozen=True):
     frontier: tuple[str, ...]
     standing: str
     form: str
+    follows: str = ""
 
 
 class Resolution(Enum):

@@ -183,14 +183,14 @@ def _settled_parts(settled: Settled) -> tuple[object, ...]:
     return (held.entitlement, held.grants, held.until, held.numbers, *told)
 
 
-def _snapshot(size: int, root: str, frontier: tuple[str, ...], standing: str, form: str) -> Snapshot:
+def _snapshot(size: int, root: str, frontier: tuple[str, ...], standing: str, form: str, follows: str) -> Snapshot:
     try:
         tree = Tree(size, frontier)
     except ValueError as error:
         raise LedgerError(f"frontier of a snapshot: {error}") from None
     if (tree.root, tree.frontier) != (root, frontier):
         raise LedgerError("root and frontier of a snapshot are of two trees")
-    return Snapshot(size, root, frontier, standing, form)
+    return Snapshot(size, root, frontier, standing, form, follows)
 
 
 ENDED = Record("an end", Ended)
@@ -277,12 +277,13 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
         Record(
             "a snapshot",
             _snapshot,
-            attrgetter("size", "root", "frontier", "standing", "form"),
+            attrgetter("size", "root", "frontier", "standing", "form", "follows"),
             size=COUNT,
             root=TEXT,
             frontier=TEXTS,
             standing=DIGEST,
             form=TEXT,
+            follows=OBJECT.optional("", "a snapshot that names no commit before it does not say so"),
         ),
     ),
     Decided: ("decided", _DECIDED),

@@ -125,8 +125,8 @@ class GitLedger:
         not fit.
         """
         commit = self.head()
-        begun = begin_at_snapshot(self, commit, open_, since, known) if since else (Delta(), Tree())
-        start, tree = begun[0].onto(Standing()), begun[1]
+        begun = begin_at_snapshot(self, commit, open_, since, known) if since else (Delta(), Trail(Tree()))
+        start, tree = begun[0].onto(Standing()), begun[1].tree
         oids: list[str] = []
 
         def receipts() -> Iterator[Receipt]:
@@ -259,17 +259,17 @@ class GitLedger:
             self.thin.bring(commit, [*since, standing_folder(sequence)])
         return sequence
 
-    def verify_since(self, sequence: int, until: Oid) -> None:
-        """Check the shape of the branch, in a thin clone from the commit on that brought a receipt with this number.
+    def verify_since(self, trail: Trail, until: Oid) -> None:
+        """Check the shape of the branch, in a thin clone from the commit on that brought a trail's snapshot.
 
-        Raises LedgerError as `verify_shape` does.
+        That one has to follow the commit that the snapshot names, or all of the branch is looked at: it may have been taken
+        away and written again, without what came after. Raises LedgerError as `verify_shape` does.
         """
-        if self.thin is not None and sequence:
-            most = self.thin.newest(until)[1] - sequence + 2  # each of ours brings a receipt or more
-            steps = self.thin.steps_since(until, receipt_path(sequence), most)
-            if steps is not None:
-                first = self._git.text("rev-parse", f"{steps[0]}^@").split()
-                self.verify_shape(Oid(first[0]) if first else None, until)
+        if self.thin is not None and trail.follows:
+            most = self.thin.newest(until)[1] - trail.snapshot + 2  # each of ours brings a receipt or more
+            steps = self.thin.steps_since(until, receipt_path(trail.snapshot), most)
+            if steps is not None and self._git.text("rev-parse", f"{steps[0]}^@").split() == [trail.follows]:
+                self.verify_shape(Oid(trail.follows), until)
                 return
         if self.thin is not None:
             self.thin.reach()
@@ -318,11 +318,12 @@ class GitLedger:
 class Trail(NamedTuple):
     """What is kept of the receipts that were read: the tree over them, and the number of the last snapshot, 0 for none.
 
-    One of a form that this release does not know is none.
+    One of a form that this release does not know is none. ``follows`` is the commit that the one that was begun at names.
     """
 
     tree: Tree
     snapshot: int = 0
+    follows: str = ""
 
 
 def counted(envelopes: Iterable[Envelope], tree: Tree) -> Iterator[Envelope]:
@@ -334,8 +335,8 @@ def counted(envelopes: Iterable[Envelope], tree: Tree) -> Iterator[Envelope]:
 
 def begin_at_snapshot(
     ledger: GitLedger, commit: Oid, open_: Open, named: str = "", known_form: str = ""
-) -> tuple[Delta, Tree]:
-    """Return what leads from nothing to a snapshot of a commit of the branch, and the tree over what is there then.
+) -> tuple[Delta, Trail]:
+    """Return what leads from nothing to a snapshot of a commit of the branch, and the trail to it.
 
     It is the newest, or the one that is ``named`` by its number or its digest: UsageError where none is. Raises LedgerError
     where there is none at all, and where anything about it does not fit.
@@ -352,7 +353,8 @@ def begin_at_snapshot(
     tree = Tree(body.size, body.frontier)
     tree.add(raw)
     with _about_snapshot(sequence):
-        return read(body, Head.of(receipt, None), ledger.beside(sequence, commit=commit), known_form), tree
+        delta = read(body, Head.of(receipt, None), ledger.beside(sequence, commit=commit), known_form)
+    return delta, Trail(tree, sequence, body.follows)
 
 
 @contextmanager

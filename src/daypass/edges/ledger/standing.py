@@ -177,7 +177,7 @@ class SignedLedger:
         if trail is None or not due(standing, standing.next_sequence - trail.snapshot):
             return None
         tree, files = trail.tree, write(standing)
-        body = Snapshot(tree.size, tree.root, tree.frontier, envelope_digest(files[INDEX]), self.form)
+        body = Snapshot(tree.size, tree.root, tree.frontier, envelope_digest(files[INDEX]), self.form, standing.commit)
         sealed = seal([body], standing.head, self._signer.sign, at=at, main=main, run=run)
         return self.put(standing, sealed, at=at, beside=files)
 
@@ -236,7 +236,7 @@ class SignedLedger:
                 self._check_as_far(connection, commit)
                 begin_anew(connection)
                 delta, trail = self._begin(commit)
-                ledger.verify_since(trail.snapshot, commit)
+                ledger.verify_since(trail, commit)
                 before = delta.head
                 Writer(connection).write(delta)
                 envelopes = ledger.envelopes(trail.tree.size, commit=commit)
@@ -262,11 +262,11 @@ class SignedLedger:
         """
         self.began = 0
         try:
-            delta, tree = begin_at_snapshot(self.receipts, commit, self.verifier.open, known_form=self.form)
+            delta, trail = begin_at_snapshot(self.receipts, commit, self.verifier.open, known_form=self.form)
         except DaypassError:
             return Delta(), Trail(Tree())
-        self.began = tree.size - 1
-        return delta, Trail(tree, self.began)
+        self.began = trail.snapshot
+        return delta, trail
 
     def _check_as_far(self, connection: sqlite3.Connection, commit: Oid) -> None:
         """Refuse a branch that is cut behind what was verified by keys, or by a version, that count no longer."""
