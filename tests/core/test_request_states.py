@@ -46,3 +46,12 @@ def test_what_policy_denies_is_not_met() -> None:
 
 def test_a_forge_that_refuses_what_is_there_is_a_failure() -> None:
     assert replace(gated(ITEM), refused="the branch is protected").exit_code is ExitCode.FAILED
+
+
+def test_an_emergency_stop_is_what_takes_away_and_no_name_of_a_branch_alone() -> None:
+    stop = replace(PULL, branch="daypass/revoke/alice-20261120T100000Z")
+    taken = replace(ITEM, kind="remove", decision=None)
+    assert replace(gated(taken), pull=stop).emergency
+    assert not replace(gated(ITEM), pull=stop).emergency
+    assert not replace(gated(ITEM), pull=stop, proposal=replace(gated(ITEM).proposal, items=())).emergency
+    assert not gated(taken).emergency

@@ -21,7 +21,7 @@ from daypass.core.plan import Action, AdmittedGrant, Claim, Entitlement
 from daypass.core.policy.decision import Decision
 from daypass.core.policy.held import UNREAD, Held
 from daypass.core.policy.policies import Policy
-from daypass.core.policy.sources import Ending, groups_in
+from daypass.core.policy.sources import REVOCATION, Ending, groups_in
 from daypass.core.window import Span, Window
 
 NO_GRANTS = "no-grants"
@@ -172,6 +172,12 @@ class Gated(Struct, frozen=True):
     def judged(self) -> bool:
         """Whether each part has what it needs, whatever else keeps the request from being merged."""
         return bool(self.verdicts) and all(verdict.met for verdict in self.verdicts)
+
+    @property
+    def emergency(self) -> bool:
+        """Whether it is an emergency stop: by its branch's name, which anybody may choose, and by what it does."""
+        items = self.proposal.items
+        return self.pull.branch.startswith(REVOCATION) and bool(items) and all(item.kind == "remove" for item in items)
 
     @property
     def no_request(self) -> bool:

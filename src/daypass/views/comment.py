@@ -16,7 +16,6 @@ from msgspec import Struct
 from daypass.core.catalogue import Catalogue
 from daypass.core.finding import Finding
 from daypass.core.forge import Links
-from daypass.core.policy.sources import REVOCATION
 from daypass.core.request import Item, Nudge, Report
 from daypass.core.state import GrantState, requested
 from daypass.core.window import format_instant
@@ -148,7 +147,7 @@ def _lead(report: Report, links: Links | None) -> str:
     """Say what was asked, by whom, and what comes next."""
     found = report.found
     catalogue = found.proposal.policy.catalogue
-    loud = "**Emergency stop.** " if found.pull.branch.startswith(REVOCATION) else ""
+    loud = "**Emergency stop.** " if found.emergency else ""
     asked = f"{loud}Asked by {account_named(catalogue, found.pull.opened_by)}"
     asked += f" in {origin_named(found.pull.origin, links)}." if found.pull.origin else "."
     return f"{asked} {_next(report, links)}".rstrip()

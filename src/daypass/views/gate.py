@@ -10,7 +10,6 @@ from typing import Any
 
 from daypass.core.ids import GrantId
 from daypass.core.plan import Action
-from daypass.core.policy.sources import REVOCATION
 from daypass.core.request import Effect, Gated, ItemVerdict, Report
 from daypass.core.state import Life, Overview
 from daypass.core.window import format_duration, format_instant
@@ -41,7 +40,7 @@ def gated_text(found: Gated, change: Iterable[str] = ()) -> str:
     lines = [
         f"#{pull.number} {pull.title}  ({pull.state}, by {pull.opened_by.handle or pull.opened_by.name}){_how(found)}"
     ]
-    if pull.branch.startswith(REVOCATION):
+    if found.emergency:
         lines.append("  EMERGENCY STOP")
     if pull.reason:
         lines.append(f"  reason: {pull.reason}")
