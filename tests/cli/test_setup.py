@@ -296,6 +296,9 @@ def test_a_person_owns_a_repository_without_teams(olga):
     assert [line.rpartition("[")[2] for line in said.out.splitlines() if "unsafe:" in line] == ["no-organisation]"]
     (app,) = olga.double.apps.values()
     assert "members" not in app.permissions
+    again = olga.run("setup", "--dry-run", folder=olga.top / "mine", expect=0)
+    assert "] installation: there: " in again.err
+    assert ", not looked at: GitHub shows where it is installed to itself and to owners alone" in again.err
 
 
 def test_rules_that_a_plan_does_not_have_are_not_taken_for_set(olga, access):

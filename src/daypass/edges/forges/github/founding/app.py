@@ -194,6 +194,8 @@ class InstallationStep(Step):
                 "it is installed on more than this repository, so that its key opens them all: choose this one alone"
             )
             return ""
+        if not chosen:
+            return f"{ground.slug}, not looked at: GitHub shows where it is installed to itself and to owners alone"
         return f"{ground.slug} on {ground.repository} alone" if names else f"{ground.slug} on selected repositories"
 
     def _warn(self, text: str) -> None:
@@ -218,19 +220,19 @@ class InstallationStep(Step):
         return found.text("repository_selection"), [Fields("a repository", row).text("full_name") for row in rows]
 
     def _by_owner(self) -> tuple[str, list[str]] | None:
-        """Ask as an owner of the organisation; what a person has installed is shown to nobody.
+        """Ask as an owner of the organisation, "" where GitHub does not say; what a person has installed is shown to nobody.
 
         https://docs.github.com/en/rest/orgs/orgs#list-app-installations-for-an-organization
         """
         ground = self._ground
         if not ground.organisation:
-            return "selected", []
+            return "", []
         try:
             rows = ground.api.pages(f"/orgs/{ground.owner}/installations", key="installations")
         except ApiError as error:
             if error.status != HTTPStatus.FORBIDDEN:
                 raise
-            return "selected", []
+            return "", []
         found = [Fields("an installation", row) for row in rows]
         ours = [one for one in found if one.text("app_slug") == ground.slug]
         if not ours:
