@@ -20,7 +20,8 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 
 
 def sweep(hub: Hub, expect: int = 0) -> tuple[str, int]:
-    """Run the gate over all that is open; return what it said and how many calls it took."""
+    """Run the gate over all that is open, a while after the last; return what it said and how many calls it took."""
+    hub.advance(seconds=3)
     before = len(hub.calls)
     said = hub.run("gate", "--at", format_instant(hub.now()), expect=expect)
     return said.out, sum(".git/" not in call.path for call in hub.calls[before:])

@@ -18,7 +18,8 @@ def sweep(world: World) -> GitHubSweep:
     return GitHubSweep(world.api("app"), directory(), BOT)
 
 
-def look(world: World, at=AT, **other: str):
+def look(world: World, at=AT, *, after: int = 3, **other: str):
+    world.double.advance(seconds=after)
     found = sweep(world)
     return found, found.look(other.get("main", world.main()), "daypass-ledger", other.get("program", "p"), at)
 
@@ -51,6 +52,35 @@ def test_what_was_kept_holds_for_that_main_and_program_and_until_its_instant(wor
     before = len(world.double.calls)
     found.keep({number: LATER}, main="0" * 40)  # main moved while it ran
     assert len(world.double.calls) == before
+
+
+def test_what_has_just_changed_may_change_in_the_same_second_and_is_looked_at_again(world: World) -> None:
+    number = world.opened("alice")
+    found, _ = look(world, after=0)
+    found.keep({number: LATER}, main=world.main())
+    assert not look(world)[1][0].known
+
+
+@pytest.mark.parametrize("missing", ["main", "checkSuites", "checkRuns", "databaseId"])
+def test_a_record_that_github_does_not_show_is_none(world: World, monkeypatch, missing: str) -> None:
+    number = world.opened("alice")
+    found, _ = look(world)
+    found.keep({number: LATER}, main=world.main())
+    found = sweep(world)
+    send = found._api.send
+    monkeypatch.setattr(found._api, "send", lambda *asked, **more: without(send(*asked, **more), missing))
+    assert not found.look(world.main(), "daypass-ledger", "p", AT)[0].known
+
+
+def without(told, name: str):
+    """Return an answer that has null in every place of a name, but in those of pull requests."""
+    if isinstance(told, list):
+        return [without(one, name) for one in told]
+    if not isinstance(told, dict):
+        return told
+    return {
+        key: None if key == name else one if key == "pullRequests" else without(one, name) for key, one in told.items()
+    }
 
 
 def test_nothing_is_written_where_nothing_is_new(world: World) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from daypass.core.errors import EdgeError
@@ -30,6 +30,9 @@ SEEN = "daypass gate"
 
 _LONGEST = 65_000
 """So many characters a check run's text has room for; of requests that find none, nothing is kept."""
+
+_MOVING = timedelta(seconds=2)
+"""Instants are told to the second: what changed within so long before an answer may change once more and look the same."""
 
 _QUERY = """query($owner: String!, $name: String!, $after: String, $app: Int!, $ledger: String!) {
   repository(owner: $owner, name: $name) {
@@ -53,6 +56,7 @@ class GitHubSweep(RepositoryPart):
     _run = 0
     _grounds = ""
     _seen: Mapping[int, str] = {}
+    _moving: frozenset[int] = frozenset()
     _kept: Mapping[int, tuple[str, str]] = {}
 
     @as_documented("open pull requests")
@@ -68,6 +72,8 @@ class GitHubSweep(RepositoryPart):
         if oids[0] != main:
             self._grounds = ""  # it moved meanwhile: what is found by this run's main is nothing to keep
         self._seen = {Fields("a pull request", node).number("number"): digest(node)[7:23] for node in nodes}
+        latest = format_instant(self._api.clock - _MOVING) if self._api.clock is not None else ""
+        self._moving = frozenset(int(node["number"]) for node in nodes if not str(node.get("updatedAt")) < latest)
         now = format_instant(at)
         return tuple(
             Glance(number, self._by(node), number in self._kept and self._holds(number, now))
@@ -81,7 +87,9 @@ class GitHubSweep(RepositoryPart):
             return
         kept = {number: seen for number, seen in self._kept.items() if self._seen.get(number) == seen[0]}
         kept |= {
-            number: (self._seen[number], format_instant(end)) for number, end in until.items() if number in self._seen
+            number: (self._seen[number], format_instant(end))
+            for number, end in until.items()
+            if number in self._seen and number not in self._moving
         }
         if kept == self._kept:
             return
@@ -162,8 +170,15 @@ class GitHubSweep(RepositoryPart):
 
 
 def _runs(there: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for suite in there["main"]["target"].get("checkSuites", {}).get("nodes") or ():
-        yield from suite["checkRuns"]["nodes"]
+    """Yield the check runs that an answer tells of; what is missing in it, or makes no sense, is none."""
+    for suite in _nodes(there, "main", "target", "checkSuites"):
+        yield from (run for run in _nodes(suite, "checkRuns") if isinstance(run.get("databaseId"), int))
+
+
+def _nodes(found: Any, *path: str) -> list[Mapping[str, Any]]:
+    for name in (*path, "nodes"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _written(grounds: str, kept: Mapping[int, tuple[str, str]]) -> str:
