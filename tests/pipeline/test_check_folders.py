@@ -58,9 +58,9 @@ def test_the_same_grant_twice_is_told_each_time(access: Access) -> None:
     check(access)
     access.write("grants/orders-db/two.yaml", grant())
     access.commit("The same again")
-    for _ in range(2):
-        access.write("README.md", f"{_}\n")
-        access.commit("Something else")
+    for hour in ("12", "13"):
+        access.write(f"grants/staging/at-{hour}.yaml", grant("staging", hour))
+        access.commit("Something in another folder")
         assert "duplicate-grant" in check(access, 10)
 
 
