@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from daypass.core.approval.quiet import LONGEST, quiet_until
+from daypass.core.approval.quiet import LONGEST, MOST, quiet_until
 from daypass.core.approval.stages import Due
 from daypass.core.forge import Account, Review
 from daypass.core.record import replace
@@ -52,6 +52,12 @@ def test_a_request_that_nobody_answers_ends_by_its_limit(access: Access) -> None
     gated = found(access)
     late = datetime.fromisoformat(T("09:00")) + timedelta(days=6, hours=20)
     assert quiet_until(gated, at=late) == datetime.fromisoformat(T("09:00")) + timedelta(days=7)
+
+
+def test_a_request_of_many_grants_is_looked_at_each_time(access: Access) -> None:
+    gated = found(access)
+    assert until(replace(gated, verdicts=gated.verdicts * MOST)) is not None
+    assert until(replace(gated, verdicts=gated.verdicts * (MOST + 1))) is None
 
 
 def test_what_is_to_be_merged_or_closed_or_was_refused_is_looked_at_again(access: Access) -> None:

@@ -35,6 +35,8 @@ class Sweeping:
 
     def judged(self, found: Gated, amiss: Sequence[ExitCode]) -> None:
         """Note how a request was found, and whether its people could not be told of it."""
+        if self._sweep is None:
+            return
         from daypass.core.approval.quiet import quiet_until
 
         until = quiet_until(found, at=self._at)

@@ -17,6 +17,9 @@ from daypass.core.request import Gated, Item
 LONGEST = timedelta(days=1)
 """However quiet, a request is looked at once in so long."""
 
+MOST = 10
+"""A request of more grants than this is looked at each time: to ask ahead of each takes longer than to look again."""
+
 STEP = timedelta(minutes=5)
 """So far apart rules are asked what they would say later; what turns and turns back in between is not seen."""
 
@@ -24,6 +27,8 @@ STEP = timedelta(minutes=5)
 def quiet_until(found: Gated, *, at: datetime) -> datetime | None:
     """Return the first instant after ``at`` at which time alone may change what was found, None where nobody can tell."""
     if found.pull.state != "open" or found.met or found.refused or found.pull.asked_at > at or _moves(found):
+        return None
+    if len(found.verdicts) > MOST:
         return None
     if any(verdict.item.grant is not None and verdict.item.grant.span.window for verdict in found.verdicts):
         return None  # windows that name instants begin and pass
