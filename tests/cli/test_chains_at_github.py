@@ -44,7 +44,7 @@ def run(hub: Hub, *words: str) -> str:
     return hub.run(*words, "--at", format_instant(hub.now())).out
 
 
-def passes(hub: Hub, hours: int) -> None:
+def passes(hub: Hub, hours: float) -> None:
     hub.advance(hours=hours)
     run(hub, "gate")
 
@@ -73,11 +73,11 @@ def test_people_are_asked_reminded_escalated_and_given_up_on(hub: Hub) -> None:
         "and nobody gave it within `5h`. You may approve it as well now, as `group:security-leads`."
     )
     assert {"kim-dave", "erin-v"} <= asked(hub, number)
+    passes(hub, 0.1)  # which keeps what has become of what the one before wrote
     hub.calls.clear()
     passes(hub, 0)
-    assert [
-        c for c in hub.calls if c.method != "GET" and ".git/" not in c.path and "/access_tokens" not in c.path
-    ] == []
+    reading = ("/access_tokens", ".git/", "/graphql")
+    assert [c for c in hub.calls if c.method != "GET" and not any(part in c.path for part in reading)] == []
     passes(hub, 42)
     assert hub.pull(number)["state"] == "open"
     passes(hub, 1)

@@ -76,7 +76,7 @@ def test_what_a_target_can_mean_passes(access: Access, kind: str, privilege: str
         (
             "postgres",
             ", databse: orders",
-            "target other has an option 'databse'; kind postgres knows: databases, expected, tls",
+            "target other has an option 'databse'; kind postgres knows: databases, expected, host, tls",
         ),
         ("postgres", ", tls: off", "target other: expected tls to be one of verify, off-on-loopback, got 'off'"),
         ("postgres", ", databases: orders", "target other: expected databases to be a list of names, got 'orders'"),

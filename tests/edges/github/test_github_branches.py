@@ -24,7 +24,7 @@ def test_a_branch_that_follows_comes_along_in_one_fetch(world: World, follows: R
     then = world.push("carol", "book", {"more": "x\n"})
     assert follows.bring("main", along="book") == world.main()
     assert world.git.find("refs/heads/book") == then
-    monkeypatch.setattr(follows, "fetch", None)
+    monkeypatch.setattr(follows, "_fetch_all", None)
     follows.follow("book")  # it is as it was when main was brought
     with pytest.raises(TypeError):
         follows.follow("book")
