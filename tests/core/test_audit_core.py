@@ -31,7 +31,7 @@ from daypass.core.ledger.receipt import (
 from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.ledger.statement import admission_digest
 from daypass.core.plan import Action, Entitlement, Intended, Reason
-from daypass.core.window import Span, Window
+from daypass.core.window import Recurrence, Span, Window
 
 T0 = datetime(2026, 11, 21, 9, tzinfo=UTC)
 E = Entitlement("embedded", "db", "alice", "ro")
@@ -530,6 +530,14 @@ class TestProof:
         before = self.true()
         after = replace(before, narrowed_from=before.blob, blob=oid(12), **{field: "other"})
         assert "widened" in self.codes(after, before=before)
+
+    def test_the_intervals_of_a_calendar_are_held_to_its_base_and_its_bounds_to_the_file(self):
+        span = Span(window=Window(t(0), t(60)), recurs=Recurrence(calendar="office"))
+        file = replace(self.grant(), span=span)
+        window = Window(t(0), t(60), ((t(10), t(20)),), "office")
+        assert self.codes(admission(grant_digest=file.digest, window=window), grant=file) == []
+        longer = Window(t(0), t(61), ((t(10), t(20)),), "office")
+        assert self.codes(admission(grant_digest=file.digest, window=longer), grant=file) == ["window"]
 
     def test_a_role_that_the_base_did_not_have_is_named(self):
         assert self.codes(self.true(), policy=("sha256:p", None)) == ["meaning-digest", "entitlement"]

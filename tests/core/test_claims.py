@@ -83,3 +83,13 @@ def test_what_a_role_gives_is_said_only_by_policies_that_read_and_know_it():
     assert given(policy(), "alice", "orders-db", "readonly") == (meaning, GIVEN)
     assert given(policy(), "alice", "orders-db", "gone") is None
     assert given(BROKEN, "alice", "orders-db", "readonly") is None
+
+
+def test_a_window_whose_calendar_is_gone_gives_nothing():
+    cut = Window(AT, AT + 4 * HOUR, ((AT, AT + HOUR),), "office")
+    maker = ClaimMaker(policy(), policy(), {})
+    catalogue = policy().catalogue
+    resource = catalogue.resources["orders-db"]
+    means = catalogue.meaning(resource, resource.roles["readonly"])
+    row = (GrantId("orders-db/one"), BLOB, BLOB, "alice", "orders-db", "readonly", cut, GIVEN, means, "case", ())
+    assert maker.claim(AdmittedGrant(*row)).blocked is Reason.CALENDAR_MOVED

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from policy_samples import grant, rules
 
+from daypass.core.audit.access import about
+from daypass.core.audit.differences import Comparison
 from daypass.core.audit.events import EventKind, Material, history
 from daypass.core.audit.proof import check_denial
 from daypass.core.audit.selection import Selection
@@ -130,3 +132,19 @@ def test_a_decision_has_one_spelling(change: Callable[[dict[str, Any]], object],
     change(statement["predicate"]["body"])
     with pytest.raises(LedgerError, match=said.replace("(", r"\(")):
         from_statement(statement)
+
+
+def test_a_decision_is_about_its_grants_their_resources_and_whose_they_are() -> None:
+    assert about(Receipt(0, "", AT, BASE, "run", DENIED)) == {
+        ("grant", GRANT),
+        ("resource", "orders-db"),
+        ("of alice", GRANT),
+    }
+    assert about(Receipt(0, "", AT, BASE, "run", BARE)) == set()
+
+
+def test_a_decision_by_policies_that_were_never_mains_is_named() -> None:
+    comparison = Comparison((), {HEAD: 0}, {})
+    comparison.add(Receipt(0, "", AT, HEAD, "run", DENIED))
+    (found,) = [one for one in comparison.finish(AT) if one.code == "decision-without-grounds"]
+    assert found.message.startswith(f"receipt 0 says that request 7 was denied as judged by main {BASE[:12]}")

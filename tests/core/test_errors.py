@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daypass.core import errors
-from daypass.core.errors import DaypassError, ExitCode, InvalidError, worst
+from daypass.core.errors import DaypassError, ElsewhereError, ExitCode, InvalidError, worst
 from daypass.core.finding import Finding, Place, Severity, near, ordered, shown
 
 
@@ -112,3 +112,9 @@ def test_suggesting_is_bounded_whoever_chose_the_names() -> None:
 )
 def test_text_of_others_can_neither_act_on_a_terminal_nor_pass_for_another_line(text: str, expected: str) -> None:
     assert shown(text) == expected
+
+
+def test_what_points_elsewhere_says_so_by_its_code() -> None:
+    error = ElsewhereError("DB_URL points to evil.example", hint="pin it")
+    assert (str(error.message), error.hint) == ("DB_URL points to evil.example [secret-elsewhere]", "pin it")
+    assert error.exit_code is ExitCode.FAILED

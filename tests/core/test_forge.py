@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter
 
-from daypass.core.bounds.settings import Settings
-from daypass.core.forge import FORGES
+from daypass.core.bounds.settings import Settings, TargetFacts, Use
+from daypass.core.errors import ExitCode
+from daypass.core.forge import FORGES, unsigned_denial
+from daypass.core.ids import GrantId
 from daypass.schema.policy_models import ForgeForm
 
 
@@ -19,3 +21,14 @@ def test_the_kinds_of_the_table_are_those_that_settings_may_name() -> None:
 def test_what_a_forge_needs_it_takes(kind: str) -> None:
     assert set(FORGES[kind].needs) <= set(FORGES[kind].takes)
     assert Settings(forge_kind=kind).forge is FORGES[kind]
+
+
+def test_who_has_no_key_is_told_where_it_belongs() -> None:
+    refused = unsigned_denial("bob")
+    assert refused.message.startswith("the directory has no SSH key of bob")
+    assert refused.hint == "add the public key of bob to ssh_keys in policies/directory, and let git sign with it"
+    assert refused.exit_code is ExitCode.DENIED
+
+
+def test_a_target_that_says_nothing_of_its_use_has_none() -> None:
+    assert TargetFacts("embedded").use("alice", {}, GrantId("orders-db/a")) == Use("", "")

@@ -9,10 +9,10 @@ from receipt_strategies import BEGIN, folded, proofs
 
 from daypass.core.approval.held import HeldBook
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.receipt import Admission, Ended, Genesis, Receipt, Refusal, Retirement
+from daypass.core.ledger.receipt import Admission, Ended, Genesis, Receipt, Refusal, Retirement, Settled
 from daypass.core.ledger.records import ApprovalRecord
 from daypass.core.ledger.standing import Standing, fold
-from daypass.core.plan import Entitlement
+from daypass.core.plan import Entitlement, Holding
 from daypass.core.policy.held import Held
 from daypass.core.window import Window
 
@@ -180,3 +180,8 @@ def test_receipts_that_nobody_asks_about_are_added_up_before_they_are_many() -> 
     for place in range(1, 1_101):
         book.add(admission(f"n{place}", place), BEGIN)
     assert len(book.before().grants_of("alice")) == 1_100
+
+
+def test_what_somebody_wrote_off_is_held_no_more() -> None:
+    off = Settled(Holding(E, (GrantId("wiki/one"),)), False, "carol", "", ((GrantId("wiki/one"), OID, landing(1)),))
+    assert told(after(admission(), off)) == ([], ["bob"])

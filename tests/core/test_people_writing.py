@@ -101,3 +101,10 @@ def test_a_file_that_does_not_read_is_named() -> None:
     with pytest.raises(InvalidError, match="cannot be read") as raised:
         with_people({FILE: b"people: ["}, [], [written("bob", {"name": "B"})])
     assert raised.value.findings
+
+
+def test_very_many_people_lie_in_numbered_files() -> None:
+    many = [written(f"p{number}", {"name": "P"}) for number in range(2 * A_FILE + 1)]
+    made = with_people({}, many, ())
+    assert [len(value(raw)["people"]) for raw in made.values()] == [A_FILE, A_FILE, 1]
+    assert list(made) == [OWN, OWN.replace("imported", "imported-2"), OWN.replace("imported", "imported-3")]

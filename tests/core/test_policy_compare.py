@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from policy_samples import AT, DIRECTORY, PURPOSE, RESOURCE, RULES, grant, policy, rules
 
 from daypass.core.policy.analysis.between import between
-from daypass.core.policy.analysis.compare import MOST, Move, PolicyComparison, compare, search, shifts
+from daypass.core.policy.analysis.compare import MOST, Move, PolicyChange, PolicyComparison, compare, search, shifts
 from daypass.core.policy.decision import Request, decide
 from daypass.core.window import Span
 from examples import examples
@@ -203,3 +203,9 @@ def test_what_trying_everything_finds_a_search_finds_too(one, other):
                             shifts(decide(before, request), decide(after, request)) & {Move.PERMITS, Move.FEWER}
                         )
     assert search(before, after, AT, 800).looser or not brute
+
+
+def test_a_change_is_looser_where_what_was_compared_is():
+    loose = search(policy(), rules("  - {id: all, when: 'true', approve: automatically}\n"), AT, 300)
+    assert PolicyChange(loose).looser
+    assert not PolicyChange(why="it does not read").looser

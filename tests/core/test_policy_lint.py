@@ -151,3 +151,14 @@ def test_a_role_that_its_target_cannot_give_is_told_of_elsewhere_and_a_rule_for_
     unfit = replace(found, unfit={("orders-db", "admin"): ("why", "")})
     assert {code for code, _ in codes(unfit)} == {"rule-always-applies", "rule-shadowed"}
     assert list(candidates(((),) * 6)) == []
+
+
+def test_rules_of_two_purposes_never_meet_and_so_do_not_contradict_each_other() -> None:
+    of = "version: 1\ntitle: {}\nrules:\n  - {{id: {}, when: 'true', deny_unless: '{}'}}\n"
+    found = policy(
+        purposes_calm=of.format("Calm", "calm", 'grant.ticket == ""'),
+        purposes_short=of.format("Short", "short", 'grant.ticket != ""'),
+    )
+    assert not found.broken
+    assert len([one for one in found.rules.rules if one.purpose]) == 2
+    assert "rules-contradict" not in {code for code, _ in codes(found)}

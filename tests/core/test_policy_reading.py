@@ -322,3 +322,9 @@ def test_a_calendar_is_read_under_the_name_of_its_file():
 def test_a_fault_in_a_calendar_denies_everything(text, expected):
     found = policy(calendars_office=text)
     assert [line for line in shown(found.broken) if line.startswith(expected)] == shown(found.broken) != []
+
+
+def test_a_calendar_of_the_wrong_shape_denies_everything():
+    found = policy(calendars_office="version: 1\nhours: 8\n")
+    assert found.broken
+    assert not found.catalogue.calendars

@@ -14,7 +14,7 @@ from daypass.core.errors import LedgerError
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
 from daypass.core.ledger.keys import Void
-from daypass.core.ledger.receipt import Genesis, Receipt, Release, Retirement, Take, envelope_digest
+from daypass.core.ledger.receipt import Genesis, Receipt, Release, Retirement, Snapshot, Take, envelope_digest
 from daypass.core.ledger.statement import from_statement, to_statement
 
 MAIN = "a" * 40
@@ -221,3 +221,9 @@ def test_what_moves_a_target_to_another_lane_is_refused_by_a_release_that_knows_
     assert caught.value.hint.startswith("a later release of daypass wrote it: install that one here.")
     void = list(verify_chain(placed(sealed), lambda raw: Void(open_(raw)) if b"postgres" in raw else open_(raw)))
     assert [receipt.void for receipt in void] == [False, True]
+
+
+def test_a_snapshot_counts_the_receipts_before_it():
+    told = Snapshot(2, "0" * 64, ("0" * 64,), "sha256:" + "0" * 64, "1")
+    made = seal([Genesis(("key",)), told], None, sign, at=BEGIN, main=MAIN, run="run")
+    assert refusal(made) == "receipt 1 is a snapshot of 2 receipts, expected 1"

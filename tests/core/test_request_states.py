@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
-from policy_samples import policy
+from policy_samples import grant, policy
 
+from daypass.core.approval.judgement import Judgement, Status
 from daypass.core.errors import ExitCode
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Account, Pull
 from daypass.core.ids import GrantId, Oid
 from daypass.core.policy.decision import Decision, Denial
-from daypass.core.request import Gated, Item, ItemVerdict, Proposal
+from daypass.core.request import Gated, Item, ItemVerdict, Proposal, Report
 
 AT = datetime(2026, 11, 20, 10, tzinfo=UTC)
 HEAD = Oid("a" * 40)
@@ -55,3 +56,15 @@ def test_an_emergency_stop_is_what_takes_away_and_no_name_of_a_branch_alone() ->
     assert not replace(gated(ITEM), pull=stop).emergency
     assert not replace(gated(ITEM), pull=stop, proposal=replace(gated(ITEM).proposal, items=())).emergency
     assert not gated(taken).emergency
+
+
+def test_a_missing_approval_is_asked_of_the_groups_team_for_those_who_could_give_it() -> None:
+    found = policy(
+        daypass="version: 1\nforge: {kind: github, repository: acme/access}\ntargets: {embedded: {kind: embedded}}\n"
+    )
+    missing = Status("owners", (), 1, ("bob", "dan"))
+    met = Status("group:security", ("dan",), 0, ("dan",))
+    item = replace(ITEM, grant=grant())
+    judgement = Judgement((missing, met), (), ())
+    one = Gated(PULL, Proposal(HEAD, HEAD, (item,), (), (), found), (ItemVerdict(item, judgement, ()),))
+    assert Report(one, (), ()).teams == (("acme/dba", ("bob",)),)

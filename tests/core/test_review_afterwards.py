@@ -6,21 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
-from policy_samples import AT, DIRECTORY, RESOURCE, policy
+from policy_samples import AT, DIRECTORY, RESOURCE, grant, policy
 from receipt_strategies import BEGIN
 
 from daypass.core.approval.held import HeldBook
-from daypass.core.approval.review import ReviewRequest, branch_of, judge_review, records_of, reviewed_on
+from daypass.core.approval.review import ReviewRequest, branch_of, judge_review, records_of, reviewed_on, title_of
 from daypass.core.audit.access import NO_TRAILERS
 from daypass.core.audit.proof import check_admission
 from daypass.core.audit.reviews import check_review
+from daypass.core.bounds.purposes import detail_bounds
 from daypass.core.forge import Account, Review
-from daypass.core.grant import REVIEW
+from daypass.core.grant import REVIEW, Bounded
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Receipt, Retirement, Reviewed
 from daypass.core.ledger.records import ActRecord, ApprovalRecord, Awaited
-from daypass.core.ledger.standing import Standing, fold
+from daypass.core.ledger.standing import Standing, fold, lifted
 from daypass.core.plan import Entitlement
+from daypass.core.policy.decision import Request, decide
+from daypass.core.policy.held import Held
 from daypass.core.policy.policies import Policy
 from daypass.core.window import Window
 
@@ -273,3 +276,26 @@ def test_a_policy_test_says_how_many_are_not_reviewed() -> None:
     )
     (found,) = policy(tests_base=case).tests
     assert found.held.stated == {"subject.unreviewed": 2}
+
+
+def test_the_title_of_a_review_says_whose_emergency_it_was() -> None:
+    assert title_of(awaited(admission())).endswith(" alice: readonly on orders-db")
+
+
+def test_only_the_review_of_what_a_landing_brought_lifts_its_end() -> None:
+    proof = admission()
+    assert lifted(proof, Oid("d" * 40)) is proof
+    assert lifted(proof, LANDING).due == ()
+
+
+def test_access_that_nobody_reviewed_ends_when_it_is_due() -> None:
+    (bound,) = detail_bounds(Bounded("alice", due=admission().due), None)
+    assert (bound.limit, bound.cuts) == (AT + timedelta(hours=2), True)
+
+
+def test_a_rule_over_what_is_not_reviewed_names_it_where_it_denies() -> None:
+    found = rules(
+        rules_base="version: 1\nrules:\n  - {id: reviewed-first, when: 'true', deny_unless: subject.unreviewed == 0}\n"
+    )
+    (denial,) = decide(found, Request(grant(), "alice", AT, held=Held(known=True, unreviewed=(OTHER,)))).denials
+    assert denial.message.endswith(f"(not reviewed: {OTHER})")

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from daypass.core.window import (
     LONGEST,
+    AccessBound,
+    Bounds,
     Span,
     Window,
     format_duration,
@@ -172,3 +174,13 @@ def test_a_span_is_one_of_both() -> None:
     for wrong in ({}, {"duration": timedelta(hours=1), "window": Window(h(0), h(1))}):
         with pytest.raises(RuntimeError, match=r"^a span is a duration or a window$"):
             Span(**wrong)
+
+
+def test_what_has_no_intervals_lasts_until_its_end_whenever_it_was_given() -> None:
+    assert Window(T0, h(4)).end_from(T0, h(2)) == h(4)
+    assert Window(T0, h(4), ((T0, h(1)), (h(2), h(4)))).end_from(T0, T0) == h(1)
+
+
+def test_all_bounds_are_told_the_lengths_first() -> None:
+    length, end = AccessBound(timedelta(hours=1), "limits", "allows"), AccessBound(T0, "retention", "keeps it")
+    assert Bounds((length,), (end,)).every == (length, end)

@@ -13,6 +13,7 @@ from daypass.core.calendar.hours import within_hours
 from daypass.core.calendar.recurrence import (
     MOST_INTERVALS,
     RecurrenceError,
+    SpanError,
     left_of,
     recurring,
     span_between,
@@ -225,3 +226,9 @@ def test_a_calendar_of_whole_days_alone_gives_those_days() -> None:
     span = span_between("2027-03-01", "2027-04-01", Recurrence(zone="Europe/Berlin", calendar="audit"))
     window = window_of(span, datetime(2027, 1, 1, tzinfo=UTC), {"audit": audit})
     assert [str(one) for one in window.intervals] == ["2027-03-26T23:00:00Z/2027-03-28T22:00:00Z"]
+
+
+def test_a_window_has_hours_or_a_calendar() -> None:
+    with pytest.raises(SpanError, match="either hours or a calendar, not both") as found:
+        span_between("2026-12-01", "2026-12-02", Recurrence("Mon 08:00-09:00", "UTC", "office"))
+    assert found.value.code == "two-windows"

@@ -85,7 +85,7 @@ def _people(file: PolicyFile[SettingsForm], teams: bool) -> PeopleSource | None:
 
 
 def _unsafe(url: str) -> str:
-    """Say why a token must not be sent to an address, "" where it may."""
+    """Say why a token must not be sent to an address, "" where it may. That it holds no name or password, its form says."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -93,8 +93,6 @@ def _unsafe(url: str) -> str:
         return "does not read"
     if url and not host:
         return "names no host"
-    if parts.username or parts.password:
-        return "holds a name or a password"
     return "is not encrypted" if parts.scheme == "http" and host not in ("127.0.0.1", "localhost", "::1") else ""
 
 
