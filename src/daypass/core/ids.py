@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any, NewType
 
 GrantId = NewType("GrantId", str)
@@ -37,6 +38,21 @@ def grant_id(path: str) -> GrantId:
         return GrantId(path[len(FOLDER) : -len(SUFFIX)])
     return GrantId(path)
 
+
+def folder_id(files: Iterable[tuple[str, Oid]]) -> Oid:
+    """Return the id that git gives a folder of plain files, each with its name there and the id of its contents."""
+    # A name ends in a byte that is before all others, so that these are in git's order.
+    held = sorted([
+        b"100644 %b\0%b" % (name.encode(errors="backslashreplace"), bytes.fromhex(oid)) for name, oid in files
+    ])  # fmt: skip
+    raw = b"".join(held)
+    sha256 = bool(held) and len(held[0]) - held[0].index(b"\0") > _SHA1
+    made = hashlib.new("sha256" if sha256 else "sha1", b"tree %d\0" % len(raw), usedforsecurity=False)
+    made.update(raw)
+    return Oid(made.hexdigest())
+
+
+_SHA1 = 21
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 

@@ -57,8 +57,8 @@ class MemoryHistory:
         return known[commit, under]
 
     def folder(self, revision: str, name: str) -> str:
-        found = repr(list(self.entries(revision, name)))
-        return hashlib.sha1(found.encode(), usedforsecurity=False).hexdigest() if found != "[]" else ""
+        below = {entry.path.removeprefix(f"{name}/"): entry[1:] for entry in self.entries(revision, name)}
+        return _tree_id(below) if below else ""
 
     def files(self, revision: str, under: str, wanted: Callable[[Entry], bool]) -> list[tuple[Entry, bytes]]:
         found = [entry for entry in self.entries(revision, under) if wanted(entry)]
@@ -144,3 +144,22 @@ def _differing(before: Tree, after: Tree) -> tuple[Change, ...]:
     return tuple(
         Change(path, *before.get(path, _NO_LEAF), *after.get(path, _NO_LEAF)) for path in sorted(differing, key=str)
     )
+
+
+def _tree_id(files: Mapping[str, tuple[str, str]]) -> str:
+    """Return the id that git gives a folder of these files, each with its mode and the id of its contents."""
+    held: dict[bytes, tuple[str, str]] = {}
+    deeper: dict[str, dict[str, tuple[str, str]]] = {}
+    for path, (mode, oid) in files.items():
+        name, below, rest = path.partition("/")
+        if below:
+            deeper.setdefault(name, {})[rest] = (mode, oid)
+        else:
+            held[name.encode("utf-8", "surrogateescape")] = (mode.lstrip("0"), oid)
+    folders = {f"{name}/".encode("utf-8", "surrogateescape"): ("40000", _tree_id(b)) for name, b in deeper.items()}
+    rows = [
+        b"%b %b\0%b" % (mode.encode(), name.removesuffix(b"/"), bytes.fromhex(oid))
+        for name, (mode, oid) in sorted((held | folders).items())
+    ]
+    raw = b"".join(rows)
+    return hashlib.sha1(b"tree %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from copy import copy
 from datetime import datetime, timedelta
@@ -101,7 +101,7 @@ def _provable(repo: AccessRepository) -> AccessRepository:
     return repo
 
 
-def denied_at(repo: AccessRepository, policy: Policy, live: Mapping[Claim, Oid]) -> tuple[Denied, ...]:
+def denied_at(repo: AccessRepository, policy: Policy, live: Sequence[tuple[Claim, Oid]]) -> tuple[Denied, ...]:
     """Say what of the live grants policies deny."""
     from daypass.edges.store import Verdicts
 

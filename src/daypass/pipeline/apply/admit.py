@@ -18,8 +18,9 @@ from daypass.core.approval.roles import UNPROVED
 from daypass.core.audit.access import read_trailers
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.forge import Change, Landing
-from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
+from daypass.core.ids import FOLDER, SUFFIX, GrantId, Oid, folder_id, grant_id
 from daypass.core.ledger.receipt import Admission, Body, Refusal, Retirement
+from daypass.core.ledger.standing import Standing
 from daypass.core.record import replace
 from daypass.pipeline.apply.proof import Prover
 from daypass.pipeline.context import Context
@@ -63,17 +64,29 @@ def admit(context: Context, *, at: datetime, before: Callable[[], None] = lambda
     )
     _check_whole(context, landings)
     settled = _Landings(context, at, before)
-    blobs = {grant_id(entry.path): entry.oid for entry in history.entries(tip, FOLDER.rstrip("/"))}
+    same = as_proved(standing, history.folders(tip, FOLDER.rstrip("/")))
+    blobs = {grant_id(entry.path): entry.oid for entry in history.entries(tip, FOLDER.rstrip("/"), same)}
+    known = {name: blob for name, blob in standing.blobs() if name.partition("/")[0] not in same}
     touched: set[GrantId] = set()
     for landing in landings:
         changes = [change for change in landing.changes if change.path.startswith(FOLDER)]
         touched.update(grant_id(change.path) for change in changes)
         settled.settle(landing, changes)
-    settled.settle_rest(blobs, touched)
-    for name, blob in standing.blobs():
+    settled.settle_rest(blobs, known, touched)
+    for name, blob in known.items():
         if name not in blobs and name not in settled.found.changed:
             settled.retire(name, blob, tip)
     return settled.found
+
+
+def as_proved(standing: Standing, folders: Mapping[str, str]) -> frozenset[str]:
+    """Return the folders that hold just the files that were proved, each as it was, by what git calls such a folder."""
+    proved: dict[str, list[tuple[str, Oid]]] = {}
+    for grant, blob in standing.blobs():
+        folder, _, name = grant.partition("/")
+        proved.setdefault(folder, []).append((name + SUFFIX, blob))
+    flat = {name: files for name, files in proved.items() if name in folders and not any("/" in f for f, _ in files)}
+    return frozenset(name for name, files in flat.items() if folder_id(files) == folders[name])
 
 
 def _check_whole(context: Context, landings: Sequence[Landing]) -> None:
@@ -148,9 +161,11 @@ class _Landings:
                 self.found.changed[name] = None
                 self.found.refusals[name] = refusal
 
-    def settle_rest(self, blobs: Mapping[GrantId, Oid], touched: set[GrantId]) -> None:
-        """Settle files that stand on main but that no receipt settles: an earlier run could not prove them."""
-        known = dict(self._standing.blobs())
+    def settle_rest(self, blobs: Mapping[GrantId, Oid], known: Mapping[GrantId, Oid], touched: set[GrantId]) -> None:
+        """Settle files that stand on main but that no receipt settles: an earlier run could not prove them.
+
+        ``known`` is what was proved of these and other files.
+        """
         open_ones: set[GrantId] = set()
         for name, blob in blobs.items():
             if name in touched or known.get(name) == blob:

@@ -70,12 +70,12 @@ def refused_there(context: Context) -> list[Refusal]:
 
 def live_claims(
     standing: Standing, claims: Iterable[Claim], at: datetime, admitted: Admitted | None = None
-) -> dict[Claim, Oid]:
+) -> list[tuple[Claim, Oid]]:
     """Return the claims that give something at an instant, with the blob that was proved of each."""
-    blobs = dict(standing.blobs())
-    changed = admitted.changed.items() if admitted is not None else ()
-    blobs |= {grant: proof.blob for grant, proof in changed if proof is not None}
-    return {c: blobs[c.grant] for c in claims if c.blocked is None and c.window.holds(at)}
+    rows, changed = standing.rows, admitted.changed if admitted is not None else {}
+    return [
+        (c, (changed.get(c.grant) or rows[c.grant]).blob) for c in claims if c.blocked is None and c.window.holds(at)
+    ]
 
 
 def claims_on(context: Context, grants: Iterable[AdmittedGrant] | None = None) -> Mapping[GrantId, Claim]:

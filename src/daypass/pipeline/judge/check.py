@@ -23,7 +23,7 @@ from daypass.core.files.grants import check_names, check_path, read_grant
 from daypass.core.finding import Checked, Finding, Place, causes_first
 from daypass.core.forge import Entry
 from daypass.core.grant import Grant
-from daypass.core.ids import FOLDER, Oid, grant_path
+from daypass.core.ids import FOLDER, GrantId, Oid, digest, grant_path
 from daypass.core.plan import Claim, Denied
 from daypass.core.policy.decision import ending_denials, static_denials
 from daypass.core.policy.policies import SETTINGS, Policy
@@ -255,7 +255,7 @@ def _duplicates(seen: Mapping[str, tuple[str, bytes]]) -> Iterator[Finding]:
             yield duplicate_finding(path, other)
 
 
-Deny = Callable[[Policy, Mapping[Claim, Oid]], tuple[Denied, ...]]
+Deny = Callable[[Policy, Sequence[tuple[Claim, Oid]]], tuple[Denied, ...]]
 """Says of live grants, with their blobs, what policies deny of them."""
 
 _BOUNDS = frozenset({"beyond-retention", "beyond-engagement", AGREED, PROCESSED})
@@ -263,26 +263,54 @@ _BOUNDS = frozenset({"beyond-retention", "beyond-engagement", AGREED, PROCESSED}
 
 
 def denied_live(
-    history: History, verdicts: VerdictStore, program: str, policy: Policy, live: Mapping[Claim, Oid]
+    history: History, verdicts: VerdictStore, program: str, policy: Policy, live: Sequence[tuple[Claim, Oid]]
 ) -> tuple[Denied, ...]:
-    """Judge live grants by policies that read; what a check or an earlier run found clean is not judged again."""
+    """Judge live grants by policies that read; what a check or an earlier run found clean is not judged again.
+
+    What is live on one resource is remembered whole where all of it is clean.
+    """
     if policy.broken or not live:
         return ()
     context = f"{program}/{policy.digest}"
-    known = verdicts.known(context, [bytes.fromhex(blob) for blob in dict.fromkeys(live.values())])
-    fresh = [(claim, blob) for claim, blob in live.items() if bytes.fromhex(blob) not in known]
+    by_resource: dict[str, list[tuple[Claim, Oid]]] = {}
+    for one in live:
+        by_resource.setdefault(_whole_name(one[0].grant), []).append(one)
+    names = {name: digest(sorted((claim.grant, blob) for claim, blob in ones)) for name, ones in by_resource.items()}
+    whole = verdicts.whole(context, names)
+    unsaid = [one for name, ones in by_resource.items() if name not in whole for one in ones]
+    found, clean, wrong = _judged(history, verdicts, context, policy, unsaid)
+    if clean:
+        verdicts.store(context, clean)
+    passed = {*whole, *map(_whole_name, wrong)}
+    fine = [(name, names[name], len(ones)) for name, ones in by_resource.items() if name not in passed]
+    if fine:
+        verdicts.store_whole(context, fine)
+    return tuple(sorted(found))
+
+
+def _whole_name(grant: GrantId) -> str:
+    """Return what all that is live on a grant's resource is remembered by, which is no folder's name."""
+    return f"live/{grant.partition('/')[0]}"
+
+
+def _judged(
+    history: History, verdicts: VerdictStore, context: str, policy: Policy, live: Sequence[tuple[Claim, Oid]]
+) -> tuple[list[Denied], list[Clean], list[GrantId]]:
+    """Return what of live grants is denied, which are clean, and which are not, denied or not."""
+    known = verdicts.known(context, [bytes.fromhex(blob) for blob in dict.fromkeys(blob for _, blob in live)])
+    fresh = [(claim, blob) for claim, blob in live if bytes.fromhex(blob) not in known]
     contents = dict(history.blobs(dict.fromkeys(blob for _, blob in fresh))) if fresh else {}
     clean: list[Clean] = []
     found: list[Denied] = []
+    wrong: list[GrantId] = []
     for claim, blob in fresh:
         verdict = judge_file(policy, grant_path(claim.grant), blob, contents[blob])
         if isinstance(verdict, Clean):
             clean.append(verdict)
         else:
+            wrong.append(claim.grant)
             found += _denials(policy, claim, contents[blob])
-    if clean:
-        verdicts.store(context, clean)
-    return tuple(sorted(found))
+    return found, clean, wrong
 
 
 def _denials(policy: Policy, claim: Claim, raw: bytes) -> Iterable[Denied]:
