@@ -10,6 +10,7 @@ import sys
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -347,3 +348,18 @@ def test_knowing_whom_to_believe_needs_no_library(keys):
         "assert not any(m.split('.')[0] in ('securesystemslib', 'cryptography') for m in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_key_whose_signatures_fit_everything_signs_nothing(signer):
+    # The neutral point: with it as a key and in a signature the equation of Ed25519 holds for any text.
+    neutral = b"\x01" + bytes(31)
+    key = Ed25519PublicKey.from_public_bytes(neutral)
+    fits_all = neutral + bytes(32)
+    key.verify(fits_all, b"any text")
+    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    envelope = json.loads(signer.sign(STATEMENT))
+    envelope["signatures"] = [{"keyid": read_public_key(pem).keyid, "sig": base64.b64encode(fits_all).decode()}]
+    raw = canonical(envelope).encode()
+    assert refusal(EnvelopeVerifier({"ledger.pub": pem}), raw) == (
+        "its signature does not fit its contents: a byte was changed"
+    )

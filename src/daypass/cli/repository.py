@@ -183,10 +183,10 @@ class AccessRepository:
 
     def policy_at(self, revision: Oid) -> Policy:
         """Read the policies of a commit, those with the same files once: main moves far more often than they do."""
-        from daypass.edges.targets.registry import KINDS, check_privilege
-        from daypass.pipeline.judge.policies import FOLDER, load_policy
-
         if revision not in self._policies:
+            from daypass.edges.targets.registry import KINDS, check_privilege
+            from daypass.pipeline.judge.policies import FOLDER, load_policy
+
             files = tuple(self.history.entries(revision, FOLDER))
             if files not in self._by_files:
                 self._by_files[files] = load_policy(self.history, revision, KINDS, check_privilege)

@@ -71,7 +71,7 @@ OPENED, MADE, PUSHED, CLOSED = "opened", "made", "pushed", "closed"
 """They open it, make its branch, move its head, close it without a merge."""
 
 
-class Account(Struct, frozen=True):
+class Account(Struct, frozen=True, gc=False):
     """Who did something at the forge, resolved by its adapter: ``handle`` is the directory's, "" when it knows none.
 
     ``name`` is what people see; ``person`` is False for bots; ``proved`` is False when the forge could not prove who it
@@ -96,7 +96,7 @@ class Entry(NamedTuple):
     oid: Oid
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """One path that differs between two trees; a rename is a deletion and an addition.
 
     An absent side is ABSENT with mode 000000.
@@ -119,7 +119,7 @@ class Change(Struct, frozen=True):
         return self.new == ABSENT
 
 
-class Landing(Struct, frozen=True):
+class Landing(Struct, frozen=True, gc=False):
     """One step of main's first-parent history with the paths it changed against its first parent."""
 
     oid: Oid
@@ -189,7 +189,7 @@ def unsigned_denial(handle: str) -> DeniedError:
     )
 
 
-class Act(Struct, frozen=True):
+class Act(Struct, frozen=True, gc=False):
     """Somebody ``did`` something to a request before it was reviewed; ``mains`` as in Review.
 
     They must be entitled to it when they do it, and at the merge.
@@ -206,7 +206,7 @@ def last_push(acts: Iterable[Act | ActRecord]) -> datetime | None:
     return max((act.at for act in acts if act.did == PUSHED), default=None)
 
 
-class Review(Struct, frozen=True):
+class Review(Struct, frozen=True, gc=False):
     """One review at the forge. ``state``: approved, rejected or withdrawn; the last one of a person counts.
 
     ``commit`` is what the forge shows on it, which it may point at another head later. ``mains`` are where main can have

@@ -191,7 +191,7 @@ class Claim(Struct, frozen=True):
         return self.blocked is Reason.BOUND or (self.blocked is None and self.window.ended(at))
 
 
-class Holding(Struct, frozen=True):
+class Holding(Struct, frozen=True, gc=False):
     """An entitlement that the ledger shows as ours: the grants that gave it, until when the target has it, its numbers."""
 
     entitlement: Entitlement
@@ -200,7 +200,7 @@ class Holding(Struct, frozen=True):
     numbers: Numbers = ()
 
 
-class Intended(Struct, frozen=True):
+class Intended(Struct, frozen=True, gc=False):
     """One change. ``due``: when it should happen, the window's start or end, else the run's own instant.
 
     ``grants`` are the grants that give (add) or gave (remove) the entitlement; ``until`` is when an added one ends.

@@ -1,6 +1,7 @@
 """How a record is changed: into another one, with other values.
 
-Every record is a ``msgspec.Struct``, which has nothing to compile when a program starts.
+Every record is a ``msgspec.Struct``, which has nothing to compile when a program starts. Those that ledgers have many of say
+``gc=False``: what is frozen and holds no list or mapping is in no circle, and is not looked through for one.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ Part = tuple[datetime, datetime]
 """An interval of a window that recurs: half-open, aware UTC."""
 
 
-class Window(Struct, frozen=True, order=True):
+class Window(Struct, frozen=True, order=True, gc=False):
     """Half-open [start, end), aware UTC, never empty.
 
     ``parts`` are the intervals of one that recurs, in order and apart from each other; none: it holds throughout.
@@ -257,7 +257,7 @@ class Recurrence(NamedTuple):
         return f"{self.hours} {self.zone}" if self.hours else f"in calendar {self.calendar}"
 
 
-class Span(Struct, frozen=True):
+class Span(Struct, frozen=True, gc=False):
     """What a grant asks for: either a duration that starts at the merge, or an absolute window. Exactly one is set.
 
     ``recurs``: the window holds in intervals only. Those of hours are its parts; a calendar's are read from the policies

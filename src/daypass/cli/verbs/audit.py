@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
@@ -253,6 +254,9 @@ def verify(repo: AccessRepository, since: str, at: datetime, output: str) -> Cod
     """
     from daypass.pipeline.audit.verify import verify as prove
 
+    gc.set_threshold(
+        50_000, 10, 1_000_000
+    )  # what is in force is held to the end: it is not looked through again and again
     answer = prove(
         repo,
         partial(repo.ledger.receipts.proved, repo.ledger.verifier.open, since, repo.ledger.form),

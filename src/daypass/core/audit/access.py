@@ -43,7 +43,7 @@ _SEQUENCE = re.compile(r"0|[1-9][0-9]{0,8}")
 _TRAILER = re.compile(r"(Daypass-[A-Za-z-]+):[ \t]*(.*)")
 
 
-class GrantStep(Struct, frozen=True, order=True):
+class GrantStep(Struct, frozen=True, order=True, gc=False):
     """One grant file added, changed or removed by one step of main's first-parent history.
 
     ``position`` orders the steps of one index and means nothing else. ``old`` and ``new`` are blobs, ABSENT for none.
@@ -77,7 +77,7 @@ class Sources(Struct, frozen=True):
     rebuilt: str = ""
 
 
-class Trailers(Struct, frozen=True):
+class Trailers(Struct, frozen=True, gc=False):
     """What a merge message says of itself, or the message of the commit that was merged (``reason``: why access ends).
 
     Everything is text as written; absent ones are empty. ``ledger`` is the digest of the last receipt of that moment, and
@@ -167,7 +167,7 @@ def lateness(receipt: Receipt, change: Intended, until: datetime | None) -> int 
     return int((receipt.run_at - end).total_seconds())
 
 
-class HeldAccess(Struct, frozen=True):
+class HeldAccess(Struct, frozen=True, gc=False):
     """An entitlement of ours as receipts tell it: the change that last gave it, since when, and which receipt says so.
 
     ``doubt`` is "" for access that a receipt proves, else why nobody can tell whether it existed. ``basis`` are the

@@ -38,7 +38,7 @@ from daypass.core.window import format_instant
 _HINT = "compare the ledger branch with another clone; `daypass audit verify` reads all of it"
 
 
-class Head(Struct, frozen=True):
+class Head(Struct, frozen=True, gc=False):
     """The last receipt of a chain: its number and envelope's digest; instant, version and main are those recorded last.
 
     What is void records none of the three.
@@ -59,7 +59,7 @@ class Head(Struct, frozen=True):
         return cls(receipt.sequence, receipt.digest, receipt.at, main, receipt.version)
 
 
-class Envelope(Struct, frozen=True):
+class Envelope(Struct, frozen=True, gc=False):
     """The exact bytes of a signed envelope, at their place in the ledger, from 0."""
 
     sequence: int

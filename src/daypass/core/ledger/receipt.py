@@ -55,7 +55,7 @@ def envelope_digest(raw: bytes) -> str:
     return "sha256:" + hashlib.sha256(raw).hexdigest()
 
 
-class Admission(Struct, frozen=True):
+class Admission(Struct, frozen=True, gc=False):
     """A grant file of main that was proved. ``narrowed_from`` is the blob it narrows, "" where approvals were judged.
 
     ``landing`` is the commit of main that brought this blob to this path: the same bytes brought again by another
@@ -115,7 +115,7 @@ class Admission(Struct, frozen=True):
         return HeldWindow(self.subject, self.role, max(window.start, self.merged_at), window.end, window.parts)
 
 
-class Refusal(Struct, frozen=True):
+class Refusal(Struct, frozen=True, gc=False):
     """A landed grant file that could not be proved."""
 
     grant: GrantId
@@ -125,7 +125,7 @@ class Refusal(Struct, frozen=True):
     message: str
 
 
-class Retirement(Struct, frozen=True):
+class Retirement(Struct, frozen=True, gc=False):
     """An admitted grant file that main no longer has; ``commit`` is the main it was missing from.
 
     Where its time was not over and the forge's record was read: ``pull`` and ``by`` (handle, account's ``number``) removed it;
@@ -142,7 +142,7 @@ class Retirement(Struct, frozen=True):
     number: int = 0
 
 
-class Intent(Struct, frozen=True):
+class Intent(Struct, frozen=True, gc=False):
     """Changes about to be made, at most BATCH.
 
     ``basis``: digests of the admissions that additions stand on (`admission_digest`); earlier releases wrote none.
@@ -153,7 +153,7 @@ class Intent(Struct, frozen=True):
     basis: tuple[str, ...] = ()
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True, gc=False):
     """What came of one intended change. ``recovered``: an earlier run died before it could say.
 
     ``handover`` is what the subject receives: a certificate, or a secret that only their own key opens. ``numbers`` are
@@ -169,7 +169,7 @@ class Outcome(Struct, frozen=True):
     since: datetime | None = None
 
 
-class Settled(Struct, frozen=True):
+class Settled(Struct, frozen=True, gc=False):
     """A person ended a doubt about ``holding``, as the ledger had it.
 
     ``adopted``: whoever and whatever bears the names now is meant, and recorded numbers are forgotten. Else it is written
@@ -193,20 +193,20 @@ class Settled(Struct, frozen=True):
 WRITTEN_OFF = "what it gave could not be found at the target, and was written off; ask again for access"
 
 
-class Genesis(Struct, frozen=True):
+class Genesis(Struct, frozen=True, gc=False):
     """The ledger begins, with these keys allowed to sign."""
 
     keys: tuple[str, ...]
 
 
-class Pulse(Struct, frozen=True):
+class Pulse(Struct, frozen=True, gc=False):
     """A run came to its end: ``live`` entitlements should exist, and ``exit`` is the code that it ended with."""
 
     live: int
     exit: int = 0
 
 
-class Ended(Struct, frozen=True):
+class Ended(Struct, frozen=True, gc=False):
     """A proved grant that something other than its own window ended at ``end``, before its time.
 
     It stays ended, whatever is undone later: who needs it again asks anew. ``code`` names what ended it, ``bound`` says it.
@@ -220,7 +220,7 @@ class Ended(Struct, frozen=True):
     bound: str
 
 
-class Snapshot(Struct, frozen=True):
+class Snapshot(Struct, frozen=True, gc=False):
     """What the ``size`` receipts before it are and add up to. ``follows`` is the branch's commit before it, "" in old ones.
 
     ``root`` and ``frontier`` are those of the Merkle tree over their envelopes, in hex; ``standing`` is the digest of what
@@ -244,7 +244,7 @@ class Resolution(Enum):
     WITHDRAWN = "withdrawn"
 
 
-class AskedFile(Struct, frozen=True):
+class AskedFile(Struct, frozen=True, gc=False):
     """A grant file that a request changes.
 
     ``kind``: ``new``, ``widen``, ``narrow`` or ``remove``. ``subject`` is whom it names, "" where main's directory knows them
@@ -257,7 +257,7 @@ class AskedFile(Struct, frozen=True):
     subject: str = ""
 
 
-class Decided(Struct, frozen=True):
+class Decided(Struct, frozen=True, gc=False):
     """What became of one head of a request that was not merged, by the forge's record.
 
     ``by`` are who decided so, in the words ``rejected`` and ``closed``; nobody where policy did, whose ``codes`` say why: the
@@ -288,7 +288,7 @@ DecidedKey = tuple[int, Oid, Resolution]
 """A request, its head, and what was decided of it."""
 
 
-class Reviewed(Struct, frozen=True):
+class Reviewed(Struct, frozen=True, gc=False):
     """What people said of a proved grant afterwards, on a request of its own (``pull``, and its ``head``).
 
     ``reviews`` are those that count, with the source "" where they meet no requirement. It changes no access: what a
@@ -309,7 +309,7 @@ class Certified(Reviewed, frozen=True):
     """The same of a grant that runs on. ``approved``: its subject still needs what it gives."""
 
 
-class Release(Struct, frozen=True):
+class Release(Struct, frozen=True, gc=False):
     """From here on ``target`` is told of in the chain of ``lane_to``, and here, in ``lane_from``, no more.
 
     A lane is known by its name, that of the decisions by "".
@@ -320,7 +320,7 @@ class Release(Struct, frozen=True):
     lane_to: str
 
 
-class Take(Struct, frozen=True):
+class Take(Struct, frozen=True, gc=False):
     """From here on ``target`` is told of in this chain, of ``lane_to``: the answer to the release in that of ``lane_from``.
 
     ``sequence`` is the number of that release, ``digest`` the SHA-256 of its envelope.
@@ -337,7 +337,7 @@ Body = (Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled 
         | Reviewed | Certified | Release | Take | Departed)  # fmt: skip
 
 
-class Away(Struct, frozen=True):
+class Away(Struct, frozen=True, gc=False):
     """Marks a receipt of a run that could not reach the remote: it waited in an ``outbox``, which has this name.
 
     ``after`` is the number of the last receipt that the run knew. Where others were recorded before it was delivered, it
@@ -351,7 +351,7 @@ class Away(Struct, frozen=True):
     witness: bool = False
 
 
-class Receipt(Struct, frozen=True):
+class Receipt(Struct, frozen=True, gc=False):
     """A body in its place: ``sequence`` from 0, ``previous`` the digest of the envelope before ("" for the first).
 
     ``at`` is the run's instant, ``main`` the commit of main that the run stood on, ``run`` names the run. ``digest``

@@ -17,7 +17,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 _KEPT = timedelta(days=90)
 
 
-class ApprovalRecord(Struct, frozen=True):
+class ApprovalRecord(Struct, frozen=True, gc=False):
     """One approval that counted: ``source`` is the requirement's (``owners``, ``group:security``).
 
     ``main`` is where main stood when it was given, "" where the policies there were those of the merge's base. ``number``
@@ -34,7 +34,7 @@ class ApprovalRecord(Struct, frozen=True):
     acts_for: str = ""
 
 
-class Departed(Struct, frozen=True):
+class Departed(Struct, frozen=True, gc=False):
     """What the source of people said of somebody whom main's directory has from there, as of the run.
 
     ``number`` is the source's for them, and ``person`` their handle then. ``code`` is why they are there no longer; "" says
@@ -47,7 +47,7 @@ class Departed(Struct, frozen=True):
     source: str
 
 
-class ActRecord(Struct, frozen=True):
+class ActRecord(Struct, frozen=True, gc=False):
     """What somebody ``did`` to a request (opened, made, pushed) and when they did it last; the rest as in approvals."""
 
     by: str
