@@ -101,6 +101,19 @@ def test_a_request_in_an_archived_repository_stays_open_with_the_reason(hub: Hub
     assert "unarchive the repository: nothing is merged, given or recorded meanwhile" in run.out
 
 
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_gate_that_github_s_rules_refuse_is_green_where_the_request_says_so(tmp_path: Path, silent: bool) -> None:
+    with Hub(tmp_path, simulated=True, protected=True) as hub:
+        number = hub.request_pull("alice", hub.grant(resource="staging", role="deploy"))  # which policy lets pass
+        hub.repo.rulesets[0].bypass.clear()
+        if silent:
+            hub.double.faults.add("POST", rf"/repos/{REPOSITORY}/issues/{number}/comments", status=403, times=9)
+        told = tmp_path / "told"
+        run = hub.run("gate", *at(hub), expect=14, environ={"DAYPASS_TOLD": str(told)})
+        assert "everything is there, but GitHub does not let it be merged" in run.out
+        assert told.exists() is not silent
+
+
 def test_a_token_that_the_organisation_s_saml_was_not_asked_for_is_told_where_it_is_authorised(hub: Hub) -> None:
     given(hub)
     hub.double.sso.add("acme")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,11 @@ def past_rules(hub: Hub, files: dict[str, str]) -> None:
     hub.repo.rulesets = kept
 
 
-def run(hub: Hub, *words: str, expect: int | None = 0, who: str = "app") -> str:
+def run(
+    hub: Hub, *words: str, expect: int | None = 0, who: str = "app", environ: Mapping[str, str] | None = None
+) -> str:
     hub.advance(minutes=1)
-    said = hub.run(*words, "--at", format_instant(hub.now()), expect=expect, who=who)
+    said = hub.run(*words, "--at", format_instant(hub.now()), expect=expect, who=who, environ=environ)
     return said.out + said.err
 
 
@@ -101,6 +103,8 @@ def test_an_end_is_final_and_who_is_back_asks_anew(hub: Hub) -> None:
 
 
 def test_access_ends_and_nobody_acts_though_nothing_can_be_merged(hub: Hub) -> None:
+    told = hub.top / "told"
+    noted = {"DAYPASS_TOLD": str(told)}
     granted(hub)
     late = hub.request_pull("alice", hub.grant(reason="merged and not applied yet"))
     hub.approve(late, "bob")
@@ -111,8 +115,15 @@ def test_access_ends_and_nobody_acts_though_nothing_can_be_merged(hub: Hub) -> N
     hub.approve(waiting, "dave")
     leave(hub, "alice", "bob")
     hub.repo.rulesets[0].bypass.clear()
-    said = run(hub, "people", "check", expect=14)
+    said = run(hub, "people", "check", expect=14, environ=noted)
     assert "ends their engagement in the directory, and waits to be merged: " in said
+    assert told.exists()
+    (ends,) = [pull.number for pull in hub.repo.pulls.values() if pull.head_ref == LEAVING]
+    (comment,) = hub.api("olga", "GET", f"/repos/acme/access/issues/{ends}/comments")
+    assert "so the people who own `policies/` may merge it" in comment["body"]
+    told.unlink()
+    run(hub, "gate", expect=14, environ=noted)
+    assert told.exists()
     assert "until" not in hub.bare("show", f"main:{FILE}").partition("alice:")[2].partition("\n")[0]
     assert "bob was engaged until" in run(hub, "gate", str(waiting), expect=12)
     assert "the source of people has alice no more" in run(hub, "expire")
@@ -136,7 +147,9 @@ def test_a_source_that_lists_nobody_or_is_not_found_ends_nobody(hub: Hub) -> Non
 def test_many_who_leave_at_once_wait_for_a_person(hub: Hub) -> None:
     granted(hub)
     leave(hub, "alice", "bob", "carol", "dave")
-    said = run(hub, "people", "check", expect=14)
+    told = hub.top / "told"
+    said = run(hub, "people", "check", expect=14, environ={"DAYPASS_TOLD": str(told)})
+    assert not told.exists()
     assert "4 of 6 people have left at once: nobody's access was ended" in said
     run(hub, "expire")
     assert "1 granted" in run(hub, "status")
@@ -171,6 +184,16 @@ def test_an_import_is_a_change_to_review(hub: Hub) -> None:
     run(hub, "people", "import", "--open")
     assert hub.pull(1)["head"]["sha"] == number
     assert "changes of policy are merged" in run(hub, "gate", "1", expect=10)
+
+
+def test_a_table_is_brought_without_a_token_and_without_a_call(hub: Hub, tmp_path: Path) -> None:
+    table = tmp_path / "staff.csv"
+    table.write_text("handle,id,name\ngina,hr-9,Gina Otto\n", encoding="utf-8")
+    folder = hub.clone("alice")
+    before = len(hub.calls)
+    said = hub.run("people", "import", "--csv", str(table), "--at", format_instant(hub.now()), who="", folder=folder)
+    assert "1 new, 0 changed" in said.out
+    assert len(hub.calls) == before
 
 
 def test_a_login_that_somebody_else_has_by_now_is_refused(hub: Hub) -> None:

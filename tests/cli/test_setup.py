@@ -154,7 +154,17 @@ def test_who_does_not_administer_the_repository_is_told_before_anything_else(olg
 
 
 def test_administrators_pass_until_the_last_step_and_the_doctor_says_so(olga, access):
-    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    said = olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    assert (
+        "daypass: administrators may pass main's rules until the last step of setup\n  hint: `daypass setup`"
+        in said.err
+    )
+    again = olga.run("setup", folder=access, answers=["n"], expect=14)
+    assert "main and the ledger have theirs; administrators may pass main's rules until the last step" in again.err
+    assert (
+        "; where setup was broken off, `daypass setup` ends this in its last step"
+        in olga.run("doctor", folder=access, expect=13).out
+    )
     (app,) = olga.double.apps.values()
     bypass = {one.name: [(who.actor_type, who.actor_id, who.mode) for who in one.bypass] for one in olga.repo.rulesets}
     assert bypass == {
@@ -252,7 +262,14 @@ def test_a_setup_that_is_interrupted_in_the_self_test_goes_on_from_there(olga, a
         olga.pipeline()
 
     olga.meanwhile = stops
-    olga.run("setup", folder=access, expect=1 if waits < 2 else None)
+    said = olga.run("setup", folder=access, expect=1 if waits < 2 else None)
+    if "self-test" in git(olga.repo.path, "ls-tree", "-r", "--name-only", "main:policies"):
+        assert (
+            "daypass: main has the resource daypass-self-test and a rule that lets your requests for it pass"
+            in said.err
+        )
+        told = olga.run("doctor", "--format", "json", folder=access, expect=13).out
+        assert "setup-unfinished" in {one["code"] for one in json.loads(told)["complaints"]}
     olga.meanwhile = olga.pipeline
     said = olga.run("setup", folder=access)
     assert "Nothing unsafe was found" in said.out
@@ -286,6 +303,36 @@ def test_somebody_of_no_directory_is_told_to_write_themselves_into_it(olga, acce
     assert "left: " in said.err
     assert people.read_text(encoding="utf-8").endswith("# ours\n")
     assert "the directory does not know the account olga-platform (id 583230)" in said.err
+
+
+def test_the_team_that_says_who_left_is_named_with_its_numbers_and_asks_nothing(olga, access):
+    carol = olga.double.user("carol-lind", 583233, name="Carol Lind")
+    olga.double.team(olga.org, "staff", [olga.me, carol])
+    dry = olga.run("setup", "--dry-run", "--people", "acme/staff", folder=access, expect=13)
+    assert "whoever is in it no more loses access within the hour" in dry.err
+    said = olga.run("setup", "--people", "acme/staff", folder=access, answers=FIRST_FIVE, expect=14)
+    assert len(olga.questions) == 6
+    assert "left: 1 of acme/staff are not in the directory: `daypass people import --open` brings them" in said.err
+    main = git(olga.repo.path, "show", "main:policies/daypass.yaml")
+    assert yaml.safe_load(main)["people"] == {"source": {"kind": "forge", "team": "acme/staff"}}
+    assert 'source_id: "583230"' in git(olga.repo.path, "show", "main:policies/directory/people.yaml")
+    again = olga.run("setup", folder=access, answers=["n"], expect=14)
+    assert "leavers: there: team acme/staff says who has left" in again.err
+    assert "people: there" in again.err
+    other = olga.run("setup", "--people", "acme/platform", folder=access, answers=["n"], expect=2)
+    assert "the settings of main name another source of people: team acme/staff" in other.err
+
+
+@pytest.mark.parametrize("named", ["staff", "elsewhere/staff", "acme/a/b"])
+def test_a_team_of_others_says_of_nobody_that_they_left(olga, access, named):
+    said = olga.run("setup", "--people", named, folder=access, expect=2)
+    assert f"'{named}' is no team of acme" in said.err
+
+
+def test_a_team_that_is_named_later_is_named_on_main_as_well(olga, access):
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    olga.run("setup", "--people", f"acme/{TEAM}", folder=access, answers=["", "n"], expect=14)
+    assert f"team: acme/{TEAM}" in git(olga.repo.path, "show", "main:policies/daypass.yaml")
 
 
 def test_a_person_owns_a_repository_without_teams(olga):

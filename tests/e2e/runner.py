@@ -84,7 +84,8 @@ class Spent:
 class Run:
     """A run of a workflow. ``conclusion``: success, failure, skipped or cancelled; "" until it has run.
 
-    ``spent`` are its runs of daypass, ``calls`` the API calls and git requests that it made.
+    ``spent`` are its runs of daypass, ``calls`` the API calls and git requests that it made, ``secrets`` the names of those that
+    its jobs got from environments.
     """
 
     id: int
@@ -94,6 +95,7 @@ class Run:
     jobs: dict[str, Job] = field(default_factory=dict)
     spent: list[Spent] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    secrets: set[str] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -321,6 +323,7 @@ class Runner:
         secrets, refusal = self._secrets(run.started, job)
         if refusal:
             return Job(name, "failure", refusal)
+        run.secrets |= secrets.keys()
         secrets["GITHUB_TOKEN"] = self.hub.double.actions_token(self.hub.repo, permissions(run.started, job))
         folder = self.top / f"{run.id}-{name}"
         log = self._act(run, name, folder, secrets)

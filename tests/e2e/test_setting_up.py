@@ -1,23 +1,55 @@
-"""Setting up from an empty folder: every question and click counted, the self-test through the real workflow files."""
+"""Setting up from an empty folder, by the page alone: questions and clicks counted, through the real workflow files."""
 
 from __future__ import annotations
 
+import base64
+import re
+import shlex
 import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from runner import Environment, Run, Runner
 
 from administrator import REPOSITORY, TEAM, Administrator
-from driver import Said
+from github_double import User
 from hub import git
+from pages import TOP, blocks, fits, steps
+from servers.postgres import Postgres, server
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 QUESTIONS, CLICKS = 10, 12
 """How many of each setting up may ask of a person."""
+NOWHERE = "postgresql://nobody@127.0.0.1:9/none"
+FORM = """### Resource and role
+
+example-db/readonly
+
+### Who receives the access
+
+_No response_
+
+### How long
+
+2h
+
+### Purpose
+
+None
+
+### Ticket
+
+_No response_
+
+### Reason
+
+Duplicate charges, seen by support."""
 
 
 class Hosted:
@@ -49,42 +81,176 @@ class Hosted:
         self.runner.variables = dict(self.repo.extras["variables"])
 
 
-def _set_up(olga: Administrator, owners: str, kind: str, *, only: set[str] | None, expect: int) -> Said:
-    """Go from the empty folder to the end, while workflows run whenever daypass waits. ``only``: those that are enabled."""
-    answers = {
-        "Which group": owners,
-        "What is the first resource": kind,
-        "EXAMPLE_DB_URL": "postgresql://nobody@127.0.0.1:9/none",
-    }
-    hosted: list[Hosted] = []
-    olga.answer = lambda question: next((said for words, said in answers.items() if words in question), "")
+def _meanwhile(olga: Administrator, only: set[str] | None) -> list[Organisation]:
+    """Let workflows run whenever daypass waits, once there are rules. ``only``: those that are enabled."""
+    made: list[Organisation] = []
 
-    def world_goes_on() -> None:
+    def goes_on() -> None:
         if olga.repo.rulesets:
-            hosted.extend([] if hosted else [Hosted(olga)])
-            hosted[0].runner.only = only
-            hosted[0].runner.settle()
+            made.extend([] if made else [Organisation(olga)])
+            made[0].runner.only = only
+            made[0].runner.settle()
 
-    olga.meanwhile = world_goes_on
-    olga.signs_in_to_gh()
-    olga.run("init", "access", "--github", REPOSITORY, token=False)
-    said = olga.run("setup", folder=olga.top / "access", expect=expect, token=False)
-    assert len(olga.questions) <= QUESTIONS, olga.questions
-    assert len(olga.clicks) <= CLICKS, olga.clicks
-    runs = [f"{run.name} {run.conclusion}" for run in hosted[0].runner.runs]
-    # The database of the first resource answers nobody here: runs are red for that, and for nothing else.
-    failed = [run for run in hosted[0].runner.runs if run.conclusion == "failure"]
-    assert all("unread   example: target example: connection failed" in run.log for run in failed), runs
-    return said
+    olga.meanwhile = goes_on
+    return made
 
 
-def test_an_administrator_is_live_by_two_commands_and_some_clicks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Reader:
+    """An administrator who types what a page's section says, and nothing else; what is typed at a question stands there too.
+
+    ``secret`` answers what is not shown.
+    """
+
+    def __init__(self, olga: Administrator, page: Path, section: str, *, secret: str) -> None:
+        self.olga, self.folder = olga, olga.top
+        whole = page.read_text(encoding="utf-8")
+        begins = whole.index(f"\n## {section}\n")
+        lines = [whole.count("\n", 0, place) for place in (begins, whole.index("\n## ", begins + 1))]
+        shown = [one for one in blocks(page) if one.info == "text" and lines[0] < one.line <= lines[1]]
+        self.sessions = [steps(f"{page.name}:{one.line}", one.text, shown=True) for one in shown]
+        self._secret = secret
+        login = base64.b64encode(f"x-access-token:{olga.token}".encode()).decode()
+        git(
+            olga.top, "config", "--global", "http.extraheader", f"Authorization: basic {login}"
+        )  # as `gh auth login` does
+
+    def read(self, number: int) -> None:
+        """Type the commands of one block, and hold what is printed to what stands below each."""
+        for step in self.sessions[number]:
+            self.olga.answer = self._answering(step.printed or "")
+            printed = self._type(step.command)
+            assert fits(step.printed or "", printed), f"{step.place}: $ {step.command}\n{printed}"
+
+    def _answering(self, printed: str) -> Callable[[str], str]:
+        def answer(question: str) -> str:
+            begun = question.rstrip()
+            (line,) = [line for line in printed.splitlines() if line.startswith(begun)]
+            return line[len(begun) :].strip() or ("" if "[" in begun else self._secret)
+
+        return answer
+
+    def _type(self, command: str) -> str:
+        words = shlex.split(command)
+        if words[0] == "cd":
+            self.folder = self.folder / words[1]
+            return ""
+        if words[0] == "daypass":
+            return self.olga.run(*words[1:], folder=self.folder, token=False).screen
+        name = re.match(r"export (\w+)=", command)
+        shell = f'{command} && printf %s "${name[1]}"' if name else f"{command} 2>&1"
+        done = subprocess.run(["bash", "-c", shell], cwd=self.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+        if name is None:
+            return done.stdout
+        self.olga.extra[name[1]] = done.stdout
+        return ""
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Postgres]:
+    with server() as found:
+        found.boss(
+            *(f"CREATE ROLE {name}" for name in ("readonly", "admin", "olga LOGIN")),
+            "CREATE ROLE daypass LOGIN CREATEROLE PASSWORD 'choose-a-long-one'",
+            "GRANT pg_signal_backend TO daypass",
+            "GRANT readonly, admin TO daypass WITH ADMIN OPTION",
+        )
+        yield found
+
+
+def _account(olga: Administrator, login: str) -> User:
+    found = olga.double.account(login)
+    assert found is not None
+    return found
+
+
+class Organisation:
+    """The organisation after it was set up: its other owner, and what takes place at GitHub's own pages."""
+
+    def __init__(self, olga: Administrator) -> None:
+        self.olga, self.hosted = olga, Hosted(olga)
+        self.runner, self.root = self.hosted.runner, f"/repos/{REPOSITORY}"
+        self.tokens = {"olga": olga.token, "bosei": olga.double.token(_account(olga, "bosei"))}
+
+    def ask(self, who: str, method: str, path: str, body: Any = None) -> Any:
+        headers = {"Authorization": f"Bearer {self.tokens[who]}"}
+        answer = requests.request(method, f"{self.olga.double.url}{path}", json=body, headers=headers, timeout=30)
+        assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def approve(self, number: int) -> None:
+        self.runner.settle()
+        self.ask("bosei", "POST", f"{self.root}/pulls/{number}/reviews", {"event": "APPROVE"})
+        self.runner.settle()
+
+    def merge(self, number: int) -> None:
+        self.approve(number)
+        self.ask("bosei", "PUT", f"{self.root}/pulls/{number}/merge", {"merge_method": "squash"})
+        self.runner.settle()
+
+
+def test_the_ten_minute_path_is_walked_by_its_own_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Postgres
 ) -> None:
     with Administrator(tmp_path, monkeypatch) as olga:
-        said = _set_up(olga, TEAM, "embedded", only={"check", "gate", "apply"}, expect=0)
-        assert "Nothing unsafe was found" in said.out
-        assert "Set up in" in said.out
+        carol = olga.double.user("carol-lind", 583233, name="Carol Lind")
+        olga.double.team(olga.org, "staff", [olga.me, _account(olga, "bosei"), carol])
+        olga.signs_in_to_gh()
+        secret = database.url("daypass", "choose-a-long-one")
+        reader = Reader(olga, TOP / "docs/github.md", "Live in ten minutes", secret=secret)
+        world = _meanwhile(olga, {"check", "gate", "apply"})
+        reader.read(0)
+        reader.read(1)
+        assert len(olga.questions) <= QUESTIONS, olga.questions
+        assert len(olga.clicks) <= CLICKS, olga.clicks
+        _is_as_before(olga)
+        (acme,) = world
+
+        acme.runner.only = {"check", "gate"}  # what is no request for access needs no other
+        reader.read(2)
+        acme.merge(3)
+        assert "583233" in git(olga.repo.path, "show", "main:policies/directory/imported.yaml")
+        acme.ask("olga", "PUT", f"/orgs/acme/teams/staff/repos/{REPOSITORY}", {"permission": "pull"})
+
+        resource = reader.folder / "policies/resources/example-db.yaml"
+        resource.write_text(resource.read_text().replace("An example database", "Orders"), encoding="utf-8")
+        reader.read(3)
+        opens = {"title": "The first resource", "head": "first-resource", "base": "main"}
+        acme.merge(acme.ask("olga", "POST", f"{acme.root}/pulls", opens)["number"])
+
+        acme.runner.only = {"request", "check", "wake", "gate", "apply"}
+        issue = {"title": "Access request", "body": FORM, "labels": ["daypass-request"]}
+        asked = acme.ask("olga", "POST", f"{acme.root}/issues", issue)["number"]
+        acme.runner.settle()
+        (opened,) = [pull.number for pull in olga.repo.pulls.values() if pull.head_ref == f"daypass/issue-{asked}"]
+        acme.approve(opened)
+        assert database.boss("SELECT pg_has_role('olga', 'readonly', 'MEMBER')") == [(True,)]
+        (comment,) = acme.ask("olga", "GET", f"{acme.root}/issues/{opened}/comments")
+        assert "live until" in comment["body"].lower()
+        reader.read(4)
+        failed = [run for run in acme.runner.runs if run.conclusion == "failure"]
+        assert not failed, "\n".join(run.log for run in failed)
+        assert "nobody's" not in olga.run("people", "check", "--dry-run", folder=reader.folder).out
+
+
+def test_who_is_alone_sees_a_request_through_and_is_told_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Administrator(tmp_path, monkeypatch, alone=True) as olga:
+        answers = {"Which group": TEAM, "first resource": "postgres", "EXAMPLE_DB_URL": NOWHERE}
+        olga.answer = lambda question: next((said for words, said in answers.items() if words in question), "")
+        world = _meanwhile(olga, None)
+        olga.signs_in_to_gh()
+        olga.run("init", "access", "--github", REPOSITORY, token=False)
+        said = olga.run("setup", folder=olga.top / "access", expect=13, token=False)
+        # The database of the first resource answers nobody here: runs are red for that, and for nothing else.
+        failed = [run for run in world[0].runner.runs if run.conclusion == "failure"]
+        assert all("unread   example: target example: connection failed" in run.log for run in failed), failed
+        assert "nobody is asked who has left; `daypass setup --people ORG/TEAM` names the team" in said.err
+        assert "taken away: the ledger has its receipt" in said.err
+        assert [line for line in said.out.splitlines() if line.startswith("unsafe")] == [
+            f"unsafe: the team acme/{TEAM} has fewer than two people, so that none of them can get access by it [team-small]"
+        ]
         _is_as_before(olga)
         checks = [rule for one in olga.repo.rulesets for rule in one.rules if rule.type == "required_status_checks"]
         (app,) = olga.double.apps.values()
@@ -94,21 +260,9 @@ def test_an_administrator_is_live_by_two_commands_and_some_clicks(
         actors = {(who.actor_type, who.actor_id, who.mode) for one in olga.repo.rulesets for who in one.bypass}
         assert actors == {("Integration", app.id, "pull_request"), ("Integration", app.id, "always")}
         asked = len(olga.questions)
-        again = olga.run("setup", folder=tmp_path / "access")
+        again = olga.run("setup", folder=tmp_path / "access", expect=13)
         assert len(olga.questions) == asked
         assert "to do" not in again.err
-
-
-def test_who_is_alone_sees_a_request_through_and_is_told_what_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Administrator(tmp_path, monkeypatch, alone=True) as olga:
-        said = _set_up(olga, TEAM, "postgres", only=None, expect=13)
-        assert "taken away: the ledger has its receipt" in said.err
-        assert [line for line in said.out.splitlines() if line.startswith("unsafe")] == [
-            f"unsafe: the team acme/{TEAM} has fewer than two people, so that none of them can get access by it [team-small]"
-        ]
-        _is_as_before(olga)
 
 
 def _is_as_before(olga: Administrator) -> None:

@@ -174,6 +174,27 @@ def test_a_key_service_elsewhere_is_refused() -> None:
             hold_service("ledger", uri, environ, held)
 
 
+def test_a_key_service_at_its_host_is_refused_without_tls_but_on_this_machine() -> None:
+    held = read_pins("ledger", {"host": ["vault.example.com", "127.0.0.1"]})
+    hold_service("ledger", "hv:ledger", {"VAULT_ADDR": "http://127.0.0.1:8200"}, held)
+    hold_service("ledger", "hv:ledger", {"VAULT_ADDR": "http://vault.example.com"}, ())
+    with pytest.raises(ElsewhereError, match="ledger: VAULT_ADDR does not begin with https://"):
+        hold_service("ledger", "hv:ledger", {"VAULT_ADDR": "http://vault.example.com:80"}, held)
+
+
+def test_where_only_the_host_is_named_a_key_service_that_is_not_led_there_signs_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = Settings(ledger_host="vault.example.com")
+    monkeypatch.setattr(pins.os, "environ", {"VAULT_ADDR": "https://vault.example.com"})
+    for uri in ("hv:ledger", "file2:/keys/x.pem", ""):
+        assert hold_signer("DAYPASS_SIGNER", uri, settings) == uri
+    with pytest.raises(
+        ElsewhereError, match=r"DAYPASS_SIGNER names a key service \(gcpkms\) that is nowhere near host"
+    ):
+        hold_signer("DAYPASS_SIGNER", "gcpkms:projects/p/keyRings/r", settings)
+
+
 def test_a_ca_behind_a_key_service_elsewhere_signs_nothing() -> None:
     settings = TargetSettings("bastion", "ssh", {"ca": SSH, "ca_uri": "hv:ca", "host": "vault.example.com"})
     with pytest.raises(ElsewhereError, match="target bastion: VAULT_ADDR names another host"):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
+import click
 import click.termui
 import pytest
 import requests
@@ -75,7 +76,7 @@ class Administrator:
         self._patch.setattr("daypass.cli.founding.has_browser", lambda: True)
         self._patch.setattr("daypass.cli.founding.pause", self._pause)
         self._patch.setattr(click.termui, "visible_prompt_func", self._asked)
-        self._patch.setattr(click.termui, "hidden_prompt_func", self._asked)
+        self._patch.setattr(click.termui, "hidden_prompt_func", lambda question: self._asked(question, hidden=True))
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -115,12 +116,11 @@ class Administrator:
         assert self.token not in said.out + said.err
         return said
 
-    def _asked(self, question: str) -> str:
+    def _asked(self, question: str, *, hidden: bool = False) -> str:
         self.questions.append(question)
-        if self.answer is not None:
-            return self.answer(question)
-        said = self._answers.pop(0) if self._answers else ""
+        said = self.answer(question) if self.answer is not None else self._answers.pop(0) if self._answers else ""
         assert said or "[" in question or len(self.questions) < 50, f"nobody answers {question!r}"
+        click.echo(question if hidden else f"{question}{said}", err=True)  # as a terminal shows it
         return said
 
     def _pause(self, seconds: float) -> None:
@@ -131,7 +131,7 @@ class Administrator:
         """Have GitHub's own command line, signed in, and return the folder that it lies in."""
         tools = self.top / "tools"
         tools.mkdir()
-        script = f'#!/bin/sh\n[ "$*" = "auth token --hostname 127.0.0.1" ] && echo {self.token}\n'
+        script = f'#!/bin/sh\ncase "$*" in "auth token"|"auth token --hostname 127.0.0.1") echo {self.token} ;; *) false ;; esac\n'
         (tools / "gh").write_text(script, encoding="utf-8")
         (tools / "gh").chmod(0o755)
         self._patch.setenv("PATH", f"{tools}:{os.environ['PATH']}")

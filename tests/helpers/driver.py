@@ -34,11 +34,12 @@ def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Said:
-    """What a run of the command line said and how it ended."""
+    """What a run of the command line said and how it ended. ``screen``: both as a terminal shows them, where that was kept."""
 
     code: int
     out: str
     err: str
+    screen: str = ""
 
 
 _SCENE = ("request", "approve", "gate", "apply")

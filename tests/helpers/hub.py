@@ -519,7 +519,20 @@ def environment(wanted: Mapping[str, str]) -> Iterator[None]:
 
 def captured(run: Callable[[], int]) -> Said:
     """Run something that prints and returns an exit code."""
-    out, err = io.StringIO(), io.StringIO()
+    screen = io.StringIO()
+    out, err = _Shown(screen), _Shown(screen)
     with redirect_stdout(out), redirect_stderr(err):
         code = run()
-    return Said(code, out.getvalue(), err.getvalue())
+    return Said(code, out.getvalue(), err.getvalue(), screen.getvalue())
+
+
+class _Shown(io.StringIO):
+    """A stream that a screen shows as well."""
+
+    def __init__(self, screen: io.StringIO) -> None:
+        super().__init__()
+        self._screen = screen
+
+    def write(self, text: str, /) -> int:
+        self._screen.write(text)
+        return super().write(text)

@@ -11,6 +11,7 @@ from daypass.cli.runs.running import run_apply
 from daypass.core.catalogue import Catalogue
 from daypass.core.ids import GrantId, Oid
 from daypass.core.plan import Entitlement
+from daypass.core.record import replace
 from daypass.core.state import GrantState, Life, LifeGrant
 from daypass.edges.forges.github.inbox import links_of
 from daypass.pipeline.tell.lives import life_notice, lives_in
@@ -119,6 +120,23 @@ def test_each_state_says_what_happens_next(
     assert said in text
     assert title in issue_text(life).replace("`", "")
     assert life_lines(life)[0] == f"orders-db/alice-1: {title}"
+
+
+def test_what_a_later_request_extended_is_told_there_and_says_no_end_here(access: Access) -> None:
+    catalogue = access.repo().policy.catalogue
+    life = life_of(catalogue, state("live", until=UNTIL))
+    extended = replace(life, grants=tuple(replace(one, goes_on=7) for one in life.grants))
+    assert life_title(extended) == "goes on by #7"
+    assert T("18:02") not in life_text(extended, LINKS) + issue_text(extended, LINKS) + "".join(life_lines(extended))
+    assert "It goes on by [#7](" in life_text(extended, LINKS)
+    both = replace(life, grants=(*life.grants, *extended.grants))
+    assert life_title(both) == f"live until {T('18:02')}; 1 goes on by #7"
+
+
+def test_why_something_gives_nothing_is_no_markup_of_the_comment(access: Access) -> None:
+    blocked = state("blocked", why="see @acme/dba <img src=x> [here](http://x)")
+    (heading, *_) = life_text(life_of(access.repo().policy.catalogue, blocked)).splitlines()
+    assert heading == "### daypass: gives nothing: see `@acme/dba <img src=x> [here](http://x)`"
 
 
 def test_several_grants_are_counted_and_folded(access: Access) -> None:

@@ -108,7 +108,8 @@ def test_a_job_with_secrets_runs_main_and_nothing_else(workflow: Workflow) -> No
             assert set(step["env"]) == {"GITHUB_TOKEN", "FOLDERS"}
         else:
             assert re.fullmatch(
-                r"bash \.github/daypass/run ([a-z]+|--told [a-z]+ --issue|audit verify|people check)", step["run"]
+                r"bash \.github/daypass/run ([a-z]+|--told ([a-z]+ --issue|gate|people check)|audit verify)",
+                step["run"],
             )
             assert not [value for value in step.get("env", {}).values() if "github.event" in value]
 

@@ -44,8 +44,17 @@ _TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
     default=None,
     help="Write the App's key to this file as well (mode 0600); else it is on no disk.",
 )
+@click.option(
+    "--people",
+    "people_team",
+    metavar="ORG/TEAM",
+    default="",
+    help="The team that everybody is in who may have access: who leaves it loses theirs.",
+)
 @click.pass_obj
-def setup(invocation: Invocation, dry_run: bool, yes: bool, no_browser: bool, app_key_file: Path | None) -> int:
+def setup(
+    invocation: Invocation, dry_run: bool, yes: bool, no_browser: bool, app_key_file: Path | None, people_team: str
+) -> int:
     """Set this repository up at GitHub: repository, environment, App, secrets, rules, a self-test, and then the doctor.
 
     With your own token: GH_TOKEN, else the one of `gh auth token`, if you agree. It is kept nowhere. Each step says what is
@@ -64,12 +73,17 @@ def setup(invocation: Invocation, dry_run: bool, yes: bool, no_browser: bool, ap
     environ = _environ(os.environ, server, yes=yes)
     talk = Talk(lambda text: say(f"  {text}"), _ask, browse, lambda seconds: pause(seconds))  # noqa: PLW0108  (looked up when it is called)
     browser = not no_browser and has_browser()
-    found = _host(repo, environ).founding(_place(repo, environ, app_key_file), talk, browser=browser)
-    left = _carry_out(found, dry_run=dry_run, yes=yes)
+    found = _host(repo, environ).founding(_place(repo, environ, app_key_file, people_team), talk, browser=browser)
+    try:
+        left = _carry_out(found, dry_run=dry_run, yes=yes)
+    except BaseException:
+        _say_unsafe(found)
+        raise
     if dry_run:
         click.echo(f"{left} of {sum(len(stage.steps) for stage in found)} steps would be carried out.")
         return int(ExitCode.CHANGES if left else ExitCode.OK)
     if left:
+        _say_unsafe(found)
         click.echo("Stopped where you said no. Run `daypass setup` again to go on.")
         return int(ExitCode.PARTIAL)
     code = _look_over(invocation, environ)
@@ -96,6 +110,12 @@ def _carry_out(stages: tuple[Stage, ...], *, dry_run: bool, yes: bool) -> int:
         for step in wanted:
             say(f"  done: {step.name}: {step.do()}")
     return left
+
+
+def _say_unsafe(stages: tuple[Stage, ...]) -> None:
+    """Say what is left open where the steps are broken off, and what closes it."""
+    for what in [step.unsafe for stage in stages for step in stage.steps if step.unsafe]:
+        say(f"daypass: {what}", "  hint: `daypass setup` goes on from here and closes that")
 
 
 def _there(place: str, step: Step) -> bool:
@@ -125,7 +145,9 @@ def _host(repo: AccessRepository, environ: Mapping[str, str]) -> Host:
     return open_host(repo.settings, Run(repo.clone, repo.main, "", environ, lambda seconds: pause(seconds)))  # noqa: PLW0108
 
 
-def _place(repo: AccessRepository, environ: Mapping[str, str], app_key_file: Path | None) -> SetupClone:
+def _place(
+    repo: AccessRepository, environ: Mapping[str, str], app_key_file: Path | None, people_team: str
+) -> SetupClone:
     from daypass.edges.forges.founding import SetupClone
 
     def ledger_key() -> str:
@@ -152,7 +174,9 @@ def _place(repo: AccessRepository, environ: Mapping[str, str], app_key_file: Pat
         seen.follow()
         return any(name.startswith(begins) for holding in seen.standing.holdings.values() for name in holding.grants)
 
-    return SetupClone(repo.top, repo.clone.git, policy, ledger_key, given, generated, environ, app_key_file)
+    return SetupClone(
+        repo.top, repo.clone.git, policy, ledger_key, given, generated, environ, app_key_file, people_team
+    )
 
 
 # What is asked of who sets up, and of this machine

@@ -134,6 +134,7 @@ def read_app(whose: str, options: Mapping[str, Any]) -> str:
     return text
 
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _LOCAL = ("file", "file2", "encrypted", "gnupg", "hsm")
 _SERVICES: Mapping[str, Sequence[str]] = MappingProxyType(
     {
@@ -162,14 +163,27 @@ def hold_signer(variable: str, told: str, settings: Settings) -> str:
             f"{variable} names another signer than main's settings",
             hint="correct it, or ledger.signer in policies/daypass.yaml by a reviewed change",
         )
-    hold_service(
-        "ledger", uri, os.environ, read_pins("ledger", {"host": settings.ledger_host} if settings.ledger_host else {})
-    )
+    pins = read_pins("ledger", {"host": settings.ledger_host} if settings.ledger_host else {})
+    service = uri.partition(":")[0]
+    if pins and not settings.ledger_signer and service not in ("", *_LOCAL) and not guided(uri, os.environ):
+        raise ElsewhereError(  # a service that no variable leads to is where its own provider has it
+            f"ledger: {variable} names a key service ({service}) that is nowhere near host in main's settings, which say "
+            f"{', '.join(map(str, pins))}",
+            hint="name the signer on main, ledger.signer in policies/daypass.yaml, by a reviewed change",
+        )
+    hold_service("ledger", uri, os.environ, pins)
     return uri
 
 
 def hold_service(whose: str, uri: str, environ: Mapping[str, str], pins: Pins) -> None:
-    """Refuse a key service elsewhere than main's settings name. Raises ElsewhereError."""
+    """Refuse a key service elsewhere than main's settings name, or there without TLS. Raises ElsewhereError."""
     for variable in guided(uri, environ):
         value = environ[variable]
-        hold_url(whose, variable, value if "://" in value else f"https://{value}", pins, WEB)
+        address = value if "://" in value else f"https://{value}"
+        hold_url(whose, variable, address, pins, WEB)
+        parts = urlsplit(address.strip())
+        if pins and parts.scheme != "https" and _plain(parts.hostname or "") not in _LOOPBACK:
+            raise ElsewhereError(
+                f"{whose}: {variable} does not begin with https://, so that whoever is on the way reads its token",
+                hint="who wrote that variable? correct it; plain http is for this machine alone",
+            )

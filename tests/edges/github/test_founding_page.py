@@ -20,10 +20,19 @@ def page() -> Iterator[LoopbackPage]:
         yield found
 
 
-def _get(address: str, **more: str) -> requests.Response:
+@pytest.fixture
+def browser(page: LoopbackPage) -> Iterator[requests.Session]:
+    """The browser that opened the page."""
     with requests.Session() as session:
         session.trust_env = False
-        return session.get(
+        assert session.get(page.url, timeout=5).status_code == 200
+        yield session
+
+
+def _get(address: str, session: requests.Session | None = None, **more: str) -> requests.Response:
+    with session or requests.Session() as found:
+        found.trust_env = False
+        return found.get(
             address,
             params={k: v for k, v in more.items() if k != "host"},
             headers={"Host": more["host"]} if "host" in more else None,
@@ -45,19 +54,34 @@ def test_it_posts_the_manifest_to_github_with_a_state(page):
     assert urlsplit(page.url).hostname == "127.0.0.1"
 
 
-def test_an_answer_to_no_question_of_ours_is_not_taken(page):
-    assert _get(page.back, state="forged", code="abc").status_code == 400
-    assert _get(page.back, code="abc").status_code == 400
+def test_an_answer_to_no_question_of_ours_is_not_taken(page, browser):
+    assert _get(page.back, browser, state="forged", code="abc").status_code == 400
+    assert _get(page.back, browser, code="abc").status_code == 400
     assert page.code == ""
-    assert _get(page.back, state=_state(page), code="abc123").status_code == 200
+    assert _get(page.back, browser, state=_state(page), code="abc123").status_code == 200
     assert page.code == "abc123"
 
 
-def test_it_takes_one_answer(page):
-    _get(page.back, state=_state(page), code="first")
-    assert _get(page.back, state=_state(page), code="second").status_code == 404
-    assert _get(page.url).status_code == 404
+def test_it_takes_one_answer(page, browser):
+    _get(page.back, browser, state=_state(page), code="first")
+    assert _get(page.back, browser, state=_state(page), code="second").status_code == 404
+    assert _get(page.url, browser).status_code == 404
     assert page.code == "first"
+
+
+def test_who_reads_the_address_from_the_browsers_command_line_sees_nothing_and_answers_nothing(page, browser):
+    stranger = _get(page.url)
+    assert stranger.status_code == 403
+    assert _state(page) not in stranger.text
+    assert "end daypass in the terminal" in stranger.text
+    assert _get(page.back, state=_state(page), code="theirs").status_code == 403
+    assert page.code == ""
+    assert _get(page.url, browser).status_code == 200
+
+
+def test_nothing_is_answered_before_the_page_was_opened(page):
+    assert _get(page.back, state=_state(page), code="early").status_code == 403
+    assert page.code == ""
 
 
 def test_another_name_of_this_machine_and_other_places_have_nothing(page):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from daypass.cli.repository import AccessRepository, program_digest
 
 if TYPE_CHECKING:
-    from daypass.core.errors import ExitCode
     from daypass.core.request import Gated
 
 
@@ -33,14 +31,14 @@ class Sweeping:
         self.numbers = in_turn(one for one in seen if not one.known)
         self.same = len(seen) - len(self.numbers)
 
-    def judged(self, found: Gated, amiss: Sequence[ExitCode]) -> None:
-        """Note how a request was found, and whether its people could not be told of it."""
+    def judged(self, found: Gated, *, told: bool) -> None:
+        """Note how a request was found, and whether its people could be told of it."""
         if self._sweep is None:
             return
         from daypass.core.approval.quiet import quiet_until
 
         until = quiet_until(found, at=self._at)
-        if until is not None and not amiss:
+        if until is not None and told:
             self._quiet[found.pull.number] = until
 
     def keep(self, *, merged: bool) -> None:

@@ -1,4 +1,4 @@
-"""Whether all that a run exits with 13 or 14 for stands in an issue, so that a workflow that ends so need not be red.
+"""Whether all that a run exits with 13 or 14 for stands in an issue or on a request, so that its workflow need not be red.
 
 Exit codes say the same to every script. A workflow's script hands over a file by name; that it is written is the whole
 answer. It never is where access is overdue, or where nobody can tell what access there is.
@@ -7,7 +7,7 @@ answer. It never is where access is overdue, or where nobody can tell what acces
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from daypass.core.errors import ExitCode
 
 if TYPE_CHECKING:
     from daypass.core.finding import Finding
+    from daypass.core.request import Gated
     from daypass.pipeline.apply.run import Applied
     from daypass.pipeline.apply.survey import Survey
 
@@ -41,6 +42,13 @@ def told_of_drift(survey: Survey, found: Iterable[Finding], *, blind: bool) -> N
     ``blind``: a target did not show all of itself.
     """
     if not blind and not survey.troubled and not any(one.code in _LOUD for one in found):
+        _leave()
+
+
+def told_of_gate(found: Iterable[Gated], silent: Collection[int]) -> None:
+    """Note that every refusal of the forge to merge stands on its request. ``silent``: requests of which nothing is told."""
+    refused = [one for one in found if one.refused]
+    if refused and not silent:
         _leave()
 
 

@@ -208,8 +208,10 @@ def publish(
     from daypass.views.comment import closed_text, comment_text, nudge_text, title_text
     from daypass.views.findings import printable
 
-    if not repo.settings.forge.pages or not (found.verdicts or found.proposal.findings):
+    if not repo.settings.forge.pages or not (found.verdicts or found.proposal.findings or found.refused):
         return ()
+    if found.leaves:
+        return repo.pages.show(_ends_engagements(found))
     if found.no_request:
         return repo.pages.show(_no_request(found, change))
     told = report_of(repo, found, at=at)
@@ -253,6 +255,18 @@ def _no_request(found: Gated, change: PolicyChange | None) -> Notice:
     comment = change_markdown(pull.number, change) if change is not None else ""
     wrong = at_lines(change.broken, printable) if change is not None else ()
     return Notice(pull.number, pull.head, "success", ASKS_NOTHING, words + comment, comment, state="", findings=wrong)
+
+
+def _ends_engagements(found: Gated) -> Notice:
+    """Say why a request that ends engagements of who left was not merged by itself, and let its owners merge it."""
+    from daypass.core.request import Notice
+    from daypass.views.markdown import prose
+
+    words = (
+        f"It was not merged by itself: {prose(found.refused)}\n\nIt does what a signed receipt says, and nothing "
+        "else, so the people who own `policies/` may merge it. The access of those who left ends without it.\n"
+    )
+    return Notice(found.pull.number, found.pull.head, "success", "Ends engagements of who left", words, words, state="")
 
 
 def write_summary(repo: AccessRepository, told: Report) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from daypass.core.ids import Oid
     from daypass.core.people.leaving import Departures
     from daypass.core.people.source import SourcePerson
+    from daypass.core.request import Gated
     from daypass.pipeline.ask.people import EndedEngagements
 
 _AGAIN = 4
@@ -30,7 +31,7 @@ def people() -> None:
     """Bring people into the directory from where they are kept, and end access of those who are there no more."""
 
 
-@verb("import", group=people, at="writes")
+@verb("import", group=people, follow=False, at="writes")
 @click.option("--team", metavar="ORG/TEAM", default="", help="The members of this team at the forge.")
 @click.option(
     "--csv",
@@ -64,6 +65,8 @@ def import_(
     from daypass.pipeline.ask.people import bring, directory_files, propose
     from daypass.views.policy.people import import_data, import_markdown, import_text
 
+    if table is None or opening:  # a table is all that is read otherwise: no forge, no token
+        repo.follow()
     listed, source = _read(repo, team, table, scim=scim)
     policy = repo.policy if opening else repo.worktree_policy()
     files = directory_files(repo, repo.tip) if opening else _worktree(repo)
@@ -153,6 +156,8 @@ def check(repo: AccessRepository, dry_run: bool, confirm: str, at: datetime, out
     ending = _end(after, at, back=bool(found.back)) if writes else None
     pull = ending.kept.pull if ending is not None and ending.kept is not None else None
     merged = ending is not None and ending.gated is not None and ending.gated.merge is not None
+    if ending is not None and ending.gated is not None and ending.gated.refused:
+        _tell_refused(after, ending.gated, at)
     if output == "json":
         number = pull.number if pull is not None else None
         show_data(leavers_data(found, source.said, number, merged=merged, recorded=writes and bool(found.left)))
@@ -165,6 +170,15 @@ def check(repo: AccessRepository, dry_run: bool, confirm: str, at: datetime, out
         )
         return ExitCode.PARTIAL
     return ExitCode.PARTIAL if pull is not None and not merged else ExitCode.OK
+
+
+def _tell_refused(repo: AccessRepository, found: Gated, at: datetime) -> None:
+    """Say on the request why it was not merged, and note where that is told there."""
+    from daypass.cli.runs.told import told_of_gate
+    from daypass.cli.verbs.review import show_people
+
+    told = show_people(repo, found, at)
+    told_of_gate([found], [] if told else [found.pull.number])
 
 
 def _no_source(output: str) -> ExitCode:

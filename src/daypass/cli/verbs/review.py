@@ -181,6 +181,7 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
     and those that are as they were when they were looked at last are left alone.
     """
     from daypass.cli.runs.sweeping import Sweeping
+    from daypass.cli.runs.told import told_of_gate
     from daypass.cli.verbs.forge import change_of
     from daypass.pipeline.judge import gate as pipeline
     from daypass.views.gate import gated_json, gated_text
@@ -193,6 +194,7 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
     verb = pipeline.look if dry_run else pipeline.gate
     results: list[Gated] = []
     codes: list[ExitCode] = []
+    silent: list[int] = []
     changes: dict[int, PolicyChange] = {}
     for each in sweeping.numbers:
         fresh = repo.again()
@@ -201,24 +203,25 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
             results.append(found)
             change = change_of(fresh, found, instant)
             changes |= {each: change} if change is not None else {}
-            said = [] if dry_run else _show(fresh, found, instant, change)
-            sweeping.judged(found, said)
-            codes += said
-            codes += [ExitCode.PARTIAL] if found.refused else []
+            told = dry_run or show_people(fresh, found, instant, change)
+            sweeping.judged(found, told=told is not None)
+            codes += [ExitCode.PARTIAL] if found.refused or told is None else []
+            silent += [] if told else [each]
         except (ConflictError, EdgeError, RefusedError) as error:
             # One request that is stale or cannot be read does not keep the others from their merge.
             if number is not None:
                 raise
             say(f"#{each}: {error.message}; left open", *([f"  hint: {error.hint}"] if error.hint else []))
             codes.append(ExitCode.OK if isinstance(error, ConflictError) else ExitCode.PARTIAL)
+            silent.append(each)
         warn_left_behind(fresh)
     merged = not dry_run and any(found.merge is not None for found in results)
     sweeping.keep(merged=merged)
     if merged and (problem := repo.host.start_applier()):
         say(f"The apply workflow was not started ({problem}); it runs by its schedule.")
     if output == "json":
-        told = [change_data(each, change) for each, change in changes.items()]
-        click.echo(gated_json(results, changes=told), nl=False)
+        compared = [change_data(each, change) for each, change in changes.items()]
+        click.echo(gated_json(results, changes=compared), nl=False)
     else:
         for found in results:
             change = changes.get(found.pull.number)
@@ -227,6 +230,7 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
             click.echo(sweeping.nothing)
     if merged and not repo.elsewhere:
         say("Next: `daypass apply` makes the targets so")
+    told_of_gate(results, silent)
     return [*codes, *(found.exit_code for found in results if number is not None)]
 
 
@@ -247,16 +251,20 @@ def _judged(
             return found, repo
 
 
-def _show(repo: AccessRepository, found: Gated, at: datetime, change: PolicyChange | None) -> list[ExitCode]:
-    """Tell a pull request's people how it stands. That they could not be told undoes nothing of what was done."""
+def show_people(repo: AccessRepository, found: Gated, at: datetime, change: PolicyChange | None = None) -> bool | None:
+    """Tell a pull request's people how it stands; return whether its comment says so, None where they could not be told.
+
+    That they could not be undoes nothing of what was done.
+    """
     from daypass.cli.verbs.forge import publish, say_left_out
 
     try:
-        say_left_out(found.pull.number, publish(repo, found, at=at, change=change))
+        left = publish(repo, found, at=at, change=change)
     except EdgeError as error:
         say(f"#{found.pull.number}: its people were not told: {error.message}")
-        return [ExitCode.PARTIAL]
-    return []
+        return None
+    say_left_out(found.pull.number, left)
+    return not any(what.startswith("comment") for what in left)
 
 
 @verb()

@@ -34,7 +34,7 @@ class SetupClone(Struct, frozen=True):
     ``ledger_key`` reads the private key of the ledger, "" where it is nowhere here. ``given`` says whether the ledger at the
     forge, verified, shows that a grant whose id begins so is given at this moment. ``generated`` makes the files that follow
     from main's catalogue. ``environ`` may hold values of secrets. ``app_key_file``: where the App's key is kept beside, None
-    for nowhere.
+    for nowhere. ``people_team`` is to say who has left, "" where nobody named one.
     """
 
     top: Path
@@ -45,12 +45,17 @@ class SetupClone(Struct, frozen=True):
     generated: Callable[[], Mapping[str, str]]
     environ: Mapping[str, str]
     app_key_file: Path | None = None
+    people_team: str = ""
 
 
 class Step(ABC):
-    """One step. ``name`` is what it is about, as a heading."""
+    """One step. ``name`` is what it is about, as a heading.
+
+    ``unsafe`` says what is less safe than it will be once all steps are done, "" for nothing: told where they are broken off.
+    """
 
     name: str
+    unsafe: str = ""
 
     @abstractmethod
     def look(self) -> str:

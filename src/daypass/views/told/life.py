@@ -25,17 +25,32 @@ _AGAIN = "To ask again, open a new request."
 
 
 def life_title(life: Life) -> str:
-    """Say in a line how a request stands since its merge. No word of people is in it."""
-    return lives_words(one.state for one in life.grants)
+    """Say in a line how a request stands since its merge.
+
+    What a later request extended, or changed, is told there: what is said here is not brought up to date at its end.
+    """
+    later = sorted({one.goes_on for one in life.grants if one.goes_on})
+    stays = [one.state for one in life.grants if not one.goes_on]
+    on = f"goes on by {', '.join(f'#{number}' for number in later)}"
+    if not later:
+        return lives_words(stays)
+    return f"{lives_words(stays)}; {len(life.grants) - len(stays)} {on}" if stays else on
+
+
+def _words(one: LifeGrant) -> str:
+    return f"goes on by #{one.goes_on}" if one.goes_on else life_words(one.state)
 
 
 def life_text(life: Life, links: Links | None = None) -> str:
     """Write the comment of a request that was merged."""
     few = len(life.grants) <= _OPEN
-    parts = [f"### daypass: {life_title(life)}", _lead(life, links)]
+    said = life_title(life)
+    if any(one.state.state == "blocked" for one in life.grants):  # of which a reason is said, in whatever words
+        said = prose(said)
+    parts = [f"### daypass: {said}", _lead(life, links)]
     for one in life.grants[:_MOST]:
         body = "\n\n".join(_grant(life, one, links))
-        title = f"{html_code(one.state.grant)}: {prose(life_words(one.state))}"
+        title = f"{html_code(one.state.grant)}: {prose(_words(one))}"
         parts.append(f"#### {code(one.state.grant)}\n\n{body}" if few else folded(title, body))
     left = len(life.grants) - _MOST
     parts += [f"*… and {left} more grants: `daypass show {life.pull}` has all.*"] if left > 0 else []
@@ -47,7 +62,7 @@ def life_text(life: Life, links: Links | None = None) -> str:
 
 def issue_text(life: Life, links: Links | None = None) -> str:
     """Write the answer on the issue that asked."""
-    lines = [f"- {code(one.state.grant)}: {prose(life_words(one.state))}" for one in life.grants[:_MOST]]
+    lines = [f"- {code(one.state.grant)}: {prose(_words(one))}" for one in life.grants[:_MOST]]
     if len(life.grants) == 1:
         body = "\n\n".join(_grant(life, life.grants[0], links))
         return f"Pull request {number_named(life.pull, links)}: **{prose(life_title(life))}**.\n\n{body}\n"
@@ -60,7 +75,7 @@ def life_lines(life: Life) -> list[str]:
     """Say the same for a terminal."""
     lines = []
     for one in life.grants:
-        lines.append(f"{one.state.grant}: {life_words(one.state)}")
+        lines.append(f"{one.state.grant}: {_words(one)}")
         lines += [f"  {line}" for line in _plain(life.catalogue, one)]
     return lines
 
@@ -70,9 +85,7 @@ def _plain(catalogue: Catalogue, one: LifeGrant) -> Iterator[str]:
     if state.entitlement is not None and state.state in ("live", "scheduled", "pending"):
         words = gives_words(catalogue, state.entitlement, state.subject)
         yield from (words,) if words else ()
-    if one.goes_on:
-        yield f"goes on by #{one.goes_on}"
-    if state.state == "live" and state.entitlement is not None:
+    if state.state == "live" and not one.goes_on and state.entitlement is not None:
         words, command = use_of(catalogue, state.entitlement, state.grant)
         yield from (words,) if words else ()
         yield from (f"  {line}" for line in command.splitlines())

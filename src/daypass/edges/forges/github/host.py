@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from daypass.core.bounds.settings import Settings
 from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError, InvalidError, UsageError
-from daypass.core.people.source import MOST, SourcePerson
+from daypass.core.people.source import SourcePerson
 from daypass.edges.forges.environment import addresses
-from daypass.edges.forges.github.answers import MAIN, Bot, Fields
+from daypass.edges.forges.github.answers import MAIN, Bot
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.inbox import GitHubInbox, links_of
 from daypass.edges.forges.github.pages import GitHubPages
+from daypass.edges.forges.github.people.team import people_of_team
 from daypass.edges.forges.github.pulls import GitHubForge
 from daypass.edges.forges.github.sweep import GitHubSweep
 from daypass.edges.forges.github.watch import WatchedElsewhere, watching_api
@@ -123,24 +123,8 @@ class GitHubHost(Host):
         return stages(ground, browser=browser)
 
     def team(self, name: str) -> tuple[SourcePerson, ...]:
-        """Return the members of a team, those of teams below it too. A list that is cut is none.
-
-        https://docs.github.com/en/rest/teams/members#list-team-members
-        """
-        organisation, _, slug = name.partition("/")
-        place = f"/orgs/{quote(organisation)}/teams/{quote(slug)}"
-        count = Fields(f"team {name}", self.api.get(place)).number("members_count")
-        listed = self.api.pages(f"{place}/members", limit=MOST)
-        people = [Fields(f"a member of {name}", row) for row in listed]
-        found = tuple(
-            SourcePerson(str(one.number("id")), one.text("login"), login=one.text("login"), forge_id=one.number("id"))
-            for one in people
-            if one.text("type") == "User"
-        )
-        if len(listed) < count:
-            message = f"GitHub lists {len(listed)} members of {name} and counts {count}"
-            raise EdgeError(message, hint="somebody left meanwhile, or the list is cut: run it again")
-        return found
+        """Return the members of a team, those of teams below it too. A list that is cut is none."""
+        return people_of_team(self.api, name)
 
     def run_name(self) -> str:
         """Name the workflow's run and its attempt, "" outside of one."""

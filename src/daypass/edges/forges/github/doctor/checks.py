@@ -18,6 +18,7 @@ from daypass.edges.forges.github.answers import CHECK, MAIN
 from daypass.edges.forges.github.doctor import branches, people, repository
 from daypass.edges.forges.github.doctor.facts import (
     ENVIRONMENT,
+    SELF_TEST,
     BranchRule,
     BranchRules,
     Setup,
@@ -124,7 +125,8 @@ TOPICS = (
           tuple(replace(check, fix=branches.mend_main) for check in OF_MAIN)),
     Topic(branches.known_rules, "", "", RULES, (
         Check("main-bypass", f"the rules of {MAIN} do not bind {{found}}",
-              _main_bypassed, fix=branches.mend_main),
+              _main_bypassed, f"{RULES}; where setup was broken off, `daypass setup` ends this in its last step",
+              fix=branches.mend_main),
         Check("main-queue",
               f"main has a merge queue: what is in it waits for the check {CHECK} of a commit that daypass never judges",
               branches.queued),
@@ -139,6 +141,11 @@ TOPICS = (
         Check("key-rotation",
               "{found} may sign the ledger beside {item.ledger_keys[0]}: a change of its key was begun and not finished",
               lambda _, settings: listed(settings.ledger_keys[1:])),
+    )),
+    Topic(lambda case: (case.catalogue,), "", "", "daypass setup, which goes on with its self-test and takes both out", (
+        Check("setup-unfinished",
+              f"setup was broken off: main has the resource {SELF_TEST}, and a rule that lets requests for it pass",
+              lambda _, catalogue: SELF_TEST in catalogue.resources),
     )),
     Topic(repository.unpinned, "", "", "docs/trust.md#who-can-write-secrets", (
         Check("unpinned", "{item[0]}: main does not say {item[1]}, so that whoever may write secrets decides it",

@@ -17,6 +17,8 @@ from daypass.edges.forges.github.answers import Fields
 
 _T = TypeVar("_T")
 
+SELF_TEST = "daypass-self-test"
+"""The resource that main has while `daypass setup` tries a request."""
 ENVIRONMENT = "daypass"
 
 

@@ -3,8 +3,9 @@
 https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
 https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-using-url-parameters
 
-Upholds: the page is on loopback alone, under a name that nobody else knows; it takes one answer, whose ``state`` it made
-itself, and is gone after that or when its time is over.
+Upholds: the page is on loopback alone, under a name that nobody else knows; the browser that opens it first gets a cookie,
+and no other sees it, since a browser's command line is for everybody on the machine to read. It takes one answer, whose
+``state`` it made itself, and is gone after that or when its time is over.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+from collections.abc import Sequence
 from html import escape
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -70,6 +73,8 @@ class LoopbackPage:
     def __init__(self, account_page: str) -> None:
         self._place = f"/{secrets.token_urlsafe(24)}"
         self._state = secrets.token_urlsafe(32)
+        self._visitor = f"daypass={secrets.token_urlsafe(32)}"
+        self._opened = False
         self._target = f"{account_page}/apps/new?{urlencode({'state': self._state})}"
         self._came = threading.Event()
         self.code = ""
@@ -80,7 +85,9 @@ class LoopbackPage:
             timeout = _QUIET
 
             def do_GET(self) -> None:
-                status, body = page._answer(self.path, self.headers.get("Host", ""))
+                status, body = page._answer(
+                    self.path, self.headers.get("Host", ""), self.headers.get("Cookie", "").split("; ")
+                )
                 page._send(self, status, body)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class names it so)
@@ -103,16 +110,23 @@ class LoopbackPage:
         self._server.server_close()
         self._thread.join()
 
-    def _answer(self, path: str, host: str) -> tuple[int, str]:
+    def _answer(self, path: str, host: str, cookies: Sequence[str]) -> tuple[int, str]:
         """Return the status and the page. Another host's name is that of a site which leads its readers here."""
         parts = urlsplit(path)
         asked = parse_qs(parts.query)
         if host != self._host or self._came.is_set():
             return 404, "<p>There is nothing here.</p>"
-        if parts.path == self._place:
-            return 200, self._form()
-        if parts.path != f"{self._place}/back":
+        if parts.path not in (self._place, f"{self._place}/back"):
             return 404, "<p>There is nothing here.</p>"
+        first = parts.path == self._place and not self._opened
+        if not first and self._visitor not in cookies:
+            return 403, (
+                "<h1>Another browser has opened this before</h1><p>If that was not you, end daypass in the terminal and make "
+                "no App: somebody else on this machine saw the address.</p>"
+            )
+        if parts.path == self._place:
+            self._opened = True
+            return 200, self._form()
         state, code = (asked.get(name, [""])[0] for name in ("state", "code"))
         if not secrets.compare_digest(state.encode(), self._state.encode()) or not code.isalnum():
             return 400, "<h1>This answer is not to a question of daypass</h1><p>Nothing was taken over.</p>"
@@ -133,6 +147,7 @@ class LoopbackPage:
         )
 
     def _send(self, handler: BaseHTTPRequestHandler, status: int, body: str) -> None:
+        shown = status == HTTPStatus.OK
         raw = _PAGE.format(style=_STYLE, body=body).encode()
         handler.send_response(status)
         policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
@@ -143,6 +158,7 @@ class LoopbackPage:
             ("Referrer-Policy", "no-referrer"),
             ("Cache-Control", "no-store"),
             ("Connection", "close"),
+            *([("Set-Cookie", f"{self._visitor}; Path={self._place}; HttpOnly; SameSite=Lax")] if shown else []),
         ):
             handler.send_header(name, text)
         handler.end_headers()

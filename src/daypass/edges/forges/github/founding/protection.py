@@ -29,6 +29,8 @@ _RULES = (*({check.code for check in OF_MAIN} - {*_LAST}), "ledger-open", "ledge
 ADMINISTRATORS = {"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}
 """Who passes main's rules until the self-test is taken back: https://docs.github.com/en/rest/repos/rules."""
 
+_WINDOW = "administrators may pass main's rules until the last step of setup"
+
 
 class LabelsStep(Step):
     """Make the labels."""
@@ -122,11 +124,12 @@ class RulesStep(Step):
         self._ground = ground
 
     def look(self) -> str:
-        """Return that main and the ledger have their rules."""
+        """Return that main and the ledger have their rules, and whether administrators pass main's still."""
         ground = self._ground
         if ground.repository_there() is None or ground.complaints(_RULES):
             return ""
-        return "main and the ledger have theirs"
+        self.unsafe = _WINDOW if ground.complaints(("main-bypass",)) else ""
+        return f"main and the ledger have theirs{'; ' if self.unsafe else ''}{self.unsafe}"
 
     def say(self) -> list[str]:
         """Tell what for."""
@@ -138,6 +141,7 @@ class RulesStep(Step):
     def do(self) -> str:
         """Carry the remedies out, as far as they can be before the check has run."""
         ground = self._ground
+        self.unsafe = _WINDOW
         ground.mend(_before_the_check(remedies_of(ground.complaints(_RULES))))
         return _none_left(ground.complaints(_RULES), "main and the ledger have theirs")
 

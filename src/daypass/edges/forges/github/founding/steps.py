@@ -5,6 +5,7 @@ from __future__ import annotations
 from daypass.edges.forges.founding import Stage
 from daypass.edges.forges.github.founding.app import AppStep, InstallationStep, SecretsStep
 from daypass.edges.forges.github.founding.ground import Ground
+from daypass.edges.forges.github.founding.leavers import LeaversStep
 from daypass.edges.forges.github.founding.people import PeopleStep
 from daypass.edges.forges.github.founding.protection import CheckStep, LabelsStep, RulesStep, SwitchesStep
 from daypass.edges.forges.github.founding.repository import EnvironmentStep, PushStep, RepositoryStep
@@ -20,7 +21,10 @@ def stages(ground: Ground, *, browser: bool) -> tuple[Stage, ...]:
             (AppStep(ground, browser=browser), InstallationStep(ground, browser=browser)),
         ),
         Stage("Store the secrets?", (SecretsStep(ground),)),
-        Stage("Bring teams and directory together, and push?", (PeopleStep(ground), PushStep(ground))),
+        Stage(
+            "Bring teams and directory together, and push?",
+            (PeopleStep(ground), LeaversStep(ground), PushStep(ground)),
+        ),
         Stage("Set labels, switches and rules?", (LabelsStep(ground), SwitchesStep(ground), RulesStep(ground))),
         Stage("Try it with a request, then require the check?", (SelfTestStep(ground), CheckStep(ground))),
     )

@@ -60,11 +60,12 @@ def session(page: Path) -> list[Step]:
     parts += [(m.start(), m["text"], False) for m in _HIDDEN.finditer(text)]
     found: list[Step] = []
     for start, body, shown in sorted(parts):
-        found += _steps(f"{page.name}:{text.count(chr(10), 0, start) + 1}", body, shown=shown)
+        found += steps(f"{page.name}:{text.count(chr(10), 0, start) + 1}", body, shown=shown)
     return found
 
 
-def _steps(place: str, body: str, *, shown: bool) -> list[Step]:
+def steps(place: str, body: str, *, shown: bool) -> list[Step]:
+    """Return the commands of one block, each with what stands below it."""
     lines = body.splitlines()
     found: list[Step] = []
     at = 0
