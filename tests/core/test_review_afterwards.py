@@ -21,7 +21,7 @@ from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Receipt, Retirement, Reviewed
 from daypass.core.ledger.records import ActRecord, ApprovalRecord, Awaited
 from daypass.core.ledger.standing import Standing, fold, lifted
-from daypass.core.plan import Entitlement
+from daypass.core.plan import AdmittedGrant, Entitlement
 from daypass.core.policy.decision import Request, decide
 from daypass.core.policy.held import Held
 from daypass.core.policy.policies import Policy
@@ -286,6 +286,16 @@ def test_only_the_review_of_what_a_landing_brought_lifts_its_end() -> None:
     proof = admission()
     assert lifted(proof, Oid("d" * 40)) is proof
     assert lifted(proof, LANDING).due == ()
+    held = AdmittedGrant.of(proof)
+    assert (lifted(held, LANDING).due, lifted(held, LANDING).window) == ((), proof.window)
+
+
+def test_an_emergency_that_was_merged_since_a_snapshot_waits_for_its_review_too() -> None:
+    book = HeldBook(Standing())
+    book.add(admission(), AT)
+    assert book.before().unreviewed("alice", AT + timedelta(hours=2)) == (GRANT,)
+    book.add(review(), AT)
+    assert book.before().unreviewed("alice", AT + timedelta(hours=2)) == ()
 
 
 def test_access_that_nobody_reviewed_ends_when_it_is_due() -> None:

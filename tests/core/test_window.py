@@ -13,6 +13,7 @@ from daypass.core.window import (
     LONGEST,
     AccessBound,
     Bounds,
+    Recurrence,
     Span,
     Window,
     format_duration,
@@ -184,3 +185,11 @@ def test_what_has_no_intervals_lasts_until_its_end_whenever_it_was_given() -> No
 def test_all_bounds_are_told_the_lengths_first() -> None:
     length, end = AccessBound(timedelta(hours=1), "limits", "allows"), AccessBound(T0, "retention", "keeps it")
     assert Bounds((length,), (end,)).every == (length, end)
+
+
+def test_a_span_says_when_it_holds() -> None:
+    assert str(Span(duration=timedelta(hours=2))) == "2h from the merge on"
+    window = Window(T0, h(4))
+    assert str(Span(window=window)) == str(window)
+    recurs = Recurrence("Mon-Fri 08:00-19:00", "UTC")
+    assert str(Span(window=window, recurs=recurs)) == f"{recurs}, {window}"
