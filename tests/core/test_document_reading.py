@@ -191,8 +191,19 @@ _VALUES = st.sampled_from(
         "2026-01-01T00:00:00Z",
         "'q'",
         "",
+        "{a: b}",
+        "{a: b, window: 2026-01-01T00:00:00Z}",
+        "{a: 12:30}",
+        "{a: b, a: c}",
+        "{a: b,c}",
+        "{a: {b: c}}",
+        "a:b",
+        "a: b",
+        "https://a.b/c?d=e#f",
+        'it\'s "so" & *so* <b> !',
     ]
-) | st.text("aZ0 ._/,;()@+-:#'\"{}[]&*!|>%\t\n", max_size=6)
+) | st.text("aZ0 ._/,;()@+-:#'\"{}[]&*!?=$<|>%\t\n", max_size=6)
+_VALUES |= st.lists(st.builds("{}: {}".format, _KEYS, _VALUES), max_size=3).map(", ".join).map("{{{}}}".format)
 _PLAIN_LINES = st.one_of(
     st.builds("{}: {}\n".format, _KEYS, _VALUES),
     st.builds("{}:\n".format, _KEYS),
@@ -204,6 +215,7 @@ _PLAIN_LINES = st.one_of(
 @given(st.lists(_PLAIN_LINES, min_size=1, max_size=5).map("".join))
 @example("# c\na: 1\nwindow:\n  a: b\n  b: no\nb: 2026-01-01T00:00:00Z\n")
 @example("a:\n  b: c\n  b: d\n")
+@example("a: {b: c, window: 2026-01-01T00:00:00Z, a: 1}\nb: {no: 1}\nno: d\n")
 def test_what_is_read_without_libyaml_is_read_the_same_with_it(text: str) -> None:
     plain, parsed = read_plain(text), Parsed(text.encode(), 8_000)
     if plain is not None:
@@ -218,6 +230,13 @@ def test_what_is_read_without_libyaml_is_read_the_same_with_it(text: str) -> Non
 
 def test_what_daypass_writes_is_read_without_libyaml() -> None:
     assert read_plain("# c\na: 1\nwindow:\n  a: b\n") == {"a": "1", "window": {"a": "b"}}
+    assert read_plain("a: {from: 2026-01-01T00:00:00Z, until: x}\nb: 1\n") == {
+        "a": {"from": "2026-01-01T00:00:00Z", "until": "x"},
+        "b": "1",
+    }
+    assert read_plain('a: see https://b.c/d?e=f#g, which isn\'t "so"\n') is None
+    assert read_plain('a: see https://b.c/d?e=f#g, which isn\'t "so" yet\n') is not None
+    assert read_plain("a: b: c\n") is read_plain("a: b #c\n") is read_plain("a: {b: c, b: d}\n") is None
     assert read_plain("a: 1\n" * 2) is None
     lines = [f"{'a' * (n % 11 + 1)}{'b' * (n // 11 + 1)}: 1\n" for n in range(101)]
     assert read_plain("".join(lines)) is None

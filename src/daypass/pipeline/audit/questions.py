@@ -130,9 +130,11 @@ def _words(index: Index, files: Mapping[Oid, GrantId]) -> Mapping[Oid, Words]:
 
 def _details(said: object) -> Details:
     """Return the details in a file that may be no grant: what is neither text nor a list of texts is left out."""
+    if not said or not isinstance(said, dict):
+        return ()
     from daypass.core.files.grants import details_in  # noqa: PLC0415  (only where there is something to read)
 
-    told = said.items() if isinstance(said, dict) else ()
+    told = said.items()
     return details_in({name: v for name, v in told if isinstance(v, str) or (isinstance(v, list) and _texts(v))})
 
 
