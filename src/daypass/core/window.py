@@ -114,7 +114,7 @@ def format_instant(value: datetime) -> str:
     """Write an aware instant as ``2026-11-21T09:00:00Z``."""
     if value.tzinfo is None:
         raise RuntimeError("naive time inside daypass")
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+    return value.astimezone(UTC).isoformat()[:19] + "Z"
 
 
 Part = tuple[datetime, datetime]

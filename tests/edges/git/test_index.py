@@ -209,7 +209,25 @@ def test_another_format_is_built_anew(repo):
     with sqlite3.connect(path) as database:
         database.execute("update meta set value = '0' where key = 'version'")
     database.close()
-    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '4'"
+    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '5'"
+
+
+def test_what_files_hold_is_read_once_and_forgotten_with_them(repo, monkeypatch):
+    repo.commit([("grants/db/one.yaml", grant("alice")), ("grants/db/two.yaml", grant("bob"))])
+    index = repo.built()
+    one, two = (Oid(step.new) for step, _ in index.steps(resource="db"))
+    asked = [one, two, Oid("1" * 40), repo.main]
+    assert index.contents(asked) == {one: grant("alice"), two: grant("bob")}
+    monkeypatch.setattr(index_module, "present", lambda git, oids, kind, limit: dict.fromkeys(oids, b"read").items())
+    assert repo.index().contents(asked) == {one: grant("alice"), two: grant("bob")}
+    (repo.folder / "objects" / one[:2] / one[2:]).unlink()
+    repo.git.batch.close()
+    assert repo.index().contents(asked) == {two: grant("bob")}
+    with sqlite3.connect(index.path) as database:
+        assert database.execute("select oid from files").fetchall() == [(two,)]
+    database.close()
+    monkeypatch.setattr(index_module, "_MOST", 1)
+    assert repo.index().contents(asked) == dict.fromkeys(asked, b"read")
 
 
 def _unreadable(*_):

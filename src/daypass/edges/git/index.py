@@ -46,7 +46,7 @@ SubjectReader = Callable[[str, bytes], str | None]
 OpenLedger = Callable[[], "tuple[GitLedger, EnvelopeVerifier]"]
 """Opens the ledger's branch, with what checks the signatures of its envelopes."""
 
-_VERSION = "4"
+_VERSION = "5"
 _WAIT = 60.0
 _TABLES = """
 create table meta (key text primary key, value text not null) without rowid;
@@ -55,6 +55,7 @@ create table steps (position integer not null, commit_id blob not null, grant_id
 create table subjects (blob blob primary key, subject text) without rowid;
 create table receipts (sequence integer primary key, digest text not null, at text not null, statement text not null,
     void integer not null);
+create table files (oid text primary key, raw blob not null) without rowid;
 create table about (kind text not null, name text not null, sequence integer not null,
     primary key (kind, name, sequence)) without rowid;
 """
@@ -64,12 +65,11 @@ create index steps_new on steps (new) where plain;
 create index subjects_subject on subjects (subject);
 create index receipts_digest on receipts (digest);
 """
-_FIRST = str(-(1 << 62))
-"""Below every position."""
-
+_FIRST = str(-(1 << 62))  # below every position
+_NEW = "new"
 _LISTED = "(select value from json_each(?))"
-_LONGEST = 1 << 20
-"""Nothing that people wrote into a grant is as long as this many bytes."""
+_LONGEST = 1 << 20  # nothing that people wrote into a grant is as long
+_MOST, _AHEAD = 1000, 256  # what more files hold is not kept; so many are asked for at once
 
 
 class AuditIndex:
@@ -88,11 +88,9 @@ class AuditIndex:
         """Find the clone and where ``main`` (a revision) stands; nothing is read or built yet.
 
         ``open_ledger`` is called only when the index is behind, ``progress`` while it is brought up. ``state`` is the
-        folder of this machine's state, within the clone by default. ``read_subject`` reads the subject
-        of a grant file (path, contents), None where it has none; it is asked once for each content, when a question is
-        about it: reading a file takes longer than finding it. Raises RefusedError for a shallow clone: its oldest
-        commit seems to bring every file at once, so each answer would be wrong. Raises EdgeError where ``main`` names
-        no commit.
+        folder of this machine's state, within the clone by default. ``read_subject`` reads the subject of a grant file
+        (path, contents), None where it has none, once for each content that a question is about. Raises RefusedError for
+        a shallow clone: its oldest commit seems to bring every file at once. Raises EdgeError where ``main`` is no commit.
         """
         self._git = git
         self._read_subject = read_subject
@@ -102,10 +100,9 @@ class AuditIndex:
         self.path = (state or common / "daypass") / FILE
 
     def follow(self, at: datetime) -> Sources:
-        """Bring the index up to main and the ledger, and say what answers at an instant rest on.
+        """Bring the index up to main and the ledger, whose receipts enter once proved; say what answers at an instant rest on.
 
-        Receipts enter it once proved. Raises LedgerError when the ledger is missing, does not continue what this clone
-        read before, or does not verify.
+        Raises LedgerError when the ledger is missing, does not continue what this clone read before, or does not verify.
         """
         rebuilt = ""
         if not self._current():
@@ -125,7 +122,7 @@ class AuditIndex:
                 hint="`daypass audit verify` names what differs; restore the branch from another clone, or delete "
                 f"{self.path} where it came from another one",
             )
-        if known is not None and not self._believed() <= verifier.fingerprints:
+        if known is not None and not verifier.fingerprints.issuperset(json.loads(self._meta().get("believed", "[]"))):
             self._forget_receipts()  # a key was taken out of the settings, or bounded
             known, head = None, None
         if known is None or head is None:
@@ -135,9 +132,6 @@ class AuditIndex:
         receipts = ledger.own(verify_chain(stored, verifier.open, head))
         believed = json.dumps(sorted(verifier.fingerprints))
         self.add_receipts(receipts, after=head, branch=ledger.branch, commit=now, believed=believed)
-
-    def _believed(self) -> frozenset[str]:
-        return frozenset(json.loads(self._meta().get("believed", "[]")))
 
     def _forget_receipts(self) -> None:
         with self._transaction() as database:
@@ -245,9 +239,7 @@ class AuditIndex:
     def add_receipts(
         self, receipts: Iterable[Receipt], *, after: Head | None, branch: str, commit: Oid, believed: str = "[]"
     ) -> None:
-        """Add verified receipts in order; ``commit``, on the ledger's ``branch``, ends with the last of them.
-
-        ``believed`` names the keys that they were verified by, as JSON.
+        """Add receipts that were verified by the keys ``believed`` (JSON); ``commit``, on ``branch``, ends with the last.
 
         When another process added some after ``after`` meanwhile, nothing is written: what it wrote is as good.
         """
@@ -344,7 +336,19 @@ class AuditIndex:
 
     def contents(self, blobs: Collection[Oid]) -> Mapping[Oid, bytes]:
         """Return what files hold, by id; an object that is not there, or is no file, is left out."""
-        return dict(present(self._git, blobs, b"blob", limit=_LONGEST))
+        listed = sorted(blobs) if len(blobs) <= _MOST else []
+        told = [told for n in range(0, len(listed), _AHEAD) for told in self._git.checked(listed[n : n + _AHEAD])]
+        if not listed or not all(one.kind for one in told):
+            return dict(present(self._git, blobs, b"blob", limit=_LONGEST))
+        # git takes long to put files together, and what was asked once is asked again. What it has no longer is forgotten.
+        here = {one.oid for one in told if one.kind == b"blob"}
+        kept = dict(self._rows(f"select oid, raw from files where oid in {_LISTED}", (json.dumps(listed),)))  # noqa: S608  (see above)
+        read = dict(present(self._git, sorted(here - kept.keys()), b"blob", limit=_LONGEST))
+        if read or kept.keys() - here:
+            with self._transaction() as database:
+                database.executemany("insert or ignore into files values (?, ?)", read.items())
+                database.executemany("delete from files where oid = ?", [(oid,) for oid in kept.keys() - here])
+        return {oid: raw for oid, raw in (kept | read).items() if oid in here}
 
     def heads(self, commits: Collection[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages; of what is no commit of this clone nothing."""
@@ -368,9 +372,6 @@ class AuditIndex:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._opened() as database, writing(database):
             yield database
-
-
-_NEW = "new"
 
 
 def _step(row: tuple[Any, ...]) -> GrantStep:

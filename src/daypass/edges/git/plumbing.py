@@ -88,8 +88,11 @@ class Batch:
         self._end: Callable[[], object] = bool
         self._owner = 0
 
-    def ask(self, names: Sequence[str]) -> IO[bytes]:
-        """Ask for names, as many as fit into a pipe, and return where the answers come from. Raises EdgeError."""
+    def ask(self, names: Sequence[str], what: str = "contents") -> IO[bytes]:
+        """Ask for names, as many as fit into a pipe, and return where the answers come from. Raises EdgeError.
+
+        ``what`` is wanted of them: ``contents``, or ``info``, which is their first line alone.
+        """
         if any("\n" in name for name in names):
             raise EdgeError(f"git cannot be asked for names with a line end in them, got {names!r}")
         if self._process is None or self._owner != os.getpid():  # a fork's answers would go to both
@@ -107,7 +110,7 @@ class Batch:
         assert process.stdin is not None  # noqa: S101  (asked for above)
         assert process.stdout is not None  # noqa: S101
         try:
-            process.stdin.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
+            process.stdin.write("".join(f"{what} {name}\n" for name in names).encode("utf-8", "surrogateescape"))
             process.stdin.flush()
         except OSError as error:
             self.close()
@@ -142,22 +145,22 @@ class Git:
     def __init__(self, folder: Path, common_dir: Path | None = None) -> None:
         self.folder = folder
         self._common_dir = common_dir
-        self.batch = Batch(self.command("cat-file", "--batch"))
+        self.batch = Batch(self.command("cat-file", "--batch-command"))
         """The process that gives objects: one for all that is read here."""
 
     def check(self, name: str) -> Header:
         """Return what ``git cat-file`` says of a name, not what is there; of no kind where git fails."""
-        # A second process, which gives no contents, would take longer to start than most objects take to be passed by.
+        return self.checked([name])[0]
+
+    def checked(self, names: Sequence[str]) -> list[Header]:
+        """Return the same of several names, as many as fit into a pipe."""
         with self.batch.lock:
             try:
-                answers = self.batch.ask([name])
-                found = header(answers.readline())
-                left = found.size + 1 if found.kind not in (b"", b"missing") else 0  # its bytes and a line end
-                if left <= _PIPE:
-                    left -= len(answers.read(left))
+                answers = self.batch.ask(names, "info")
+                found = [header(answers.readline()) for _ in names]
             except EdgeError:  # it ended at once: who needs an answer asks git again, and hears why
-                found, left = header(b""), 0
-            if not found.oid or left:  # it failed, or has more to give than anybody waits for
+                found = [header(b"")] * len(names)
+            if not all(told.oid for told in found):
                 self.batch.close()
             return found
 
