@@ -169,6 +169,22 @@ def test_nothing_else_is_merged_by_the_name_of_the_branch(hub: Hub) -> None:
     assert hub.bare("show", f"main:{FILE}") == text
 
 
+def test_ends_of_engagements_that_stand_on_another_directory_are_written_anew(hub: Hub) -> None:
+    leave(hub, "alice")
+    kept, hub.repo.rulesets[0].bypass = hub.repo.rulesets[0].bypass, []
+    run(hub, "people", "check", expect=14)
+    (number,) = [pull.number for pull in hub.repo.pulls.values() if pull.head_ref == LEAVING]
+    past_rules(hub, {FILE: hub.bare("show", f"main:{FILE}") + "\n# ours\n"})
+    now = (
+        hub.bare("show", f"refs/heads/{LEAVING}:{FILE}") + "\n# ours\n"
+    )  # to the byte what main is to say, by an old root
+    hub.push_branch("frank", LEAVING, {FILE: now})
+    hub.repo.rulesets[0].bypass = kept
+    assert "changes of policy are merged by the people who own policies/" in run(hub, "gate", str(number), expect=10)
+    run(hub, "people", "check")
+    assert hub.bare("show", f"main:{FILE}") == now.strip()
+
+
 def test_an_import_is_a_change_to_review(hub: Hub) -> None:
     gina = hub.double.user("Gina-Otto", 583240)
     hub.org.teams["staff"].members[gina.id] = "member"

@@ -18,7 +18,7 @@ from daypass.core.people.writing import FOLDER, with_people
 from daypass.core.request import Gated
 from daypass.pipeline.apply.current import landed
 from daypass.pipeline.apply.tidy import Kept, keep
-from daypass.pipeline.judge.gate import gate, leaving_files
+from daypass.pipeline.judge.gate import gate, leaving_files, untouched
 
 if TYPE_CHECKING:
     from daypass.core.policy.policies import Policy
@@ -61,7 +61,9 @@ def _keep(
 
     def unchanged(pull: Pull) -> bool:
         root = history.merge_base(context.main, pull.head)
-        changed = {change.path for change in history.changes(root, pull.head)} if root is not None else set()
+        if root is None or not untouched(history, root, context.main, files):
+            return False
+        changed = {change.path for change in history.changes(root, pull.head)}
         there = {
             entry.path: raw for entry, raw in history.files(pull.head, FOLDER.rstrip("/"), lambda e: e.path in files)
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from daypass.pipeline.judge.evidence import judge_request
 from daypass.pipeline.judge.overdue import unanswered
 from daypass.pipeline.judge.proposal import Asked, read_proposal
 from daypass.pipeline.judge.report import plain_name, stale_reason, title_of
+from daypass.ports import History
 
 if TYPE_CHECKING:
     from daypass.core.policy.policies import Policy
@@ -167,7 +168,19 @@ def _leaves(context: Context, pull: Pull, proposal: Proposal) -> bool:
         return False
     listed = context.history.files(pull.head, FOLDER.rstrip("/"), lambda entry: entry.path in wanted)
     there = {entry.path: raw for entry, raw in listed if entry.mode == "100644"}
-    return set(proposal.others) == wanted.keys() and there == wanted
+    root = context.history.merge_base(proposal.base, pull.head)
+    stands = root is not None and untouched(context.history, root, proposal.base, wanted)
+    return stands and set(proposal.others) == wanted.keys() and there == wanted
+
+
+def untouched(history: History, root: Oid, main: str, paths: Collection[str]) -> bool:
+    """Say whether files of the directory are on main as at a root: else a merge would write neither side's bytes."""
+
+    def there(revision: str) -> dict[str, tuple[str, Oid]]:
+        entries = history.entries(revision, FOLDER.rstrip("/"))
+        return {entry.path: (entry.mode, entry.oid) for entry in entries if entry.path in paths}
+
+    return there(root) == there(main)
 
 
 def _grants_only(proposal: Proposal) -> Proposal:
