@@ -292,6 +292,11 @@ class Catalogue(Struct, frozen=True, dict=True):
         kept, hired = self._kept(of.resource), self._hired(of.subject)
         return tuple(sorted((*kept, *hired))) if kept and hired else kept or hired
 
+    def endless(self, subject: str = "", resource: str = "") -> bool:
+        """Say whether no `ends` are of somebody, and of a resource, whatever else is asked, but for moments of its own."""
+        who, where = self.renames.subject(subject), self.renames.resource(resource)
+        return self.directory.vendor_of(who) is None and not self._hired(who) and not self._kept(where)
+
     def _today(self, of: Bounded) -> Bounded:
         if not self.renames:
             return of

@@ -59,6 +59,8 @@ class ClaimMaker:
         self._at = at
         self._catalogue: Catalogue = policy.catalogue
         self._roles: dict[tuple[str, str], tuple[str, str, str] | None] = {}
+        self._principals: dict[tuple[str, str], str | None] = {}
+        self._endless: dict[tuple[str, str], bool] = {}
 
     def claim(self, proved: AdmittedGrant, ended: str = "") -> Claim:
         """Return what a proved grant gives today.
@@ -76,11 +78,9 @@ class ClaimMaker:
         if key not in self._roles:
             self._roles[key] = self._meaning(resource, role)
         now = self._roles[key]
-        known = self._catalogue.directory.subjects.get(self._catalogue.renames.subject(subject))
-        if now is None or known is None:
+        principal = self._principal(subject, resource, now[1]) if now is not None else None
+        if now is None or principal is None:
             return Claim(grant, entitlement, window, Reason.GRANT_INVALID)
-        there = self._catalogue.resources[self._catalogue.renames.resource(resource)]
-        principal = self._catalogue.principal(known.handle, there)
         if now != (meaning, entitlement.target, entitlement.privilege):
             return Claim(grant, entitlement, window, Reason.MEANING_MOVED)
         if principal != entitlement.principal:
@@ -89,6 +89,8 @@ class ClaimMaker:
 
     def _cut(self, proved: AdmittedGrant, window: Window) -> Claim:
         """End access no later than the first thing that bounds it, and at what its calendar of today takes away."""
+        if not window.calendar and not proved.due and self._is_endless(proved.subject, proved.resource):
+            return Claim(proved.grant, proved.entitlement, window)
         left = left_of(window, self._read.calendars)
         if left is None:
             return Claim(proved.grant, proved.entitlement, window, Reason.CALENDAR_MOVED)
@@ -99,6 +101,24 @@ class ClaimMaker:
         first = ends[0]
         cut = window.until(first.ended_at(self._at))
         return Claim(proved.grant, proved.entitlement, cut or window, None if cut else Reason.BOUND, first.said)
+
+    def _is_endless(self, subject: str, resource: str) -> bool:
+        """Say whether nothing of the catalogue ends what somebody has on a resource, asked once of each of the two."""
+        known, read = self._endless, self._read
+        for key in ((subject, ""), ("", resource)):
+            if key not in known:
+                known[key] = read.endless(*key)
+        return known[subject, ""] and known["", resource]
+
+    def _principal(self, subject: str, resource: str, target: str) -> str | None:
+        """Return who somebody is today at the target of a resource that is there, None where nobody knows them."""
+        key = (subject, target)
+        if key not in self._principals:
+            catalogue = self._catalogue
+            known = catalogue.directory.subjects.get(catalogue.renames.subject(subject))
+            there = catalogue.resources[catalogue.renames.resource(resource)]
+            self._principals[key] = catalogue.principal(known.handle, there) if known is not None else None
+        return self._principals[key]
 
     def _meaning(self, resource: str, role: str) -> tuple[str, str, str] | None:
         """Say what a role gives by today's policies, which may have another name for it, or for its resource."""
@@ -158,11 +178,11 @@ def compute(
     lost = [a for a in additions if a.reason is Reason.LOST and a.entitlement.target in leave_lost]
     additions = [a for a in additions if a not in lost]
     removals = _removals(known, holdings, begun, observed, unknown)
-    stray = {e for e in observed.entitlements if e not in holdings and e not in live}
+    stray = {e for e in observed.entitlements.difference(holdings) if e not in live}
     left = {e for e in stray if e.resource not in exclusive and e not in taken}
     removals += [_removal_of_stray(e, exclusive, at) for e in stray - left]
     over = {a.entitlement for a in additions if a.reason is Reason.TAKEN_OVER}
-    adopted = {e for e in live if e in observed.entitlements and e not in holdings and e not in over}
+    adopted = {e for e in live.keys() - holdings.keys() if e in observed.entitlements and e not in over}
     apart = {*observed.offered, *unknown, *(change.entitlement for change in lost)}
     return Plan(
         at=at,
@@ -172,14 +192,20 @@ def compute(
         blocked=tuple(sorted(known.blocked, key=lambda c: c.grant)),
         unmanaged=tuple(sorted(left | adopted)),
         unreadable=dict(sorted(observed.unreadable.items())),
-        live=sum(1 for e in live if e not in apart),
+        live=len(live) - len(apart & live.keys()),
         gone=_gone(removals, observed),
-        by_ledger=sum(1 for e in observed.entitlements if e in live and e.target in observed.by_ledger),
+        by_ledger=_by_ledger(live, observed),
         lost=tuple(sorted(lost, key=_order)),
-        offered=tuple(sorted(e for e in live if e in observed.offered)),
+        offered=tuple(sorted(e for e in observed.offered if e in live)),
         unknown=_doubts(unknown, holdings, begun),
         renamed=_doubts(renamed_of(observed), holdings, begun),
     )
+
+
+def _by_ledger(live: Container[Entitlement], observed: Observed) -> int:
+    """Return how much of what is live stands at targets of which the ledger's word is all there is."""
+    told = observed.by_ledger
+    return sum(1 for e in observed.entitlements if e.target in told and e in live) if told else 0
 
 
 def _gone(removals: Iterable[Intended], observed: Observed) -> frozenset[Entitlement]:
@@ -212,7 +238,10 @@ class _Sorted(Struct, frozen=True):
     def of(cls, claims: Iterable[Claim], at: datetime, invalid: Mapping[GrantId, Reason]) -> _Sorted:
         found = cls(at, invalid, {}, [], [], {})
         for claim in claims:
-            if claim.ended(at):
+            window = claim.window
+            if claim.blocked is None and not window.parts and window.start <= at < window.end:  # as most are
+                found.live.setdefault(claim.entitlement, []).append(claim)
+            elif claim.ended(at):
                 found.ended[claim.grant] = claim
             elif claim.blocked is not None:
                 found.blocked.append(claim)
@@ -258,9 +287,9 @@ def _removals(
     """Return the removals of what is ours, or offered by us, and given by no claim."""
     return [
         *(
-            known.removal(holding)
-            for e, holding in holdings.items()
-            if e not in known.live and e.target not in observed.unreadable and e not in unknown
+            known.removal(holdings[e])
+            for e in holdings.keys() - known.live.keys()
+            if e.target not in observed.unreadable and e not in unknown
         ),
         *(
             known.removal(offer)
@@ -302,6 +331,10 @@ def _addition(
     importing: frozenset[GrantId],
     taken: frozenset[Entitlement],
 ) -> Intended | None:
+    if holding is not None and len(giving) == 1 and entitlement in observed and giving[0].grant in holding.grants:
+        window = giving[0].window
+        if not window.parts and window.end == holding.until:
+            return None  # as it should be, as most are
     grants = tuple(sorted(claim.grant for claim in giving))
     open_now = [interval for claim in giving if (interval := claim.window.interval_at(at)) is not None]
     until = max(interval.end for interval in open_now)

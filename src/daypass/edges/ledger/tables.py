@@ -39,7 +39,7 @@ from daypass.core.ledger.standing import (
     over,
 )
 from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
-from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended
+from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Part, Window, parse_instant
 
 TABLES_VERSION = 18
@@ -156,17 +156,22 @@ class StoredStanding(Standing):
         return found
 
     def _rows(self) -> dict[GrantId, AdmittedGrant]:
-        words, known = self._word_list(), self._entitlement
+        words, made, known = self._word_list(), self._known, self._entitlement
         unpack, instant, make = PACKED.unpack_from, datetime.fromtimestamp, tuple.__new__
         found: dict[GrantId, AdmittedGrant] = {}
         for grant, packed in self._query("SELECT grant_id, packed FROM admitted ORDER BY grant_id"):
             target, asset, principal, privilege, subject, resource, role, meaning, purpose, rest, start, until, cut = (
                 unpack(packed)
             )
-            due, parts, calendar = _rest(words[rest]) if words[rest] else _NO_REST
             ids = packed[PACKED.size :].hex()
-            window = Window(instant(start, UTC), instant(until, UTC), parts, calendar)
-            entitlement = known(target, asset, principal, privilege)
+            due: Moments = ()
+            if words[rest]:
+                due, parts, calendar = _rest(words[rest])
+                window = Window(instant(start, UTC), instant(until, UTC), parts, calendar)
+            else:
+                window = Window(instant(start, UTC), instant(until, UTC))
+            which = (target, asset, principal, privilege)
+            entitlement = made.get(which) or known(*which)
             found[grant] = make(
                 AdmittedGrant,
                 (
@@ -206,15 +211,17 @@ class StoredStanding(Standing):
 
     def _holdings(self) -> dict[Entitlement, Holding]:
         self._word_list()
-        found: list[Holding] = []
-        for *which, grants, until, numbers in self._query(
+        made, known, numbered = self._known, self._entitlement, lru_cache(1024)(_numbers)
+        found: dict[Entitlement, Holding] = {}
+        for target, resource, principal, privilege, grants, until, numbers in self._query(
             "SELECT target, resource, principal, privilege, grants, until, numbers FROM holding"
         ):
+            which = (target, resource, principal, privilege)
+            one = made.get(which) or known(*which)
             givers = tuple(grants.split("\n")) if grants else ()
             end = utc(until) if until is not None else None
-            known = tuple(sorted(json.loads(numbers).items())) if numbers else ()
-            found.append(Holding(self._entitlement(*which), givers, end, known))
-        return {holding.entitlement: holding for holding in found}
+            found[one] = Holding(one, givers, end, numbered(numbers))
+        return found
 
     def _taken(self) -> frozenset[Entitlement]:
         self._word_list()
@@ -298,6 +305,10 @@ def _held_window(words: Sequence[str], subject: int, role: int, start: int, unti
     return HeldWindow(words[subject], words[role], utc(start), utc(until), told)
 
 
+def _numbers(text: str) -> Numbers:
+    return tuple(sorted(json.loads(text).items())) if text else ()
+
+
 def _begun_from(told: Any) -> tuple[Opened, Begun]:
     change = CHANGE.read(told[0] if isinstance(told, list) else told)
     opened = (change.action, change.entitlement)
@@ -305,9 +316,6 @@ def _begun_from(told: Any) -> tuple[Opened, Begun]:
         return opened, change
     _, error, since, last, main = told
     return opened, FailedChange(change, error, parse_instant(since), parse_instant(last), main)
-
-
-_NO_REST: tuple[Moments, tuple[Part, ...], str] = ((), (), "")
 
 
 @lru_cache(maxsize=1024)

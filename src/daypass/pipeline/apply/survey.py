@@ -370,7 +370,7 @@ def _taken(
     The ledger is asked only where something is there that it does not show as held.
     """
     marking = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.traits.marks}
-    stray = {e for e in observed.entitlements if e not in holdings and e.target in marking}
+    stray = {e for e in observed.entitlements.difference(holdings) if e.target in marking}
     return standing.taken & stray if stray else frozenset()
 
 

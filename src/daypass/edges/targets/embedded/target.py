@@ -60,9 +60,9 @@ class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
         """Return every entitlement that exists now. Raises EdgeError when the store cannot be read whole."""
         # Few texts stand in many rows: one copy of each is smaller, and is hashed once.
         known: dict[str, str] = {}
-        one = known.setdefault
+        one, make, name = known.setdefault, tuple.__new__, self.name
         self._seen = frozenset(
-            Entitlement(self.name, one(resource, resource), one(who, who), one(what, what))
+            make(Entitlement, (name, one(resource, resource), one(who, who), one(what, what)))
             for resource, who, what in self._rows("resource, principal, privilege")
         )
         return self._seen
@@ -85,16 +85,18 @@ class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
     def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
         """Say what the last `observe` saw of entitlements: of those that were given in another store nobody can tell."""
         number = self._number()
-        found = {}
-        for entitlement, known in ours.items():
-            given = dict(known).get("store", "")
-            if given and given != number:
-                what = "is another one than it was given in" if number else "is not there"
-                found[entitlement] = Found(None, f"the store {self.path} {what}; that had the number {given}")
-            else:
-                numbers = (("store", number),) if number else ()
-                found[entitlement] = Found(entitlement in self._seen, numbers=numbers)
-        return found
+        numbers = (("store", number),) if number else ()
+        there = (Found(there=False, numbers=numbers), Found(there=True, numbers=numbers))
+        unknown = {known: self._elsewhere(known, number) for known in set(ours.values())}
+        return {entitlement: unknown[known] or there[entitlement in self._seen] for entitlement, known in ours.items()}
+
+    def _elsewhere(self, known: Numbers, number: str) -> Found | None:
+        """Say that nobody can tell of what was given in another store; None where it was given in this one."""
+        given = dict(known).get("store", "")
+        if not given or given == number:
+            return None
+        what = "is another one than it was given in" if number else "is not there"
+        return Found(None, f"the store {self.path} {what}; that had the number {given}")
 
     def _number(self) -> str:
         """Return the store's number, "" where there is none."""
