@@ -117,6 +117,33 @@ def by_issue(hub: Hub) -> tuple[int, int]:
     return issue, issue + 1
 
 
+def test_the_issue_that_asked_is_answered_by_its_extension_and_closed_with_it(hub: Hub) -> None:
+    issue, number = by_issue(hub)
+    for who in ("bob", "dave"):
+        hub.approve(number, who)
+    run(hub, "gate", str(number))
+    run(hub, "apply")
+    more = hub.api("alice", "POST", f"{ISSUES}/{issue}/comments", {"body": "/extend 1h"})["id"]
+    event = hub.top / "event.json"
+    event.write_text(f'{{"action": "created", "issue": {{"number": {issue}}}, "comment": {{"id": {more}}}}}')
+    hub.run("answer", "--at", format_instant(hub.now()), environ={"GITHUB_EVENT_PATH": str(event)})
+    (other,) = [pull for pull in hub.repo.pulls if pull > number]
+    for who in ("bob", "dave"):
+        hub.approve(other, who)
+    run(hub, "gate", str(other))
+    run(hub, "apply")
+    assert title(hub, number) == f"goes on by #{other}"
+    assert any(re.search(rf"Pull request \[#{other}\]\(\S+\): \*\*live until ", text) for text in said_on(hub, issue))
+    hub.advance(hours=9)
+    run(hub, "expire")
+    assert any("taken away" in text for text in said_on(hub, issue))
+    assert hub.api("olga", "GET", f"{ISSUES}/{issue}")["state"] == "closed"
+
+
+def said_on(hub: Hub, issue: int) -> list[str]:
+    return [one["body"] for one in hub.api("olga", "GET", f"{ISSUES}/{issue}/comments")]
+
+
 def test_the_issue_that_asked_is_answered_and_closed(hub: Hub) -> None:
     issue, number = by_issue(hub)
     for who in ("bob", "dave"):

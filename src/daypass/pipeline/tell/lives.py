@@ -35,16 +35,21 @@ _MOST_GRANTS = 200
 def lives_in(context: Context, done: Applied) -> Iterator[Life]:
     """Yield each request whose grants receipts of this run are about, as it stands since.
 
-    ``context`` is read after the run. What goes on by a later request is told on both.
+    ``context`` is read after the run. What goes on by a later request is told on both, and there last: where one issue asked
+    for both, its answer is the later one's.
     """
     names = changed_in(done)
     told = _Told(context, done.survey.plan.at, _states(done), done.survey.admitted.changed)
     pulls: dict[int, Admission] = {}
+    former: set[int] = set()
     for name in names:
-        for proof in (told.proof(name), done.survey.standing.admission(name)):
+        now, before = told.proof(name), done.survey.standing.admission(name)
+        for proof in (now, before):
             if proof is not None and proof.pull:
                 pulls.setdefault(proof.pull, proof)
-    for pull, proof in sorted(pulls.items(), reverse=True):
+        if now is not None and before is not None and before.pull < now.pull:
+            former.add(before.pull)
+    for pull, proof in sorted(pulls.items(), key=lambda one: (one[0] not in former, -one[0])):
         yield told.life(pull, proof)
     for body in done.survey.admitted.bodies:
         if isinstance(body, Refusal) and (life := _refused(context, body)) is not None:
