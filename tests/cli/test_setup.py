@@ -307,7 +307,8 @@ def test_somebody_of_no_directory_is_told_to_write_themselves_into_it(olga, acce
 
 def test_the_team_that_says_who_left_is_named_with_its_numbers_and_asks_nothing(olga, access):
     carol = olga.double.user("carol-lind", 583233, name="Carol Lind")
-    olga.double.team(olga.org, "staff", [olga.me, carol])
+    bosei = olga.double.account("bosei")
+    olga.double.team(olga.org, "staff", [olga.me, bosei, carol])
     dry = olga.run("setup", "--dry-run", "--people", "acme/staff", folder=access, expect=13)
     assert "whoever is in it no more loses access within the hour" in dry.err
     said = olga.run("setup", "--people", "acme/staff", folder=access, answers=FIRST_FIVE, expect=14)
@@ -319,6 +320,9 @@ def test_the_team_that_says_who_left_is_named_with_its_numbers_and_asks_nothing(
     again = olga.run("setup", folder=access, answers=["n"], expect=14)
     assert "leavers: there: team acme/staff says who has left" in again.err
     assert "people: there" in again.err
+    del olga.org.teams["staff"].members[bosei.id]
+    left = olga.run("people", "check", "--dry-run", "--format", "json", folder=access, expect=None)
+    assert [(one["person"], one["code"]) for one in json.loads(left.out)["left"]] == [("bosei", "account-gone")]
     other = olga.run("setup", "--people", "acme/platform", folder=access, answers=["n"], expect=2)
     assert "the settings of main name another source of people: team acme/staff" in other.err
 
