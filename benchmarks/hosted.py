@@ -15,6 +15,7 @@ import yaml
 from benchmarks.measure import Command, run
 from benchmarks.place import ROOT
 from benchmarks.policies import HOSTED
+from daypass.core.ledger.snapshot import form
 from daypass.edges.forges.github.setup import github_files
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class HostedPlace:
 
     def __init__(self, folder: Path, live: int, removed: int, *, told: bool) -> None:
         kind = "all" if told else "hosted"
-        self.folder = folder / f"{live}-{removed}-{kind}"
+        # A snapshot of another form tells a run nothing: then it is made anew.
+        self.folder = folder / f"{live}-{removed}-{kind}-{form()}"
         self._git = self.folder / "access.git"
         if not self.folder.exists():
             print(f"generating {live} grants and {removed} that came and went …", file=sys.stderr, flush=True)
@@ -48,7 +50,7 @@ class HostedPlace:
     def _environment(self) -> dict[str, str]:
         """Serve it, for as long as this process lives; return what a workflow's step is given."""
         sys.path.append(str(ROOT / "tests" / "helpers"))
-        from github_double import Double, gitio  # noqa: PLC0415  (rows of other places do without)
+        from github_double import Double  # noqa: PLC0415  (rows of other places do without)
         from github_double.auth import issue_installation_token  # noqa: PLC0415
 
         shutil.rmtree(self.folder / "double", ignore_errors=True)
@@ -61,11 +63,8 @@ class HostedPlace:
         repo = double.repository(HOSTED, private=True)
         app = double.app("daypass-bench", permissions=_PERMISSIONS, repositories=[HOSTED])
         (repo.path / "objects" / "info" / "alternates").write_text(f"{self._git / 'objects'}\n")
-        for ref in _SHARED:
-            told = ["git", "-C", str(self._git), "rev-parse", ref]
-            gitio.set_ref(
-                repo.path, ref, subprocess.run(told, check=True, capture_output=True, text=True).stdout.strip()
-            )
+        self._served = repo.path
+        self._put_back()
         return {
             "GITHUB_API_URL": double.url,
             "GITHUB_SERVER_URL": double.server_url,
@@ -79,22 +78,34 @@ class HostedPlace:
             "DAYPASS_STATE": str(self.folder / "state"),
         }
 
-    def runner(self, *verb: str, codes: frozenset[int] = frozenset({0})) -> Command:
-        """Return what a workflow does on a bare runner: check main's tip out, run a verb; with daypass installed."""
+    def _put_back(self) -> None:
+        """Let main and the ledger stand at the forge as they were generated."""
+        for ref in _SHARED:
+            told = ["git", "-C", str(self._git), "rev-parse", ref]
+            oid = subprocess.run(told, check=True, capture_output=True, text=True).stdout.strip()
+            subprocess.run(["git", "-C", str(self._served), "update-ref", ref, oid], check=True)
+
+    def runner(self, *verb: str, anew: bool = False) -> Command:
+        """Return what a workflow does on a bare runner: check main's tip out, run a verb; with daypass installed.
+
+        ``anew``: no run before it has left its word that nothing is to be done.
+        """
         (first, *_) = yaml.safe_load(github_files("app")[".github/workflows/apply.yml"])["jobs"]["apply"]["steps"]
         folder, state = self.folder / "runner", self.folder / "state"
 
         def bare() -> None:
+            if anew:
+                self._put_back()
             for place in (folder, state):
                 shutil.rmtree(place, ignore_errors=True)
                 place.mkdir(mode=0o700)
-            shutil.copy2(self._git / "daypass" / "embedded.sqlite", state)
 
         script = f"cd '{folder}'\n{first['run']}\n{_CHECKED}\n'{sys.executable}' -m daypass {' '.join(verb)}"
-        return Command(["bash", "-c", script], self._environment, before=bare, codes=codes)
+        return Command(["bash", "-c", script], self._environment, before=bare)
 
     def fetched(self, command: Command) -> str:
-        """Run it once, and say how much came over git's protocol."""
+        """Run it twice, the first for what one run leaves to the next, and say how much came over git's protocol."""
+        run(command)
         run(command)
         packs = (self.folder / "runner" / ".git" / "objects" / "pack").glob("*.pack")
-        return f"{sum(pack.stat().st_size for pack in packs) / 1e6:.1f} MB fetched"
+        return f"{sum(pack.stat().st_size for pack in packs) / 1e6:.2f} MB fetched"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,15 +13,28 @@ from benchmarks.policies import BEGIN
 from benchmarks.stream import Stream
 from daypass.core.ids import Oid, canonical
 from daypass.core.ledger.chain import Head, seal
-from daypass.core.ledger.receipt import Admission, Body, Genesis, Intent, Outcome, Pulse, Retirement, envelope_digest
+from daypass.core.ledger.merkle import Tree
+from daypass.core.ledger.receipt import (
+    Admission,
+    Body,
+    Genesis,
+    Intent,
+    Outcome,
+    Pulse,
+    Receipt,
+    Retirement,
+    Snapshot,
+    envelope_digest,
+)
 from daypass.core.ledger.records import ApprovalRecord
+from daypass.core.ledger.snapshot import INDEX, form, write
+from daypass.core.ledger.standing import Delta, Standing
 from daypass.core.plan import Action, Entitlement, Intended, Order, Reason
 from daypass.core.policy.policies import Policy
 from daypass.core.window import format_instant
 from daypass.edges.git.plumbing import Git
-from daypass.edges.ledger.ledger import GitLedger, receipt_path
+from daypass.edges.ledger.shape import receipt_path, standing_folder
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
-from daypass.edges.ledger.standing import SignedLedger
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 
 GRANTS_A_COMMIT = 50
@@ -65,86 +78,93 @@ AFTER = 100
 """So many of the last grants come after the snapshot, where one is written."""
 
 
+BRANCH = "refs/heads/daypass-ledger"
+
+_FOLD = 50_000
+"""After so many receipts they are added up, so that what came and went is not held."""
+
+
 def write_ledger(
     folder: Path, git: Git, policy: Policy, landed: Sequence[Landed | Gone], *, main: str, snapshot: bool = False
 ) -> None:
     """Write the ledger's branch: a genesis and the life of each grant, with a snapshot before the last ones."""
-    public = policy.keys["ledger.pub"]
-    (private,) = (folder / "keys").glob("*.pem")
-    signer = EnvelopeSigner(private, public)
-    genesis: list[Body] = [Genesis(EnvelopeVerifier({"ledger.pub": public}).key_ids)]
     first = next((one for one in landed if isinstance(one, Landed)), None)
     start = Oid(first.base if first is not None else main)
     parts = [landed[:-AFTER], landed[-AFTER:]] if snapshot else [landed]
     with Stream(git.folder) as stream:
-        head = _append(stream, signer, None, genesis, BEGIN, start)
-        head = _write(stream, signer, policy, head, parts[0], main)
+        writer = _Writer(folder, stream, policy)
+        writer.append([Genesis(EnvelopeVerifier({"ledger.pub": policy.keys["ledger.pub"]}).key_ids)], BEGIN, start)
+        writer.write(parts[0], main)
     if snapshot:
-        head = _sum_up(folder, git, policy, signer, head)
+        follows = git.text("rev-parse", BRANCH)
         with Stream(git.folder) as stream:
-            _write(stream, signer, policy, head, parts[1], main, "refs/heads/daypass-ledger^0", whole=True)
+            writer.stream = stream
+            writer.sum_up(Oid(follows), f"{BRANCH}^0")
+            writer.write(parts[1], main, whole=True)
 
 
-def _write(
-    stream: Stream,
-    signer: EnvelopeSigner,
-    policy: Policy,
-    head: Head,
-    landed: Sequence[Landed | Gone],
-    main: str,
-    start: str = "",
-    *,
-    whole: bool = False,
-) -> Head:
-    """Write the life of each; ``whole``: the last receipts have seen main as it is."""
-    for first in range(0, len(landed), GRANTS_A_COMMIT):
-        batch = landed[first : first + GRANTS_A_COMMIT]
-        bodies = [body for one in batch for body in _life(policy, one)]
-        last = batch[-1]
-        ends = first + GRANTS_A_COMMIT >= len(landed)
-        came = last.landed if isinstance(last, Gone) else last
-        seen = main if ends and whole else last.commit if isinstance(last, Gone) else last.landing
-        at = max(head.at, came.made.merged_at + _LATER)
-        head = _append(stream, signer, head, bodies, at, Oid(seen), start)
-        start = ""
-    return head
+class _Writer:
+    """Seals receipts as a run does, and adds them up as it writes them: nothing is read again."""
 
+    def __init__(self, folder: Path, stream: Stream, policy: Policy) -> None:
+        (private,) = (folder / "keys").glob("*.pem")
+        self.stream = stream
+        self._policy = policy
+        self._signer = EnvelopeSigner(private, policy.keys["ledger.pub"])
+        self._head: Head | None = None
+        self._tree = Tree()
+        self._standing = Standing()
+        self._delta = Delta()
 
-def _sum_up(folder: Path, git: Git, policy: Policy, signer: EnvelopeSigner, head: Head) -> Head:
-    """Append a snapshot as a run does, where one is due; return the head."""
-    ledger = SignedLedger(
-        GitLedger(git, "daypass-ledger"),
-        folder / "standing.sqlite",
-        {"ledger.pub": policy.keys["ledger.pub"]},
-        lambda: signer,
-    )
-    ledger.ready()
-    ledger.load()
-    found = ledger.snapshot(at=head.at, main=head.main, run="bench")
-    for path in folder.glob("standing.sqlite*"):
-        path.unlink()
-    return found.head if found is not None and found.head is not None else head
+    def write(self, landed: Sequence[Landed | Gone], main: str, *, whole: bool = False) -> None:
+        """Write the life of each; ``whole``: the last receipts have seen main as it is."""
+        for first in range(0, len(landed), GRANTS_A_COMMIT):
+            batch = landed[first : first + GRANTS_A_COMMIT]
+            bodies = [body for one in batch for body in _life(self._policy, one)]
+            last = batch[-1]
+            ends = first + GRANTS_A_COMMIT >= len(landed)
+            came = last.landed if isinstance(last, Gone) else last
+            seen = main if ends and whole else last.commit if isinstance(last, Gone) else last.landing
+            assert self._head is not None
+            self.append(bodies, max(self._head.at, came.made.merged_at + _LATER), Oid(seen))
 
+    def append(
+        self,
+        bodies: list[Body],
+        at: datetime,
+        main: Oid,
+        *,
+        start: str = "",
+        beside: Iterable[tuple[str, bytes]] = (),
+    ) -> None:
+        """Append receipts in one commit; ``beside`` are the files of a snapshot, ``start`` what the branch is set to."""
+        sealed = seal(bodies, self._head, self._signer.sign, at=at, main=main, run="bench")
+        files = [(receipt_path(one.sequence), one.raw) for one in sealed]
+        self.stream.commit(
+            BRANCH, int(at.timestamp()), f"Append {len(sealed)} receipts\n", [*files, *beside], start=start
+        )
+        for one, body in zip(sealed, bodies, strict=True):
+            digest = envelope_digest(one.raw)
+            self._delta.add(Receipt(one.sequence, "", at, main, "bench", body, digest))
+            self._tree.add(one.raw)
+            self._head = Head(one.sequence, digest, at, main)
+        if self._delta.count > _FOLD:
+            self._fold()
 
-def _append(
-    stream: Stream,
-    signer: EnvelopeSigner,
-    head: Head | None,
-    bodies: list[Body],
-    at: datetime,
-    main: Oid,
-    start: str = "",
-) -> Head:
-    sealed = seal(bodies, head, signer.sign, at=at, main=main, run="bench")
-    stream.commit(
-        "refs/heads/daypass-ledger",
-        int(at.timestamp()),
-        f"Append {len(sealed)} receipts\n",
-        [(receipt_path(one.sequence), one.raw) for one in sealed],
-        start=start,
-    )
-    last = sealed[-1]
-    return Head(last.sequence, envelope_digest(last.raw), at, main)
+    def _fold(self) -> None:
+        self._standing = self._delta.onto(self._standing)
+        self._delta = Delta(self._head)
+
+    def sum_up(self, follows: Oid, start: str) -> None:
+        """Append a snapshot of what was written."""
+        self._fold()
+        assert self._head is not None
+        files = write(self._standing)
+        tree = self._tree
+        body = Snapshot(tree.size, tree.root, tree.frontier, envelope_digest(files[INDEX]), form(), follows)
+        where = standing_folder(self._head.sequence + 1)
+        beside = [(f"{where}/{name}", raw) for name, raw in files.items()]
+        self.append([body], self._head.at, Oid(self._head.main), start=start, beside=beside)
 
 
 def _life(policy: Policy, landed: Landed | Gone) -> Iterator[Body]:

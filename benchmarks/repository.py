@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.grants import Made, grants
 from benchmarks.ledger import Gone, Landed, write_ledger, write_store
 from benchmarks.policies import BEGIN, NOW, PEOPLE, TEAMS, files, person
-from benchmarks.stream import Change, Folders, Stream, commit_id, object_id
+from benchmarks.stream import Change, Folders, Pack, Stream, commit_bytes, object_id
 from daypass.core.policy.policies import Policy
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.plumbing import Git
@@ -45,22 +45,24 @@ def make(folder: Path, count: int, removed: int, *, receipts: bool, hosted: bool
     git.run("config", "user.name", "Person 100")
     git.run("config", "user.email", f"{person(100)}@example.com")
     policy = _found(folder, git, hosted=hosted)
-    with Stream(git.folder) as stream:
-        main = _Main(git, stream, policy)
+    with Pack(git.folder) as pack:
+        main = _Main(git, pack, policy)
         landed = [main.land(step) for step in _steps(count, removed, evil=not receipts)]
-        main.open_pull(next(islice(grants(count + removed + 1), count + removed, None)))
-    if git.text("rev-parse", "refs/heads/main") != main.tip:
-        raise RuntimeError("git came to another history than the generator")
+        pull = main.open_pull(next(islice(grants(count + removed + 1), count + removed, None)))
+    git.run("update-ref", "refs/heads/main", main.tip)
+    git.run("update-ref", "refs/heads/pull", pull)
+    git.run("update-ref", "refs/bench/next", pull)
     git.run("update-ref", "refs/bench/before", main.trail[0])
     git.run("update-ref", "refs/bench/tip", main.tip)
     gone = {one.landed.made.grant.id for one in landed if isinstance(one, Gone)}
     live = [one for one in landed if isinstance(one, Landed) and one.made.grant.id not in gone]
     known = [one for one in landed if isinstance(one, Gone) or one.made.grant.id not in gone] if told else live
     write_ledger(folder, git, policy, known if receipts else [], main=main.tip, snapshot=hosted)
-    if receipts:
+    if receipts and not hosted:
         write_store(git.common_dir() / "daypass" / "embedded.sqlite", policy, live)
     git.run("config", "pack.writeReverseIndex", "true")  # as servers do, and git itself since 2.41
-    git.run("repack", "-a", "-d", "-q", "--no-write-bitmap-index")
+    if not hosted:  # there a server reads it, whose time is not measured, and packing takes minutes
+        git.run("repack", "-a", "-d", "-q", "--no-write-bitmap-index")
     git.run("commit-graph", "write", "--reachable", "--no-progress")
 
 
@@ -108,50 +110,45 @@ def _steps(count: int, removed: int, *, evil: bool) -> Iterator[_Step]:
 class _Main:
     """Main as it grows: its tip, its tree, its last steps."""
 
-    def __init__(self, git: Git, stream: Stream, policy: Policy) -> None:
+    def __init__(self, git: Git, pack: Pack, policy: Policy) -> None:
         self.tip = git.text("rev-parse", "refs/heads/main")
         self.trail = deque([self.tip], BEFORE + 1)
-        self._folders = Folders({"policies": git.text("rev-parse", "refs/heads/main:policies")})
-        self._stream = stream
+        self._folders = Folders(pack, {"policies": git.text("rev-parse", "refs/heads/main:policies")})
+        self._pack = pack
         self._policy = policy.digest
         self._pulls = 0
-        self._start = self.tip  # what fast-import calls main: it knows the branch by name only once it wrote to it
 
     def land(self, step: _Step) -> Landed | Gone:
         """Merge one request; return what landed by it, or went."""
         made = step.made
         self._pulls += 1
         at = int(made.merged_at.timestamp())
-        blob = object_id("blob", made.raw)
-        base, branch = self.tip, self._start
+        base = self.tip
         approvals, rules = () if step.remove else _approvals(made), () if step.remove else _rules(made)
         ask = f"Ask for {made.grant.id}\n" if not step.remove else f"End {made.grant.id}\n"
-        change: Change = (made.grant.path, None if step.remove else made.raw)
         if step.remove:
-            self._folders.drop(made.grant.path, blob)
+            blob = object_id("blob", made.raw)
+            root = self._folders.drop(made.grant.path, blob)
         else:
-            self._folders.put(made.grant.path, blob)
-        head = commit_id(self._folders.root(), (base,), at - 60, ask)
-        self._stream.commit("refs/bench/side", at - 60, ask, [change], start=branch)
-        slipped: list[Change] = []
+            blob, root = self._put(made)
+        head = self._pack.add("commit", commit_bytes(root, (base,), at - 60, ask))
         if step.evil is not None:
-            self._folders.put(step.evil.grant.path, object_id("blob", step.evil.raw))
-            slipped.append((step.evil.grant.path, step.evil.raw))
+            _, root = self._put(step.evil)
         message = self._message(made, head, approvals, rules, "Remove" if step.remove else "Grant")
-        self.tip = commit_id(self._folders.root(), (base, head), at, message)
-        again: Change = (made.grant.path, None if step.remove else blob)
-        start = branch if branch == base else ""
-        self._stream.commit("refs/heads/main", at, message, [again, *slipped], start=start, merge="refs/bench/side")
-        self._start = "refs/heads/main"
+        self.tip = self._pack.add("commit", commit_bytes(root, (base, head), at, message))
         self.trail.append(self.tip)
-        landed = Landed(made, self._pulls, blob, base, head, self.tip, approvals, rules)
+        landed = Landed(replace(made, raw=b""), self._pulls, blob, base, head, self.tip, approvals, rules)
         return Gone(landed, self.tip) if step.remove else landed
 
-    def open_pull(self, made: Made) -> None:
-        """Make the branch ``pull``: main with one grant more; and ``next``: main with it merged."""
-        at = int(NOW.timestamp())
-        for ref in ("refs/heads/pull", "refs/bench/next"):
-            self._stream.commit(ref, at, f"Ask for {made.grant.id}\n", [(made.grant.path, made.raw)], start=self._start)
+    def _put(self, made: Made) -> tuple[str, str]:
+        blob = self._pack.add("blob", made.raw)
+        return blob, self._folders.put(made.grant.path, blob)
+
+    def open_pull(self, made: Made) -> str:
+        """Return a commit on top of main with one grant more: a request, and main with it merged."""
+        _, root = self._put(made)
+        text = f"Ask for {made.grant.id}\n"
+        return self._pack.add("commit", commit_bytes(root, (self.tip,), int(NOW.timestamp()), text))
 
     def _message(
         self, made: Made, head: str, approvals: tuple[tuple[str, str], ...], rules: tuple[str, ...], verb: str

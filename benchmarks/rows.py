@@ -131,12 +131,12 @@ _APPLY = ("apply", *AT)
 _GATE = ("gate", *AT)
 
 
-def _bare(bar: float, *verb: str) -> Callable[[Scale], Row]:
-    """Hold many live grants against few, with the same history."""
+def _bare(bar: float, *verb: str, anew: bool = False) -> Callable[[Scale], Row]:
+    """Hold many live grants against few, with the same history. ``anew``: where something has moved since the last run."""
 
     def row(scale: Scale) -> Row:
         many, few = scale.hosted(scale.many), scale.hosted(scale.few)
-        tool, limit = many.runner(*verb), few.runner(*verb)
+        tool, limit = many.runner(*verb, anew=anew), few.runner(*verb, anew=anew)
         against = f"{scale.few} live, as long a past; {many.fetched(tool)}, {few.fetched(limit)}"
         return Row(tool, limit, against, bar, rounds=3, of_processor=True)
 
@@ -263,6 +263,7 @@ ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "check one request": _check_request,
     "check at a runner": _check_runner,
     "apply, bare runner": _bare(3, *_APPLY),
+    "apply, bare, anew": _bare(0, *_APPLY, anew=True),
     "apply, long past": _bare_past(1.3, *_APPLY),
     "gate, bare runner": _bare(2, *_GATE),
     "gate, long past": _bare_past(1.3, *_GATE),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
+from daypass.cli import repository
+from daypass.cli.runs import rest
 from daypass.core.ledger import snapshot
 from daypass.edges.forges.github.setup import github_files
 from daypass.edges.git import steps
-from hub import REPOSITORY, Hub
+from hub import REPOSITORY, Hub, git
 
 pytestmark = pytest.mark.on_disk
 
@@ -26,6 +30,10 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 WHO = ("-c", "user.name=Eve", "-c", "user.email=eve@example.com")
+
+
+_ALONE = 2
+"""So often git fetches an object by itself."""
 
 
 class Bare:
@@ -101,7 +109,7 @@ def test_an_idle_apply_fetches_the_newest_snapshot_and_what_follows_it_however_l
     assert int(hub.bare("rev-list", "--count", "main")) > 6
     assert int(hub.bare("rev-list", "--count", "daypass-ledger")) > 12
     assert (bare.commits, len(bare.fetched)) <= (few[0] + 3, few[1] + 3)
-    assert len([line for line in bare.fetched if line.startswith("origin ")]) <= 2  # by git itself, one object each
+    assert len([line for line in bare.fetched if line.startswith("origin ")]) <= _ALONE
 
 
 def test_no_folder_of_main_is_fetched_one_by_one_where_git_compares_many_receipts(
@@ -112,7 +120,7 @@ def test_no_folder_of_main_is_fetched_one_by_one_where_git_compares_many_receipt
     hub.run("apply", "--at", at(hub))
     bare = Bare(hub)
     assert "1 live as they should be" in bare("apply", "--at", at(hub))
-    assert len([line for line in bare.fetched if line.startswith("origin ")]) <= 2
+    assert len([line for line in bare.fetched if line.startswith("origin ")]) <= _ALONE
 
 
 def test_what_landed_since_the_last_receipt_is_proved_and_given(hub: Hub) -> None:
@@ -270,3 +278,117 @@ def test_a_daily_look_at_the_targets_is_no_dearer(hub: Hub) -> None:
     assert bare.commits <= 6
     assert "shallow" not in bare("refresh", "--at", at(hub))
     assert bare.commits <= 6
+
+
+def words(hub: Hub) -> int:
+    """Say how many runs left their word that nothing is to be done."""
+    return hub.bare("log", "--format=%b", "daypass-ledger").count("1 idle, run")
+
+
+def read_nothing(hub: Hub) -> bool:
+    """Say whether a run went by the last one's word: it verified nothing of the ledger for itself."""
+    return not (hub.top / "state" / "standing.sqlite").exists()
+
+
+@pytest.fixture
+def resting(hub: Hub) -> Bare:
+    """A runner whose last run found nothing to do."""
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    bare = Bare(hub)
+    assert "1 live as they should be" in bare("apply", "--at", at(hub))
+    assert words(hub) == 1
+    assert not read_nothing(hub)
+    return bare
+
+
+def test_a_run_says_that_nothing_is_to_be_done_and_the_next_ones_read_no_grant(hub: Hub, resting: Bare) -> None:
+    for _ in range(2):
+        hub.advance(minutes=5)
+        assert "1 live as they should be" in resting("apply", "--at", at(hub))
+        assert read_nothing(hub)
+    assert words(hub) == 1
+    assert hub.run("audit", "verify").code == 0
+    assert (
+        resting("apply", "--at", at(hub), "--format", "json")
+        == hub.run("apply", "--at", at(hub), "--format", "json").out
+    )
+
+
+def test_what_somebody_changes_at_a_target_is_seen_whatever_was_said(hub: Hub, resting: Bare) -> None:
+    with sqlite3.connect(hub.top / "state" / "embedded.sqlite") as target:
+        target.execute("DELETE FROM entitlements")
+    target.close()
+    hub.advance(minutes=5)
+    assert "ok   + alice" in resting("apply", "--at", at(hub))
+    hub.advance(minutes=5)
+    assert "1 live as they should be" in resting("apply", "--at", at(hub))
+    assert words(hub) == 2
+
+
+def test_what_ends_is_taken_away_when_it_ends_whatever_was_said(hub: Hub, resting: Bare) -> None:
+    hub.advance(hours=1, minutes=59)
+    assert "1 live as they should be" in resting("apply", "--at", at(hub))
+    assert read_nothing(hub)
+    hub.advance(minutes=2)
+    assert "ok   - alice" in resting("apply", "--at", at(hub))
+
+
+def test_what_lands_is_given_whatever_was_said(hub: Hub, resting: Bare) -> None:
+    admit(hub, subject="carol", role="readonly")
+    assert "ok   + carol" in resting("apply", "--at", at(hub))
+
+
+def test_a_word_of_another_program_of_a_time_to_come_or_of_yesterday_is_none(
+    hub: Hub, resting: Bare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest, "LONGEST", timedelta(minutes=1))
+    monkeypatch.setattr(rest, "program_digest", lambda: "another")
+    assert "1 live as they should be" in resting("apply", "--at", at(hub))
+    assert not read_nothing(hub)
+    assert words(hub) == 2
+    monkeypatch.setattr(rest, "program_digest", repository.program_digest)
+    assert "1 live as they should be" in resting("apply", "--at", at(hub))
+    assert read_nothing(hub)
+    hub.advance(minutes=1)
+    assert "1 live as they should be" in resting("apply", "--at", at(hub))
+    assert not read_nothing(hub)
+    assert words(hub) == 3
+    before = f"{hub.now() - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}"
+    resting("apply", "--at", before, expect=None)
+    assert not read_nothing(hub)
+
+
+def test_a_word_that_was_put_after_other_receipts_than_it_names_is_none(hub: Hub, resting: Bare) -> None:
+    said = hub.head("daypass-ledger")
+    hub.advance(minutes=5)
+    admit(hub, subject="carol", role="readonly")
+    hub.run("apply", "--at", at(hub))
+    tip = hub.head("daypass-ledger")
+    forged = hub.bare(*WHO, "commit-tree", "-p", tip, "-m", "Append nothing", f"{said}^{{tree}}")
+    hub.bare("update-ref", "refs/heads/daypass-ledger", forged)
+    hub.bare("update-ref", "refs/heads/main", hub.bare("rev-parse", "main~1"))
+    assert "where receipts are only ever added" in resting("apply", "--at", at(hub), expect=None)
+
+
+def test_a_word_beside_which_something_else_was_written_is_none(hub: Hub, resting: Bare) -> None:
+    tip = hub.head("daypass-ledger")
+    blob = hub.bare("rev-parse", f"{tip}:receipts/000/000/000.json")
+    listed = hub.bare("ls-tree", tip) + f"\n100644 blob {blob}\tmore.json\n"
+    tree = git(hub.repo.path, "mktree", stdin=listed)
+    forged = hub.bare(*WHO, "commit-tree", "-p", f"{tip}^", "-m", "Append more", tree)
+    hub.bare("update-ref", "refs/heads/daypass-ledger", forged)
+    assert "which is no receipt" in resting("apply", "--at", at(hub), expect=None)
+
+
+def test_nobody_says_that_nothing_is_to_be_done_where_something_is_looked_for_at_each_run(hub: Hub) -> None:
+    hub.api("olga", "POST", f"/repos/{REPOSITORY}/issues", {"title": "Duplicate charges"})
+    number = hub.api("olga", "POST", f"/repos/{REPOSITORY}/issues", {"title": "The task"})["number"]
+    admit(hub, more=f"ends_when:\n  issue_closed: {REPOSITORY}#{number}\n")
+    hub.run("apply", "--at", at(hub))
+    bare = Bare(hub)
+    assert "1 live as they should be" in bare("apply", "--at", at(hub))
+    assert words(hub) == 0
+    hub.api("olga", "PATCH", f"/repos/{REPOSITORY}/issues/{number}", {"state": "closed"})
+    hub.advance(minutes=1)
+    assert "ok   - alice" in bare("apply", "--at", at(hub))

@@ -28,7 +28,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
-from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed, Idle
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window
 
@@ -198,6 +198,7 @@ _others = st.one_of(
     ),
     st.builds(Ended, grants, oids, oids, instants, texts, texts),
     st.builds(Departed, names, st.sampled_from(["1", "2"]), st.sampled_from(["", "account-gone"]), texts),
+    st.builds(Idle, digests, oids, instants, st.integers(0, 10**9), st.sampled_from([0, 7])),
     st.builds(Pulse, st.integers(0, 10**9), st.integers(0, 20)),
     st.builds(
         Intent,
@@ -264,7 +265,7 @@ receipts = st.one_of(
     plain_receipts,
     st.builds(lambda one: replace(one, clock=one.at - timedelta(hours=7)), plain_receipts),
     plain_receipts.filter(
-        lambda one: not isinstance(one.body, Ended | Snapshot | Decided | Reviewed | Release | Take | Departed)
+        lambda one: not isinstance(one.body, Ended | Snapshot | Decided | Reviewed | Release | Take | Departed | Idle)
     ).map(lambda one: replace(one, version=1)),
 )
 

@@ -12,9 +12,10 @@ from receipt_strategies import BEGIN, bodies, open_, sign
 
 from daypass.core.errors import LedgerError
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
+from daypass.core.ledger.chain import Envelope, Head, open_idle, seal, verify_chain
 from daypass.core.ledger.keys import Void
 from daypass.core.ledger.receipt import Genesis, Receipt, Release, Retirement, Snapshot, Take, envelope_digest
+from daypass.core.ledger.records import Idle
 from daypass.core.ledger.statement import from_statement, to_statement
 
 MAIN = "a" * 40
@@ -227,3 +228,26 @@ def test_a_snapshot_counts_the_receipts_before_it():
     told = Snapshot(2, "0" * 64, ("0" * 64,), "sha256:" + "0" * 64, "1")
     made = seal([Genesis(("key",)), told], None, sign, at=BEGIN, main=MAIN, run="run")
     assert refusal(made) == "receipt 1 is a snapshot of 2 receipts, expected 1"
+
+
+IDLE = Idle("sha256:" + "1" * 64, Oid("c" * 40), BEGIN + timedelta(hours=8), 3, 0)
+
+
+def alone(body=IDLE, *, main=MAIN, place=9, how=open_):
+    (made,) = seal([body], Head(8, "sha256:" + "8" * 64, BEGIN), sign, at=BEGIN, main=main, run="run")
+    return open_idle(Envelope(place, made.raw), how)
+
+
+def test_a_word_that_nothing_is_to_be_done_is_proved_alone():
+    receipt, body = alone()
+    assert (receipt.sequence, receipt.main, body) == (9, MAIN, IDLE)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"body": BODY}, {"main": ""}, {"place": 10}, {"how": lambda raw: Void(open_(raw))}],
+    ids=["another kind", "of no main", "elsewhere", "by a key that was revoked"],
+)
+def test_what_is_no_such_word_is_refused(other):
+    with pytest.raises(LedgerError, match="does not say that nothing is to be done"):
+        alone(**other)

@@ -34,7 +34,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
-from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed, Idle
 from daypass.core.ledger.statement import KINDS, from_statement, to_statement
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window
@@ -208,6 +208,7 @@ LEFT: list[Body] = [
 ]
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-15", body) for n, body in enumerate(LEFT, len(RECEIPTS))]
 RECEIPTS.append(Receipt(905, DIGEST, AT, BASE, "run-16", replace(SNAPSHOT, follows=HEAD)))
+RECEIPTS.append(Receipt(906, DIGEST, AT, BASE, "run-17", Idle(DIGEST, HEAD, UNTIL, 3, 1)))
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

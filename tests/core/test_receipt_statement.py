@@ -312,7 +312,7 @@ def test_what_a_later_release_wrote_is_refused_with_that_word(changed):
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     assert _refusal("retired", lambda s: s["predicate"].update(kind="burnt")) == (
-        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse, ended, snapshot, decided, reviewed, certified, release, take, departed), got 'burnt'"
+        "expected a kind of receipt (genesis, admitted, refused, retired, intent, outcome, settled, pulse, ended, snapshot, decided, reviewed, certified, release, take, departed, idle), got 'burnt'"
     )
 
 

@@ -16,7 +16,7 @@ from daypass.cli.repository import AccessRepository, program_digest
 from daypass.cli.verb import progress, say, show, show_data
 from daypass.core.errors import AwayError, ConflictError, DaypassError, EdgeError, InvalidError, RefusedError
 from daypass.core.ids import Oid
-from daypass.core.plan import Claim, Denied
+from daypass.core.plan import Claim, Denied, Unchanged
 from daypass.core.policy.decision import PAUSED
 from daypass.core.policy.policies import Policy
 from daypass.pipeline.judge.check import denied_live
@@ -59,7 +59,11 @@ def going(repo: AccessRepository, at: datetime) -> Callable[[], datetime] | None
 
 
 def _prepare(
-    repo: AccessRepository, targets: Callable[[Oid], Targets], *, clock: Callable[[], datetime] | None
+    repo: AccessRepository,
+    targets: Callable[[Oid], Targets],
+    *,
+    clock: Callable[[], datetime] | None,
+    remember: Callable[[Unchanged], None] | None = None,
 ) -> Callable[..., Inputs]:
     """Return what reads everything but the targets."""
     from daypass.pipeline.apply.inputs import prepare
@@ -69,7 +73,7 @@ def _prepare(
         _provable(repo),
         targets,
         recalled=repo.memory.unchanged(),
-        remember=repo.memory.keep_unchanged,
+        remember=remember or repo.memory.keep_unchanged,
         program=program_digest(),
         clock=clock,
         deny=partial(denied_at, repo),
@@ -147,6 +151,7 @@ def _run_apply(
     retry: bool,
 ) -> Applied:
     from daypass.cli.runs.away import deliver
+    from daypass.cli.runs.rest import Resting
     from daypass.edges.store import exclusive
     from daypass.pipeline.apply.run import apply as carry_out
 
@@ -172,9 +177,13 @@ def _run_apply(
                     opened.clear()  # likewise
                 return after
 
-            prepared = _prepare(fresh, targets, clock=clock)
+            prepared = _prepare(fresh, targets, clock=clock, remember=resting.remember)
             return prepared(at=at if clock is None else clock(), attend=attending, retry=retry)
 
+        resting = Resting(repo)
+        if not confirm and not retry and (found := resting.answer(at, clock)) is not None:
+            found.undelivered = undelivered
+            return found
         run = repo.run_name(at)
         amiss = _record_reviews(repo, at)
         try:
@@ -194,7 +203,7 @@ def _run_apply(
             opened.clear()  # a target keeps its connection for as long as anybody holds it
         done.undelivered = undelivered
         done.silent = amiss or _open_reviews(repo, at)
-        _leave_signs(repo, done, run)
+        _leave_signs(repo, done, run, partial(resting.leave_word, done.survey, run))
         return done
 
 
@@ -229,13 +238,13 @@ def _open_reviews(repo: AccessRepository, at: datetime) -> str:
     return ""
 
 
-def _leave_signs(repo: AccessRepository, done: Applied, run: str) -> None:
+def _leave_signs(repo: AccessRepository, done: Applied, run: str, word: Callable[[], None]) -> None:
     """Leave a snapshot and a sign of life where they are due. That one cannot be left is told with what was done."""
     from daypass.pipeline.apply.run import keep_snapshot
 
     pulse = partial(_leave_pulse, repo, done, run)
     snapshot = partial(keep_snapshot, repo.ledger, done.survey, run)
-    for what, leave in (("snapshot", snapshot), ("sign of life", pulse)):
+    for what, leave in (("snapshot", snapshot), ("word of an idle run", word), ("sign of life", pulse)):
         try:
             leave()
         except DaypassError as error:

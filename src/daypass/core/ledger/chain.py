@@ -31,6 +31,7 @@ from daypass.core.errors import LedgerError
 from daypass.core.ledger.codec import LATER
 from daypass.core.ledger.keys import Void
 from daypass.core.ledger.receipt import Away, Body, Genesis, Receipt, Release, Snapshot, Take, envelope_digest
+from daypass.core.ledger.records import Idle
 from daypass.core.ledger.statement import from_statement, kind_of, to_statement
 from daypass.core.record import replace
 from daypass.core.window import format_instant
@@ -169,6 +170,18 @@ def open_snapshot(envelope: Envelope, open_: Open) -> tuple[Receipt, Snapshot]:
         or not receipt.main
     ):
         raise LedgerError(f"receipt {place} is no snapshot of what stands before it", hint=_HINT)
+    return receipt, body
+
+
+def open_idle(envelope: Envelope, open_: Open) -> tuple[Receipt, Idle]:
+    """Prove a run's word that nothing is to be done alone, without what stands before it: (2) and (3).
+
+    Whoever signed it answers for the receipts before, which the commit has that it follows. Raises LedgerError for any other.
+    """
+    receipt = _open(envelope, open_)
+    body = receipt.body
+    if receipt.void or not isinstance(body, Idle) or receipt.sequence != envelope.sequence or not receipt.main:
+        raise LedgerError(f"receipt {envelope.sequence} does not say that nothing is to be done", hint=_HINT)
     return receipt, body
 
 

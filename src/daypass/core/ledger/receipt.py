@@ -35,7 +35,7 @@ from msgspec import Struct
 from daypass.core.bounds.watch import Condition
 from daypass.core.grant import REVIEW, Bounded, Moments
 from daypass.core.ids import GrantId, Oid
-from daypass.core.ledger.records import ActRecord, ApprovalRecord, Awaited, Departed, HeldWindow, barred_of
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Awaited, Departed, HeldWindow, Idle, barred_of
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Window
 
@@ -335,7 +335,7 @@ class Take(Struct, frozen=True, gc=False):
 
 
 Body = (Genesis | Admission | Refusal | Retirement | Intent | Outcome | Settled | Pulse | Ended | Snapshot | Decided
-        | Reviewed | Certified | Release | Take | Departed)  # fmt: skip
+        | Reviewed | Certified | Release | Take | Departed | Idle)  # fmt: skip
 
 
 class Away(Struct, frozen=True, gc=False):

@@ -47,6 +47,20 @@ class Departed(Struct, frozen=True, gc=False):
     source: str
 
 
+class Idle(Struct, frozen=True, gc=False):
+    """A run found nothing to do, and nothing is to be done before ``until`` while all that ``grounds`` names stays as it is.
+
+    These are the program, the commit of the ledger's branch that this receipt ``follows``, main's, and what each target
+    holds. ``live`` counts what should exist, ``by_ledger`` how much of it stands at targets that nobody can look at.
+    """
+
+    grounds: str
+    follows: Oid
+    until: datetime
+    live: int
+    by_ledger: int
+
+
 class ActRecord(Struct, frozen=True, gc=False):
     """What somebody ``did`` to a request (opened, made, pushed) and when they did it last; the rest as in approvals."""
 

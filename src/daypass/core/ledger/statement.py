@@ -65,7 +65,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
-from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed, Idle
 from daypass.core.ledger.subject import changes_of, subject_of
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.record import replace
@@ -292,10 +292,11 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
     Release: ("release", Record("a release", Release)),
     Take: ("take", Record("a take", Take, digest=DIGEST)),
     Departed: ("departed", Record("a departure", Departed, code=TEXT.optional("", "who is back has no code"))),
+    Idle: ("idle", Record("an idle run", Idle, grounds=DIGEST, live=WHOLE, by_ledger=WHOLE)),
 }
 KINDS = dict(_RECORDS.values())
 """The kinds of receipt, each with how its body stands in data."""
-_SINCE = dict.fromkeys(("ended", "snapshot", "decided", "reviewed", "certified", "release", "take", "departed"), 2)
+_SINCE = dict.fromkeys([*KINDS][8:], 2)
 """The version of receipts that a kind is new in; the others are of every version."""
 _SINCE_AWAY = 2
 

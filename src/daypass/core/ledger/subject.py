@@ -3,9 +3,10 @@
 The subject of a statement are the grants that it is about. An admission names the digest of what the grant means; the
 other kinds know a grant by its id alone, and name the SHA-256 of the id's text. A change that no grant asked for
 (access that nobody granted, removed from an exclusive resource) names its resource with the SHA-256 of the
-entitlement's canonical form, the first receipt names ``ledger`` with the SHA-256 of its keys, a snapshot with the root of
-the tree of receipts, a pulse ``run`` with that of what it says, a decision on a request that changes no grant
-``request`` with that of its number and head, and what moves a target that one, as grants are named.
+entitlement's canonical form, the first receipt names ``ledger`` with the SHA-256 of its keys, a snapshot with the
+root of the tree of receipts, a pulse ``run`` with that of what it says, an idle run with that of its grounds, a
+decision on a request that changes no grant ``request`` with that of its number and head, and what moves a target that
+one, as grants are named.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
-from daypass.core.ledger.records import Departed
+from daypass.core.ledger.records import Departed, Idle
 from daypass.core.plan import Intended
 
 
@@ -44,6 +45,8 @@ def subject_of(body: Body) -> list[dict[str, Any]]:
         return [{"name": "ledger", "digest": {"sha256": body.root}}]
     if isinstance(body, Pulse):
         return [{"name": "run", "digest": _sha256(canonical({"exit": body.exit, "live": body.live}))}]
+    if isinstance(body, Idle):
+        return [{"name": "run", "digest": {"sha256": body.grounds.removeprefix("sha256:")}}]
     if isinstance(body, Admission):
         return [{"name": body.grant, "digest": {"sha256": body.grant_digest.removeprefix("sha256:")}}]
     if isinstance(body, Decided) and not body.asked:

@@ -20,6 +20,7 @@ from daypass.core.errors import ConflictError, EdgeError, LockedError
 from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.objects import FOLDER_MODE, HASHES, Held, Reader, object_id, parse_tree
 from daypass.edges.git.plumbing import DURABLE, Git
+from daypass.edges.git.promised import promised
 
 FILE_MODE = "100644"
 _MODES = frozenset({"100644", "100755", "120000", "160000"})
@@ -280,7 +281,10 @@ class Pack:
             parts += [_pack_header(kind, len(content)), zlib.compress(content, 1)]
         body = b"".join(parts)
         raw = body + HASHES[self._id_length](body).digest()
-        if len(self._objects) < _UNPACK_LIMIT:
+        if promised(git).any:
+            # What is named and not here stands at a server: to look for it, git would fetch each by itself.
+            git.run(*DURABLE, "index-pack", "--stdin", "--fsck-objects", stdin=raw)
+        elif len(self._objects) < _UNPACK_LIMIT:
             git.run(*DURABLE, "unpack-objects", "-q", "--strict", stdin=raw)
         else:
             git.run(*DURABLE, "index-pack", "--stdin", "--strict", stdin=raw)

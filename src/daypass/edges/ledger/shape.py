@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from daypass.core.errors import LedgerError
 from daypass.core.forge import Change, Landing
 from daypass.core.ids import Oid
+from daypass.core.ledger.receipt import Receipt
+from daypass.core.ledger.statement import kind_of
 from daypass.edges.git.objects import Leaf
 from daypass.edges.git.trees import FILE_MODE
 
@@ -90,3 +92,15 @@ def added(changes: Iterable[Change], commit: str) -> Iterator[Leaf]:
                 hint=FORGED,
             )
         yield change.path, change.new_mode, change.new
+
+
+def message_of(receipts: Sequence[Receipt]) -> str:
+    """Return what a commit says that brings receipts."""
+    kinds: dict[str, int] = {}
+    for receipt in receipts:
+        kind = kind_of(receipt.body)
+        kinds[kind] = kinds.get(kind, 0) + 1
+    first, last = receipts[0].sequence, receipts[-1].sequence
+    named = f"receipt {first}" if first == last else f"receipts {first} to {last}"
+    about = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return f"Append {named}\n\n{about}, run {receipts[0].run}\n"

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -32,11 +32,13 @@ from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
 from daypass.core.ledger.keys import KeyLimits
 from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import Body, Genesis, Receipt, Snapshot, envelope_digest
+from daypass.core.ledger.records import Idle
 from daypass.core.ledger.snapshot import INDEX, due, form, write
 from daypass.core.ledger.standing import FOLD_VERSION, Delta, Standing
-from daypass.core.ledger.statement import from_statement, kind_of
+from daypass.core.ledger.statement import from_statement
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.ledger.ledger import GitLedger, Trail, begin_at_snapshot, counted
+from daypass.edges.ledger.shape import message_of
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
 from daypass.edges.ledger.tables import TABLES_VERSION, StoredStanding, begin_anew
 from daypass.edges.ledger.writer import Writer
@@ -137,6 +139,14 @@ class SignedLedger:
         standing, self.verified, self.rebuilt = self._load()
         return standing
 
+    def idle(self) -> tuple[Standing, Idle] | None:
+        """Return the last receipt's word that nothing is to be done; None where this machine has verified some of it."""
+        if self.receipts.thin is not None and not self.path.exists():
+            self.receipts.refresh()
+            with suppress(DaypassError):
+                return self.receipts.thin.idle(self.receipts.head(), self.verifier.open)
+        return None
+
     def _load(self) -> tuple[Standing, int, str]:
         verified, rebuilt = 0, ""
         with _explained(self.path):
@@ -202,7 +212,7 @@ class SignedLedger:
         ``beside`` are the files that the last of them, a snapshot, names.
         """
         receipts = list(verify_chain(sealed, self.verifier.open, standing.head))
-        commit = self.receipts.append(standing.commit, sealed, message=_message(receipts), at=at, beside=beside)
+        commit = self.receipts.append(standing.commit, sealed, message=message_of(receipts), at=at, beside=beside)
         # From here on the receipts stand, whatever happens to the file: who loads next verifies them.
         with _explained(self.path):
             connection, _ = self._store.open()
@@ -387,14 +397,3 @@ def _write(
     }
     connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", values.items())
     return count
-
-
-def _message(receipts: Sequence[Receipt]) -> str:
-    kinds: dict[str, int] = {}
-    for receipt in receipts:
-        kind = kind_of(receipt.body)
-        kinds[kind] = kinds.get(kind, 0) + 1
-    first, last = receipts[0].sequence, receipts[-1].sequence
-    named = f"receipt {first}" if first == last else f"receipts {first} to {last}"
-    about = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    return f"Append {named}\n\n{about}, run {receipts[0].run}\n"

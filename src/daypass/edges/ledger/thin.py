@@ -11,10 +11,15 @@ from collections.abc import Iterator
 
 from daypass.core.errors import LedgerError
 from daypass.core.ids import Oid
+from daypass.core.ledger.chain import Envelope, Head, Open, open_idle
+from daypass.core.ledger.records import Idle
+from daypass.core.ledger.standing import Standing
 from daypass.edges.git.objects import FOLDER_MODE, Leaf, Reader, parse_tree
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.promised import cut, promised
 from daypass.edges.git.remote import Remote
+from daypass.edges.git.trees import FILE_MODE
+from daypass.edges.ledger.shape import added, receipt_path
 
 _DEPTHS = (32, 512)
 """How many commits are fetched at once while the one that brought the snapshot is looked for."""
@@ -86,6 +91,26 @@ class ThinBranch:
         span = [until, *([f"^{since}"] if since is not None else [])]
         lines = [line.split() for line in self._git.text("rev-list", "--parents", *span).splitlines()]
         self._here.bring_steps([((*words[1:], "")[0], words[0]) for words in lines])
+
+    def idle(self, commit: Oid, open_: Open) -> tuple[Standing, Idle]:
+        """Return the word of the last receipt that nothing is to be done, believed as far as who signed it.
+
+        With it comes the ledger as of then, without its parts. The receipt has to be all that its commit adds to the one
+        that it follows. Raises LedgerError for anything else.
+        """
+        number = self.newest(commit)[1]
+        path = receipt_path(number)
+        self.bring(commit, [path])
+        found = Reader(self._git).get(f"{commit}:{path}")
+        receipt, body = open_idle(Envelope(number, found[2] if found is not None else b""), open_)
+        self.reach(2)
+        if self._git.text("rev-parse", f"{commit}^@").split() != [body.follows]:
+            raise LedgerError(f"receipt {number} follows another commit than it names")
+        self._here.bring_steps([(body.follows, commit)])
+        changes = Reader(self._git).changes(body.follows, commit)
+        if [(at, mode) for at, mode, _ in added(changes, commit)] != [(path, FILE_MODE)]:
+            raise LedgerError(f"more was written with receipt {number} than it says")
+        return Standing(Head.of(receipt, None), commit), body
 
     def look_for(self, commit: Oid) -> None:
         """Fetch more of the branch until a commit of it is here, all of it in the end."""

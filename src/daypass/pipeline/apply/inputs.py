@@ -15,6 +15,7 @@ from daypass.core.catalogue import Catalogue
 from daypass.core.errors import ConflictError, EdgeError, RefusedError
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Ended
+from daypass.core.ledger.records import Idle
 from daypass.core.ledger.standing import Standing
 from daypass.core.people.leaving import said
 from daypass.core.plan import AdmittedGrant, Claim, Plan, Reason, Unchanged
@@ -34,7 +35,7 @@ from daypass.pipeline.apply.current import (
 )
 from daypass.pipeline.apply.survey import Clocks, Inputs, Survey, digest_of_inputs
 from daypass.pipeline.context import Context
-from daypass.ports import ForgeReader, TargetReader
+from daypass.ports import ForgeReader, Recalling, TargetReader
 
 if TYPE_CHECKING:
     from daypass.pipeline.judge.check import Deny
@@ -90,7 +91,7 @@ def prepare(
     grounds = digest_of_inputs(program, standing, tip, targets) if remember is not None else ""
     apart = doubt(at - clocks.off, standing.at, clocks.skews) is not None
     if recalled is not None and grounds and recalled.holds(grounds, at) and not apart:
-        return _as_recalled(context, recalled, at, targets)
+        return _as_recalled(context, standing, recalled, at, targets)
     admitted, tip, stuck = _follow(context, at, before)
     if stuck is None and latest.main != standing.main:
         # What this run proved is on record by now: told again, it would stand on what the other has replaced.
@@ -176,11 +177,44 @@ def _follow(context: Context, at: datetime, before: Callable[[], None]) -> tuple
         return Admitted(), Oid(last), error
 
 
+def at_rest(
+    context: Context,
+    open_readers: OpenReaders,
+    said: tuple[Standing, Idle],
+    *,
+    at: datetime,
+    program: str,
+    clock: Callable[[], datetime] | None,
+) -> Survey | None:
+    """Return the answer of a run in which nothing has moved since a receipt said that nothing is to be done.
+
+    ``said`` is that receipt, with the ledger that ends with it, of which no part is known: what its signer was shown then
+    is what a run would find now. Main has to be the very commit, and each target to hold the very same. None where that is
+    not so, and where a target is to be told by the ledger what it had handed over.
+    """
+    standing, word = said
+    clocks = _clocks(context.forge, clock)
+    at = catch_up(at, standing.at) + clocks.off
+    moved = standing.main != context.tip or standing.at is None
+    if moved or doubt(at - clocks.off, standing.at, clocks.skews) is not None:
+        return None
+    targets = open_readers(context.tip)
+    recalled = Unchanged(word.grounds, standing.at or at, word.until, word.live, word.by_ledger)
+    grounds = digest_of_inputs(program, Standing(commit=word.follows), context.tip, targets)
+    if any(isinstance(target, Recalling) for target in targets.values()) or not recalled.holds(grounds, at):
+        return None
+    return _as_recalled(context, standing, recalled, at, targets).unchanged
+
+
 def _as_recalled(
-    context: Context, recalled: Unchanged, at: datetime, targets: Mapping[str, TargetReader | EdgeError]
+    context: Context,
+    standing: Standing,
+    recalled: Unchanged,
+    at: datetime,
+    targets: Mapping[str, TargetReader | EdgeError],
 ) -> Inputs:
     """Return the inputs of a run in which nothing has moved since nothing was to be done."""
-    tip, standing, policy = context.tip, context.standing, context.policy_at(context.tip)
+    tip, policy = context.tip, context.policy_at(context.tip)
     plan = Plan(at, tip, (), live=recalled.live, by_ledger=recalled.by_ledger)
     answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=recalled.until)
     return Inputs(context.history, standing, policy, Admitted(), tip, at, targets, unchanged=answer)
