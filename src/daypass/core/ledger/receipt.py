@@ -17,11 +17,10 @@ in version 1 goes on in version 2, and never back. The kinds, those from ``ended
 ``decided``   what became of a request that was not merged: policy denied it, somebody rejected it, or it was closed
 ``reviewed``  people said afterwards whether a grant was right that had needed nobody's approval
 ``departed``  somebody is in the source of people no more, or is disabled there; or is back
-``certified`` people said whether somebody still needs what a grant gives them
-``release``   a target moves to another lane: what becomes of its access is told there from here on
-``take``      the other lane begins where a ``release`` ended
-
-Nothing writes ``certified``, ``release`` and ``take`` yet; they have their form already, so that the format moves once.
+``idle``      a run that starts bare found nothing to do, and the next one need not look while nothing moves
+``certified`` people said whether somebody still needs what a grant gives them; nothing writes it yet, nor
+``release``   a target moves to another lane, what becomes of its access is told there from here on, nor
+``take``      the other lane begins where a ``release`` ended: they have their form, so that the format moves once
 """
 
 from __future__ import annotations
