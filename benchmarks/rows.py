@@ -221,12 +221,12 @@ def _question(scale: Scale) -> Row:
 
 
 def _access(scale: Scale) -> Row:
-    return Row(scale.grants(scale.many).daypass(*_ASK), _PASS, _PYTHON, 10)
+    return _start(scale.grants(scale.many).daypass(*_ASK), 10)
 
 
 def _history(scale: Scale) -> Row:
     asked = ("audit", "history", "--subject", "p0013", *AT)
-    return Row(scale.grants(scale.many).daypass(*asked), _PASS, _PYTHON, 10)
+    return _start(scale.grants(scale.many).daypass(*asked), 10)
 
 
 def _replay(scale: Scale) -> Row:

@@ -20,11 +20,12 @@ _L = TypeVar("_L", bound=datetime | timedelta)
 LONGEST = timedelta(days=366)
 """No duration may be longer, whatever the settings say."""
 
-_DURATION = re.compile(r"(?:([0-9]{1,5})d)?(?:([0-9]{1,5})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?")
+# Texts, which `re` compiles when one is first asked for; instants are read by nearly every run.
+_DURATION = r"(?:([0-9]{1,5})d)?(?:([0-9]{1,5})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?"
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([0-9]{2}):[0-9]{2}:[0-9]{2}(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _NAIVE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)?"
 
 
@@ -34,7 +35,7 @@ def parse_duration(text: str) -> timedelta:
 
     Raises ValueError, with a message for people, for anything else, for zero and for more than LONGEST.
     """
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(_DURATION, text)
     if not text or match is None:
         raise ValueError(f"{text!r} is not a duration; write for example 8h, 30m, 7d or 1h30m")
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
@@ -86,7 +87,7 @@ def parse_instant(text: str) -> datetime:
 
 def parse_moment(text: str) -> datetime:
     """Read an instant, or a date, which means its first instant in UTC. Raises ValueError, with a message for people."""
-    if not _DATE.fullmatch(text):
+    if not re.fullmatch(_DATE, text):
         return parse_instant(text)
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
@@ -97,7 +98,7 @@ def parse_moment(text: str) -> datetime:
 def as_day(text: str) -> date | None:
     """Return the day that a text is, None where it is none."""
     try:
-        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+        return date.fromisoformat(text) if re.fullmatch(_DATE, text) else None
     except ValueError:
         return None
 

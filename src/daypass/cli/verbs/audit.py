@@ -30,11 +30,10 @@ def audit() -> None:
 def index_of(repo: AccessRepository) -> AuditIndex:
     """Return what questions about the past are asked of: the index beside the clone."""
     from daypass.edges.git.index import AuditIndex
-    from daypass.edges.git.plumbing import Git
 
     # A question on an index that is up to date needs neither the settings nor the keys: nothing is opened for it.
     return AuditIndex(
-        Git(repo.folder),
+        repo.clone.git,
         main=repo.main,
         read_subject=_read_subject,
         open_ledger=lambda: (repo.ledger.receipts, repo.ledger.verifier),

@@ -42,7 +42,7 @@ ENDS_WHEN: Mapping[str, EndKind] = MappingProxyType(
 )
 
 
-_SAID = re.compile(r"(?:([a-z_]+)(?:\s*=\s*|\s+))?([^\s=#]+#[0-9]+)")
+_SAID = r"(?:([a-z_]+)(?:\s*=\s*|\s+))?([^\s=#]+#[0-9]+)"
 
 
 def ends_said(said: Sequence[str], sign: str) -> tuple[Condition, ...]:
@@ -53,7 +53,7 @@ def ends_said(said: Sequence[str], sign: str) -> tuple[Condition, ...]:
     """
     found: dict[str, str] = {}
     for one in said:
-        match = _SAID.fullmatch(one)
+        match = re.fullmatch(_SAID, one)
         key = (match[1] or "issue_closed") if match is not None else ""
         if match is None or key not in ENDS_WHEN:
             known = f"issue_closed{sign}acme/orders#88 or pull_merged{sign}acme/orders#91"

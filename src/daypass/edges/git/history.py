@@ -200,7 +200,7 @@ class GitHistory:
         """Return commits' messages by id. Raises EdgeError for one that is missing."""
         wanted = list(dict.fromkeys(commits))
         found = {}
-        for kind, oid, content in objects.objects(self._git, wanted) if wanted else ():
+        for kind, oid, content in objects.objects(self._git, wanted, most=MOST_COMMITS) if wanted else ():
             if kind != b"commit":
                 raise EdgeError(f"{oid} is no commit of this clone")
             found[oid] = message(content)

@@ -41,8 +41,7 @@ Found = tuple[Oid, bytes, bytes]
 _NOTHING = ("000000", b"")
 _AHEAD = 256
 """Folders asked for at once: their names fit into any pipe, so that neither side waits for the other."""
-_DEPTH = 64
-_PIECE = 1 << 20
+_DEPTH, _PIECE = 64, 1 << 20
 _NAME = 300
 """Bytes that an entry of a tree has at most, with the longest name that a file system keeps."""
 _ASKED = re.compile(rb"(?:(?:[0-9a-f]{40}|[0-9a-f]{64})\n)*")
@@ -50,7 +49,6 @@ _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SLOT = 4096
 _FEW = 64
 """So many objects are asked for one by one, of the process that runs already."""
-
 _SOME = 1024
 """So many are asked of it ahead, where no more than they are wanted."""
 
@@ -280,12 +278,14 @@ def blobs(git: Git, oids: Iterable[str], *, limit: int | None = None) -> Iterato
         yield oid, content
 
 
-def objects(git: Git, oids: Iterable[str], *, limit: int | None = None) -> Iterator[tuple[bytes, Oid, bytes]]:
-    """Stream (type, oid, contents) of objects in the order asked.
+def objects(
+    git: Git, oids: Iterable[str], *, limit: int | None = None, most: int = _FEW
+) -> Iterator[tuple[bytes, Oid, bytes]]:
+    """Stream (type, oid, contents) of objects in the order asked, more than ``most`` of them by a process of their own.
 
     Raises EdgeError for one that is missing, or whose bytes are not those of its id.
     """
-    few, more = _split(oids)
+    few, more = _split(oids, most)
     return _one_by_one(git, few, limit) if more is None else _streamed(git, more, limit)
 
 

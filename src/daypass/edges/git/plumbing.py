@@ -388,13 +388,12 @@ def located(git: Git, main: str) -> tuple[Path, Oid]:
     """Return the folder that clones of a repository share, and a commit of it. Refuses a clone whose history is cut."""
     if main.startswith("-"):
         raise EdgeError(f"{main!r} names no commit")
-    asked = git.attempt("rev-parse", "--git-common-dir", "--is-shallow-repository", f"{main}^{{commit}}", "--")
-    lines = os.fsdecode(asked.stdout).splitlines()
-    if asked.returncode != 0 or len(lines) < 3:  # noqa: PLR2004  (one line an answer)
+    found = git.find(main)
+    if found is None:
         raise EdgeError(f"{main!r} names no commit", hint="audit runs inside a clone of the access repository")
-    if lines[1] != "false":
+    if git.is_shallow():
         raise RefusedError(
             "this clone is shallow: its history is cut, so the audit would answer wrongly",
             hint="run `git fetch --unshallow` first",
         )
-    return (git.folder / lines[0]).resolve(), Oid(lines[2])
+    return git.common_dir(), found
