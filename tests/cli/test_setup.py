@@ -333,6 +333,14 @@ def test_a_team_of_others_says_of_nobody_that_they_left(olga, access, named):
     assert f"'{named}' is no team of acme" in said.err
 
 
+def test_a_team_that_is_not_there_is_told_and_setup_goes_on_once_it_is(olga, access):
+    said = olga.run("setup", "--people", "acme/staff", folder=access, expect=1)
+    assert "acme has no team staff, or none that you are shown" in said.err
+    olga.double.team(olga.org, "staff", [olga.me])
+    said = olga.run("setup", "--people", "acme/staff", folder=access, answers=["", "", "n"], expect=14)
+    assert "done: leavers: team acme/staff says who has left" in said.err
+
+
 def test_a_team_that_is_named_later_is_named_on_main_as_well(olga, access):
     olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
     olga.run("setup", "--people", f"acme/{TEAM}", folder=access, answers=["", "n"], expect=14)

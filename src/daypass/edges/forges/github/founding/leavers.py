@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from daypass.core.errors import EdgeError, UsageError
 from daypass.core.files.document import POLICY_LIMIT, read
 from daypass.core.files.settings import with_mapping
@@ -51,6 +53,10 @@ class LeaversStep(Step):
         if there and not ground.complaints((*BOUND, UNTOLD)):
             hint = f"write people: {{source: {{kind: forge, team: {self._named}}}}} into {SETTINGS} by a pull request"
             raise EdgeError("main takes changes by pull requests alone by now", hint=hint)
+        organisation, _, slug = self._named.partition("/")
+        if ground.api.find(f"/orgs/{quote(organisation)}/teams/{quote(slug)}") is None:
+            hint = "make it, with everybody in it who may have access, or name another; then run setup again"
+            raise EdgeError(f"{organisation} has no team {slug}, or none that you are shown", hint=hint)
         numbers = {one.forge_id: one.number for one in people_of_team(ground.api, self._named)}
         subjects = ground.policy.catalogue.directory.subjects.values()
         known = [one for one in subjects if one.is_person and one.forge_id in numbers]
