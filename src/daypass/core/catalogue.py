@@ -197,7 +197,7 @@ class Catalogue(Struct, frozen=True, dict=True):
 
     # Worked out once: an audit asks for them with each grant that was ever approved.
     @cached_property
-    def remembered(self) -> dict[tuple[str, ...], Any]:
+    def remembered(self) -> dict[tuple[Any, ...], Any]:
         """What is known of sources (`daypass.core.policy.requirement`), as far as it was asked."""
         return {}
 

@@ -134,9 +134,13 @@ class Action(Enum):
     REMOVE = "remove"
     ADD = "add"
 
+    __hash__ = object.__hash__  # there is one of each; Enum works the hash of its name out in Python
+
 
 class Reason(Enum):
     """Why a change is made, or why a grant gives nothing."""
+
+    __hash__ = object.__hash__  # as of Action
 
     WINDOW_OPENED = "window opened"
     INTERVAL_OPENED = "interval opened"

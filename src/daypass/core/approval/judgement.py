@@ -213,11 +213,12 @@ def _outlived(review: Review, head: Oid, opened_at: datetime, moved_at: datetime
     """Say why an approval is one of another change than the one that would be merged, "" where it is not."""
     if review.commit != head:
         return f"it was given on {review.commit[:12]}, the head is {head[:12]} now"
-    when = format_instant(review.at)
     if moved_at is not None and review.at <= moved_at:
-        return f"it was given at {when}, and the branch was pushed to at {format_instant(moved_at)}"
+        when = f"and the branch was pushed to at {format_instant(moved_at)}"
+        return f"it was given at {format_instant(review.at)}, {when}"
     if review.at < opened_at:
-        return f"it was given at {when}, and the request was opened at {format_instant(opened_at)}"
+        when = f"and the request was opened at {format_instant(opened_at)}"
+        return f"it was given at {format_instant(review.at)}, {when}"
     return review.void
 
 

@@ -40,7 +40,7 @@ from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.record import replace
 
 _SEQUENCE = re.compile(r"0|[1-9][0-9]{0,8}")
-_TRAILER = re.compile(r"(Daypass-[A-Za-z-]+):[ \t]*(.*)")
+_TRAILER = re.compile(r"^(Daypass-[A-Za-z-]+):[ \t]*(.*)$", re.MULTILINE)
 
 
 class GrantStep(Struct, frozen=True, order=True, gc=False):
@@ -112,10 +112,8 @@ def read_trailers(message: str) -> Trailers:
     """
     block = message.rstrip().replace("\r\n", "\n").rpartition("\n\n")[2]
     found: dict[str, list[str]] = {}
-    for line in block.split("\n"):
-        match = _TRAILER.fullmatch(line)
-        if match is not None:
-            found.setdefault(match.group(1).lower(), []).append(match.group(2).strip())
+    for name, value in _TRAILER.findall(block):
+        found.setdefault(name.lower(), []).append(value.strip())
 
     def last(key: str) -> str:
         return found.get(key, [""])[-1]

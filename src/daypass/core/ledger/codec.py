@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_type_hints
 
@@ -247,6 +247,17 @@ def _matching(pattern: re.Pattern[str], wanted: str) -> Field:
     return Field(str, read, quick=lambda: (Annotated[str, msgspec.Meta(pattern=rf"^(?:{pattern.pattern})\Z")], None))
 
 
+def _as_it_is(kind: type) -> tuple[Any, _Take]:
+    """Take a value without a look at what is in it: by its type msgspec would make all of it anew."""
+
+    def take(value: Any) -> Any:
+        if type(value) is not kind:
+            raise ValueError
+        return value
+
+    return Any, take
+
+
 def shared(field: Field) -> Field:
     """Return a field of text that many records have the same of: it is held once."""
     return field._replace(quick=lambda: (field.by_msgspec("", "")[0], sys.intern))
@@ -299,6 +310,7 @@ def _read_moments(value: dict[str, Any], name: str, what: str) -> Moments:
     return tuple((key, _read_instant(value[key], name, what)) for key in sorted(value))
 
 
+@lru_cache(maxsize=4096)
 def _instant(text: str) -> datetime:
     value = parse_instant(text)
     if not text.endswith("Z"):  # every other part has one spelling
@@ -322,8 +334,8 @@ def _write_instant(value: datetime) -> str:
 TEXT = Field(str)
 WHOLE = Field(int)
 FLAG = Field(bool)
-DATA = Field(dict)
-LIST = Field(list)
+DATA = Field(dict, quick=lambda: _as_it_is(dict))
+LIST = Field(list, quick=lambda: _as_it_is(list))
 COUNT = Field(int, _read_count, quick=lambda: (Annotated[int, msgspec.Meta(ge=0)], None))
 TEXTS = Field(list, _read_texts, list, quick=lambda: (tuple[str, ...], None))
 SHARED_TEXTS = TEXTS._replace(quick=lambda: (tuple[str, ...], _intern_all))

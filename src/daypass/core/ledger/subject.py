@@ -12,7 +12,7 @@ one, as grants are named.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from daypass.core.ids import canonical
@@ -39,6 +39,10 @@ from daypass.core.plan import Intended
 
 def subject_of(body: Body) -> list[dict[str, Any]]:
     """Return the subject of a receipt's statement, as in-toto has it: names, each with a digest."""
+    if isinstance(body, Admission):
+        return [{"name": body.grant, "digest": {"sha256": body.grant_digest.removeprefix("sha256:")}}]
+    if isinstance(body, _OF_CHANGES):
+        return _of_changes(changes_of(body))
     if isinstance(body, Genesis):
         return [{"name": "ledger", "digest": _sha256(canonical(list(body.keys)))}]
     if isinstance(body, Snapshot):
@@ -47,16 +51,21 @@ def subject_of(body: Body) -> list[dict[str, Any]]:
         return [{"name": "run", "digest": _sha256(canonical({"exit": body.exit, "live": body.live}))}]
     if isinstance(body, Idle):
         return [{"name": "run", "digest": {"sha256": body.grounds.removeprefix("sha256:")}}]
-    if isinstance(body, Admission):
-        return [{"name": body.grant, "digest": {"sha256": body.grant_digest.removeprefix("sha256:")}}]
     if isinstance(body, Decided) and not body.asked:
         return [{"name": "request", "digest": _sha256(canonical({"head": body.head, "pull": body.pull}))}]
-    named = _named(body)
+    return [{"name": name, "digest": _sha256(name)} for name in _named(body)]
+
+
+_OF_CHANGES = (Intent, Outcome)
+
+
+def _of_changes(changes: Iterable[Intended]) -> list[dict[str, Any]]:
+    named = sorted({grant for change in changes for grant in change.grants})
     if named:
         return [{"name": name, "digest": _sha256(name)} for name in named]
     return [
         {"name": e.resource, "digest": _sha256(canonical(e._asdict()))}
-        for e in sorted({change.entitlement for change in changes_of(body)})
+        for e in sorted({change.entitlement for change in changes})
     ]
 
 
@@ -70,9 +79,7 @@ def _named(body: Body) -> Sequence[str]:
         return (body.person,)
     if isinstance(body, Settled):
         return body.holding.grants
-    if isinstance(body, Decided):
-        return sorted({file.grant for file in body.asked})
-    return sorted({grant for change in changes_of(body) for grant in change.grants})
+    return sorted({file.grant for file in body.asked}) if isinstance(body, Decided) else ()
 
 
 def changes_of(body: Body) -> tuple[Intended, ...]:

@@ -213,12 +213,10 @@ def resolve(
 def _resolved(
     catalogue: Catalogue, access: Ending, one: Requirement, at: datetime, held: Held, since: datetime
 ) -> Requirement:
+    lasting = None if one.without or catalogue.directory.deputies else _lasting(catalogue, access, one)
+    if lasting is not None:
+        return lasting
     calendar = catalogue.calendars.get(one.clock) if one.clock else None
-    lasting = () if one.without or catalogue.directory.deputies else _lasting(catalogue, access, one)
-    if lasting:
-        steps = zip(one.escalate, lasting[1:], strict=True)
-        escalate = tuple(replace(step, eligible=people) for step, people in steps)
-        return replace(one, eligible=lasting[0], escalate=escalate, calendar=calendar)
     sources = [one.source, *(step.to for step in one.escalate)]
     every, *more = [frozenset(approvers(catalogue, access, source, at)) for source in sources]
     turns, *later = [[t for part in parts(source) for t in _turns(catalogue, part, since, at)] for source in sources]
@@ -251,21 +249,28 @@ def _resolved(
     )
 
 
-def _lasting(catalogue: Catalogue, access: Ending, one: Requirement) -> tuple[frozenset[str], ...]:
-    """Return who can meet a requirement, and who by each escalation, where that is so at any instant; nothing elsewhere.
+def _lasting(catalogue: Catalogue, access: Ending, one: Requirement) -> Requirement | None:
+    """Return a requirement with who can meet it, where that is so at any instant; None elsewhere.
 
     An audit asks this with each grant that was ever approved, and of nearly all of them it is so.
     """
-    sources = (one.source, *(step.to for step in one.escalate))
-    key = ("lasting", *sources, access.resource)
-    found: tuple[frozenset[str], ...] | None = catalogue.remembered.get(key)
-    if found is None:
-        fixed = not any(parted(part)[0] in (*OF_THE_ACCESS, ON_CALL) for source in sources for part in parts(source))
-        people = tuple(frozenset(approvers(catalogue, access, source)) for source in sources)
-        there = [catalogue.directory.subjects[handle] for some in people for handle in some]
-        stay = fixed and all(gone_at(catalogue, one) is begins_at(catalogue, one) is None for one in there)
-        found = catalogue.remembered[key] = people if stay else ()
+    key = ("lasting", one, access.resource)
+    if key not in catalogue.remembered:
+        catalogue.remembered[key] = _at_any_time(catalogue, access, one)
+    found: Requirement | None = catalogue.remembered[key]
     return found
+
+
+def _at_any_time(catalogue: Catalogue, access: Ending, one: Requirement) -> Requirement | None:
+    sources = (one.source, *(step.to for step in one.escalate))
+    fixed = not any(parted(part)[0] in (*OF_THE_ACCESS, ON_CALL) for source in sources for part in parts(source))
+    people = tuple(frozenset(approvers(catalogue, access, source)) for source in sources)
+    there = [catalogue.directory.subjects[handle] for some in people for handle in some]
+    if not fixed or not all(gone_at(catalogue, one) is begins_at(catalogue, one) is None for one in there):
+        return None
+    escalate = tuple(replace(step, eligible=some) for step, some in zip(one.escalate, people[1:], strict=True))
+    calendar = catalogue.calendars.get(one.clock) if one.clock else None
+    return replace(one, eligible=people[0], escalate=escalate, calendar=calendar)
 
 
 def _turns(catalogue: Catalogue, part: str, since: datetime, at: datetime) -> Iterator[Turn]:
