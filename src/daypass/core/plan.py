@@ -334,6 +334,8 @@ def by_number(seen: frozenset[Entitlement], found: Mapping[Entitlement, Found]) 
     """
     there = {entitlement for entitlement, one in found.items() if one.there}
     called = {entitlement for one in found.values() for entitlement in one.called}
+    if not called and len(there) == len(found) and seen.issuperset(there):
+        return seen  # as most targets are found
     return (seen - found.keys() - called) | there
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from daypass.cli.repository import AccessRepository, program_digest
+from daypass.cli.runs.collecting import uncollected
 from daypass.cli.verb import progress, say, show, show_data
 from daypass.core.errors import AwayError, ConflictError, DaypassError, EdgeError, InvalidError, RefusedError
 from daypass.core.ids import Oid
@@ -44,7 +45,8 @@ def look(repo: AccessRepository, at: datetime, *, now: bool = False) -> Survey:
     from daypass.pipeline.apply.survey import survey
 
     prepared = _prepare(repo, repo.targets, clock=going(repo, at) if now else None)
-    return survey(prepared(at=at))
+    with uncollected():
+        return survey(prepared(at=at))
 
 
 def going(repo: AccessRepository, at: datetime) -> Callable[[], datetime] | None:
@@ -178,7 +180,8 @@ def _run_apply(
                 return after
 
             prepared = _prepare(fresh, targets, clock=clock, remember=resting.remember)
-            return prepared(at=at if clock is None else clock(), attend=attending, retry=retry)
+            with uncollected():
+                return prepared(at=at if clock is None else clock(), attend=attending, retry=retry)
 
         resting = Resting(repo)
         if not confirm and not retry and (found := resting.answer(at, clock)) is not None:
@@ -187,18 +190,8 @@ def _run_apply(
         run = repo.run_name(at)
         amiss = _record_reviews(repo, at)
         try:
-            done = carry_out(
-                take,
-                repo.ledger,
-                targets,
-                run=run,
-                confirmed=confirm,
-                progress=progress,
-                timer=time.monotonic,
-                clock=clock,
-                limit=limit,
-                enough=enough,
-            )
+            told = partial(carry_out, run=run, confirmed=confirm, progress=progress, timer=time.monotonic)
+            done = told(take, repo.ledger, targets, clock=clock, limit=limit, enough=enough)
         finally:
             opened.clear()  # a target keeps its connection for as long as anybody holds it
         done.undelivered = undelivered
