@@ -28,7 +28,7 @@ class Pack:
     """A history written straight into a pack, which git then reads whole and holds to its ids.
 
     Used in a ``with``. Trees that differ in one entry are written as that difference, as git packs them; to have
-    ``git fast-import`` find it out takes some ten times as long.
+    ``git fast-import`` find it out takes several times as long.
     """
 
     def __init__(self, folder: Path) -> None:
