@@ -27,6 +27,9 @@ def _count(tree: Mapping[str, object]) -> int:
 class MemoryReceipts:
     """One commit an append, one file a receipt, as on a branch of git."""
 
+    thin = None
+    """It is whole."""
+
     def __init__(self, objects: Objects, branch: str) -> None:
         self.branch = branch
         self._objects = objects
