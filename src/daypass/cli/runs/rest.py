@@ -33,8 +33,9 @@ class Resting:
         settings = repo.settings
         # What is due at each run beside the plan hangs on what no word tells: who signed last, what a target is told.
         told = any(asks(target.kind) for target in settings.targets.values())
-        self._thin = repo.elsewhere and repo.ledger.receipts.thin is not None
-        self._may = self._thin and len(settings.ledger_keys) == 1 and not told
+        # A machine that has verified something remembers its own answer; a word of its would only undo that.
+        bare = repo.elsewhere and repo.ledger.receipts.thin is not None and not repo.ledger.path.exists()
+        self._may = bare and len(settings.ledger_keys) == 1 and not told
 
     def remember(self, found: Unchanged) -> None:
         """Keep that nothing is to be done, for this machine and for the next one."""
