@@ -79,6 +79,13 @@ def test_who_reads_the_address_from_the_browsers_command_line_sees_nothing_and_a
     assert _get(page.url, browser).status_code == 200
 
 
+def test_who_keeps_no_cookies_is_told_how_to_go_on(page):
+    assert _get(page.url).status_code == 200
+    again = _get(page.url)
+    assert again.status_code == 403
+    assert "this browser keeps no cookies: run setup again with <code>--no-browser</code>" in again.text
+
+
 def test_nothing_is_answered_before_the_page_was_opened(page):
     assert _get(page.back, state=_state(page), code="early").status_code == 403
     assert page.code == ""

@@ -122,7 +122,8 @@ class LoopbackPage:
         if not first and self._visitor not in cookies:
             return 403, (
                 "<h1>Another browser has opened this before</h1><p>If that was not you, end daypass in the terminal and make "
-                "no App: somebody else on this machine saw the address.</p>"
+                "no App: somebody else on this machine saw the address. Or this browser keeps no cookies: run setup again "
+                "with <code>--no-browser</code>.</p>"
             )
         if parts.path == self._place:
             self._opened = True
