@@ -195,6 +195,23 @@ def test_where_only_the_host_is_named_a_key_service_that_is_not_led_there_signs_
         hold_signer("DAYPASS_SIGNER", "gcpkms:projects/p/keyRings/r", settings)
 
 
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS"])
+def test_a_key_service_is_led_there_by_its_own_address_and_not_by_that_of_another_service(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    settings, there = Settings(ledger_host="kms.example.com"), "https://kms.example.com"
+    monkeypatch.setattr(pins.os, "environ", {"AWS_ENDPOINT_URL_STS": there})
+    with pytest.raises(
+        ElsewhereError, match=r"DAYPASS_SIGNER names a key service \(awskms\) that is nowhere near host"
+    ):
+        hold_signer("DAYPASS_SIGNER", "awskms:alias/x", settings)
+    monkeypatch.setattr(pins.os, "environ", {"AWS_ENDPOINT_URL_STS": there, variable: there})
+    assert hold_signer("DAYPASS_SIGNER", "awskms:alias/x", settings) == "awskms:alias/x"
+    monkeypatch.setattr(pins.os, "environ", {"AWS_ENDPOINT_URL_STS": "https://evil.example.net", variable: there})
+    with pytest.raises(ElsewhereError, match="ledger: AWS_ENDPOINT_URL_STS names another host"):
+        hold_signer("DAYPASS_SIGNER", "awskms:alias/x", settings)
+
+
 def test_a_ca_behind_a_key_service_elsewhere_signs_nothing() -> None:
     settings = TargetSettings("bastion", "ssh", {"ca": SSH, "ca_uri": "hv:ca", "host": "vault.example.com"})
     with pytest.raises(ElsewhereError, match="target bastion: VAULT_ADDR names another host"):

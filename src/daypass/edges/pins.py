@@ -144,6 +144,8 @@ _SERVICES: Mapping[str, Sequence[str]] = MappingProxyType(
     }
 )
 """By which variables a key service's client is told where to go, whatever the signer's URI says."""
+_BESIDE = frozenset({"AWS_ENDPOINT_URL_STS"})
+"""Those of them that lead to another service, which says who the client is, and not to the one that signs."""
 
 
 def guided(uri: str, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -165,7 +167,8 @@ def hold_signer(variable: str, told: str, settings: Settings) -> str:
         )
     pins = read_pins("ledger", {"host": settings.ledger_host} if settings.ledger_host else {})
     service = uri.partition(":")[0]
-    if pins and not settings.ledger_signer and service not in ("", *_LOCAL) and not guided(uri, os.environ):
+    led = {*guided(uri, os.environ)} - _BESIDE
+    if pins and not settings.ledger_signer and service not in ("", *_LOCAL) and not led:
         raise ElsewhereError(  # a service that no variable leads to is where its own provider has it
             f"ledger: {variable} names a key service ({service}) that is nowhere near host in main's settings, which say "
             f"{', '.join(map(str, pins))}",
