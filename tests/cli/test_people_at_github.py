@@ -12,6 +12,7 @@ import pytest
 from daypass.core.people.leaving import LEAVING
 from daypass.core.window import format_instant
 from daypass.edges.ledger.standing import SignedLedger
+from github_double import pushes
 from hub import PEOPLE, Hub
 
 SOURCE = "people: {source: {kind: forge, team: acme/staff}}\n"
@@ -183,6 +184,32 @@ def test_ends_of_engagements_that_stand_on_another_directory_are_written_anew(hu
     assert "changes of policy are merged by the people who own policies/" in run(hub, "gate", str(number), expect=10)
     run(hub, "people", "check")
     assert hub.bare("show", f"main:{FILE}") == now.strip()
+
+
+def test_ends_of_engagements_whose_history_crosses_mains_are_written_anew(hub: Hub) -> None:
+    leave(hub, "alice")
+    kept, hub.repo.rulesets[0].bypass = hub.repo.rulesets[0].bypass, []
+    run(hub, "people", "check", expect=14)
+    (number,) = [pull.number for pull in hub.repo.pulls.values() if pull.head_ref == LEAVING]
+
+    def commit(words: str, tree: str, *parents: str) -> str:
+        named = [word for parent in parents for word in ("-p", parent)]
+        who = ("-c", "user.name=Olga", "-c", "user.email=olga@example.com")
+        return hub.bare(*who, "commit-tree", f"{tree}^{{tree}}", *named, "-m", words)
+
+    def push(branch: str, made: str) -> None:
+        pushes.push(hub.double, hub.repo, hub.double.tokens[hub.tokens["olga"]], branch, made, force=True)
+
+    main, head = hub.head(), hub.head(LEAVING)
+    one, other = (commit(words, main, main) for words in ("One", "Another"))
+    rules, hub.repo.rulesets = hub.repo.rulesets, []
+    push("main", commit("Both", main, one, other))
+    push(LEAVING, commit("Both", head, other, one))
+    hub.repo.rulesets = rules
+    hub.repo.rulesets[0].bypass = kept
+    assert "[crossed-history]" in run(hub, "gate", str(number), expect=10)
+    assert f"#{number} ended their engagement in the directory" in run(hub, "people", "check")
+    assert "alice: {until: " in hub.bare("show", f"main:{FILE}")
 
 
 def test_an_import_is_a_change_to_review(hub: Hub) -> None:

@@ -60,10 +60,10 @@ def _keep(
     history = context.history
 
     def unchanged(pull: Pull) -> bool:
-        root = history.merge_base(context.main, pull.head)
-        if root is None or not untouched(history, root, context.main, files):
-            return False
-        changed = {change.path for change in history.changes(root, pull.head)}
+        roots = history.merge_bases(context.main, pull.head)
+        if len(roots) != 1 or not untouched(history, roots[0], context.main, files):
+            return False  # the gate takes no request of several roots
+        changed = {change.path for change in history.changes(roots[0], pull.head)}
         there = {
             entry.path: raw for entry, raw in history.files(pull.head, FOLDER.rstrip("/"), lambda e: e.path in files)
         }
