@@ -108,6 +108,20 @@ def test_an_extension_is_told_on_both_requests(hub: Hub) -> None:
     assert title(hub, other).startswith("ended ")
 
 
+def test_of_many_requests_the_newest_are_told_and_so_an_extension_is(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = granted(hub)
+    run(hub, "apply")
+    hub.run("extend", "orders-db/alice-1", "--for", "1h", "--at", format_instant(hub.now()), who="alice")
+    other = number + 1
+    for who in ("bob", "dave"):
+        hub.approve(other, who)
+    run(hub, "gate", str(other))
+    monkeypatch.setattr("daypass.pipeline.tell.lives.MOST_TOLD", 1)
+    said = run(hub, "apply")
+    assert title(hub, other).startswith("live until ")
+    assert "not told on the request: 1 more of the requests; a run tells of 1 at most, the newest\n" in said.err
+
+
 def by_issue(hub: Hub) -> tuple[int, int]:
     """Have alice ask in an issue; return it and the request."""
     issue = int(hub.api("alice", "POST", ISSUES, {"title": "Access request", "body": answered()})["number"])

@@ -32,7 +32,7 @@ def applied(access: Access, at: str) -> Life:
     """Apply, and return the one request that the run changed something of."""
     site = access.repo()
     done = run_apply(site, datetime.fromisoformat(at))
-    (life,) = lives_in(site.again(), done)
+    (life,) = lives_in(site.again(), done)[0]
     return life
 
 
@@ -68,7 +68,8 @@ def test_what_has_ended_says_when_and_how_late(merged: Access) -> None:
 def test_a_run_that_changes_nothing_tells_of_nothing(merged: Access) -> None:
     applied(merged, T("10:03"))
     site = merged.repo()
-    assert list(lives_in(site.again(), run_apply(site, datetime.fromisoformat(T("10:04"))))) == []
+    lives, left = lives_in(site.again(), run_apply(site, datetime.fromisoformat(T("10:04"))))
+    assert (list(lives), left) == ([], 0)
 
 
 def life_of(catalogue: Catalogue, *states: GrantState) -> Life:

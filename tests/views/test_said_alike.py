@@ -89,7 +89,7 @@ def test_a_merged_request_is_said_alike_until_it_has_ended(access: Access) -> No
         (T("18:05"), f"ended {T('18:02')}, taken away 3m late"),
     ):
         site = access.repo()
-        (life,) = lives_in(site.again(), run_apply(site, datetime.fromisoformat(at)))
+        (life,) = lives_in(site.again(), run_apply(site, datetime.fromisoformat(at)))[0]
         assert life_title(life) == words
         assert life_text(life).startswith(f"### daypass: {words}\n")
         if words.startswith("live"):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from daypass.cli.repository import AccessRepository
@@ -34,13 +33,14 @@ def tell_lives(repo: AccessRepository, done: Applied, enough: Callable[[], bool]
         return
     failed: list[str] = []
     try:
-        lives = lives_in(repo.again(), done)
-        for life in islice(lives, MOST_TOLD):
+        lives, left = lives_in(repo.again(), done)
+        for life in lives:
             if enough() or len(failed) >= _PATIENCE:
+                left += 1
                 break
             _tell(repo, life, failed)
-        left = sum(1 for _ in lives)
-        failed += [f"{left} more requests, over the {MOST_TOLD} of a run"] if left else []
+        left += sum(1 for _ in lives)
+        failed += [f"{left} more of the requests; a run tells of {MOST_TOLD} at most, the newest"] if left else []
     except DaypassError as error:
         failed.append(error.message)
     except Exception as error:  # noqa: BLE001  (what is told of access must never fail what was done about it)

@@ -32,11 +32,11 @@ MOST_TOLD = 25
 _MOST_GRANTS = 200
 
 
-def lives_in(context: Context, done: Applied) -> Iterator[Life]:
-    """Yield each request whose grants receipts of this run are about, as it stands since.
+def lives_in(context: Context, done: Applied) -> tuple[Iterator[Life], int]:
+    """Return the requests whose grants receipts of this run are about, each as it stands since, and how many are left out.
 
-    ``context`` is read after the run. What goes on by a later request is told on both, and there last: where one issue asked
-    for both, its answer is the later one's.
+    ``context`` is read after the run. The newest are told of. What goes on by a later request is told on both, and there
+    last: where one issue asked for both, its answer is the later one's.
     """
     names = changed_in(done)
     told = _Told(context, done.survey.plan.at, _states(done), done.survey.admitted.changed)
@@ -49,11 +49,16 @@ def lives_in(context: Context, done: Applied) -> Iterator[Life]:
                 pulls.setdefault(proof.pull, proof)
         if now is not None and before is not None and before.pull < now.pull:
             former.add(before.pull)
-    for pull, proof in sorted(pulls.items(), key=lambda one: (one[0] not in former, -one[0])):
-        yield told.life(pull, proof)
-    for body in done.survey.admitted.bodies:
-        if isinstance(body, Refusal) and (life := _refused(context, body)) is not None:
-            yield life
+    refusals = [body for body in done.survey.admitted.bodies if isinstance(body, Refusal)]
+    newest = sorted(pulls, reverse=True)[:MOST_TOLD]
+    chosen = refusals[: MOST_TOLD - len(newest)]
+
+    def lives() -> Iterator[Life]:
+        for pull in sorted(newest, key=lambda one: (one not in former, -one)):
+            yield told.life(pull, pulls[pull])
+        yield from filter(None, (_refused(context, refusal) for refusal in chosen))
+
+    return lives(), len(pulls) + len(refusals) - len(newest) - len(chosen)
 
 
 def changed_in(done: Applied) -> tuple[GrantId, ...]:
