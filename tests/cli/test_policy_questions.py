@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from daypass.cli.verbs.audit import index_of
+from daypass.core.errors import EdgeError
+from daypass.edges.git import index
+from daypass.pipeline.audit import replay
 from driver import Access
 
 DAY, NIGHT = ("--at", "2026-11-20T10:00:00Z"), ("--at", "2026-11-20T22:00:00Z")
@@ -242,6 +248,48 @@ def test_the_requests_of_the_past_are_replayed_by_the_policies_of_today(access: 
     assert "live: 1 request judged by both, 1 of them differently" in told
     over = json.loads(access.run("policy", "replay", "main", "--format", "json", "--at", "2026-11-20T22:00:00Z").out)
     assert [(one["where"], one["tried"]) for one in over["looked"]] == [("history", 1), ("live", 0)]
+
+
+@pytest.mark.on_disk
+def test_a_long_history_is_replayed_in_batches_also_while_another_run_writes_to_the_index(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "_BATCH", 1)
+    monkeypatch.setattr(index, "_PAGE", 2)
+    monkeypatch.setattr(index, "_WAIT", 1.0)
+    for n in range(3):
+        access.grant(f"2026-11-20T1{n}:00:00Z", f"2026-11-20T1{n}:01:00Z", "--for", f"{n + 1}h")
+        access.run("apply", "--at", f"2026-11-20T1{n}:02:00Z")
+    asked = ("policy", "replay", "main", "--at", "2026-11-20T13:30:00Z")
+    access.run("audit", "stats", "--at", "2026-11-20T13:30:00Z")
+    with closing(sqlite3.connect(access.top / ".git/daypass/audit.sqlite", isolation_level=None)) as other:
+        other.execute("begin immediate")
+        said = access.run(*asked).out
+        assert other.execute("select count(*) from files").fetchone() == (0,)
+        other.execute("rollback")
+        assert "history: 3 requests judged by both, none of them differently" in said.splitlines()
+        assert access.run(*asked).out == said
+        assert other.execute("select count(*) from files").fetchone() == (3,)
+    assert access.run(*asked).out == said
+
+
+@pytest.mark.on_disk
+def test_receipts_that_were_forgotten_while_they_are_read_are_not_passed_over(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "_PAGE", 2)
+    access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:01:00Z")
+    access.run("apply", "--at", "2026-11-20T10:02:00Z")
+    access.run("audit", "stats", "--at", "2026-11-20T10:30:00Z")
+    found = index_of(access.repo())
+    whole = list(found.all_receipts())
+    assert [one.sequence for one in whole] == list(range(len(whole)))
+    reading = found.all_receipts()
+    assert next(reading) == whole[0]
+    with closing(sqlite3.connect(found.path)) as other, other:
+        other.execute("delete from receipts")
+    with pytest.raises(EdgeError, match=r"audit\.sqlite was built anew while it was read"):
+        list(reading)
 
 
 def test_policies_with_faults_are_not_compared(access: Access) -> None:

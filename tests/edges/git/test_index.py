@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -10,12 +11,14 @@ import pytest
 from daypass.cli.verbs.audit import _read_subject
 from daypass.core.errors import EdgeError
 from daypass.core.ids import ABSENT, Oid
+from daypass.edges import kept
 from daypass.edges.git import index as index_module
 from daypass.edges.git import steps
 from daypass.edges.git.history import GitHistory
 from daypass.edges.git.index import AuditIndex
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import commit_tree
+from daypass.edges.kept import KeptFiles
 from git_trees import write_tree
 from repositories import new_repository, store_tree
 
@@ -209,7 +212,7 @@ def test_another_format_is_built_anew(repo):
     with sqlite3.connect(path) as database:
         database.execute("update meta set value = '0' where key = 'version'")
     database.close()
-    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '5'"
+    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '6'"
 
 
 def test_what_files_hold_is_read_once_and_forgotten_with_them(repo, monkeypatch):
@@ -218,7 +221,7 @@ def test_what_files_hold_is_read_once_and_forgotten_with_them(repo, monkeypatch)
     one, two = (Oid(step.new) for step, _ in index.steps(resource="db"))
     asked = [one, two, Oid("1" * 40), repo.main]
     assert index.contents(asked) == {one: grant("alice"), two: grant("bob")}
-    monkeypatch.setattr(index_module, "present", lambda git, oids, kind, limit: dict.fromkeys(oids, b"read").items())
+    monkeypatch.setattr(kept, "present", lambda git, oids, kind, limit: dict.fromkeys(oids, b"read").items())
     assert repo.index().contents(asked) == {one: grant("alice"), two: grant("bob")}
     (repo.folder / "objects" / one[:2] / one[2:]).unlink()
     repo.git.batch.close()
@@ -226,7 +229,7 @@ def test_what_files_hold_is_read_once_and_forgotten_with_them(repo, monkeypatch)
     with sqlite3.connect(index.path) as database:
         assert database.execute("select oid from files").fetchall() == [(two,)]
     database.close()
-    monkeypatch.setattr(index_module, "_MOST", 1)
+    monkeypatch.setattr(kept, "_MOST", 1)
     assert repo.index().contents(asked) == dict.fromkeys(asked, b"read")
 
 
@@ -317,3 +320,64 @@ def test_progress_counts_commits(repo):
     repo.commit([("b", b"b")])
     repo.built(progress=lambda *told: said.append(told))
     assert said == [(2, 2, "commits")]
+
+
+class TestKeptFiles:
+    """What is kept of files' contents is a cache beside git, of what stood on main."""
+
+    @pytest.fixture
+    def asked(self, repo):
+        repo.commit([("grants/db/one.yaml", grant("alice")), ("grants/db/two.yaml", grant("bob"))])
+        return [Oid(step.new) for step, _ in repo.built().steps(resource="db")]
+
+    @staticmethod
+    def rows(index):
+        with closing(sqlite3.connect(index.path)) as database:
+            return dict(database.execute("select oid, raw from files").fetchall())
+
+    @pytest.mark.parametrize("how", ["immediate", "exclusive"])
+    def test_an_index_that_another_run_holds_changes_no_answer_and_is_not_waited_for(self, repo, asked, how):
+        index = repo.index()
+        before = index.contents(asked[:1])
+        with closing(sqlite3.connect(index.path, isolation_level=None)) as other:
+            other.execute(f"begin {how}")
+            assert index.contents(asked) == before | {asked[1]: grant("bob")}
+        assert self.rows(index) == before
+
+    def test_a_disk_that_is_full_changes_no_answer(self, repo, asked, monkeypatch):
+        def full(connection):
+            connection.execute("pragma max_page_count = 1")  # no more than there are
+            return connection
+
+        index, connect = repo.index(), KeptFiles._connect
+        big = repo.commit([("grants/db/big.yaml", grant("carol", "#" * 100_000))])
+        repo.built()
+        blob = Oid(repo.git.text("rev-parse", f"{big}:grants/db/big.yaml"))
+        monkeypatch.setattr(KeptFiles, "_connect", lambda files: full(connect(files)))
+        assert index.contents([blob]) == {blob: grant("carol", "#" * 100_000)}
+        assert self.rows(index) == {}
+
+    @pytest.mark.parametrize("raw", [grant("mallory"), "text", b""])
+    def test_what_is_not_the_words_of_its_id_is_read_of_git_and_mended(self, repo, asked, raw):
+        index = repo.index()
+        before = index.contents(asked)
+        with closing(sqlite3.connect(index.path)) as database, database:
+            database.execute("update files set raw = ?", (raw,))
+        assert repo.index().contents(asked) == before == self.rows(index)
+
+    def test_what_never_stood_on_main_is_not_kept(self, repo, asked):
+        blob = Oid(repo.git.text("hash-object", "-w", "--stdin", stdin=grant("carol", "reason: secret\n")))
+        index = repo.index()
+        assert index.contents([*asked, blob])[blob] == grant("carol", "reason: secret\n")
+        assert index.contents([blob])[blob] == grant("carol", "reason: secret\n")
+        assert self.rows(index).keys() == {*asked}
+        assert b"secret" not in index.path.read_bytes()
+
+    def test_what_git_has_no_longer_leaves_no_word_in_the_file(self, repo, asked):
+        index = repo.index()
+        index.contents(asked)
+        assert grant("alice") in index.path.read_bytes()
+        (repo.folder / "objects" / asked[0][:2] / asked[0][2:]).unlink()
+        repo.git.batch.close()
+        assert index.contents(asked) == {asked[1]: grant("bob")}
+        assert grant("alice") not in index.path.read_bytes()

@@ -32,6 +32,7 @@ from daypass.edges.git.objects import blobs as read_blobs
 from daypass.edges.git.objects import present
 from daypass.edges.git.plumbing import Git, located
 from daypass.edges.git.steps import continues, list_steps, read_rows
+from daypass.edges.kept import LONGEST, KeptFiles
 from daypass.edges.store import discard, make_folder, others_may_write, usable, writing
 
 if TYPE_CHECKING:  # a question on an index that is up to date opens no ledger
@@ -46,7 +47,7 @@ SubjectReader = Callable[[str, bytes], str | None]
 OpenLedger = Callable[[], "tuple[GitLedger, EnvelopeVerifier]"]
 """Opens the ledger's branch, with what checks the signatures of its envelopes."""
 
-_VERSION = "5"
+_VERSION = "6"
 _WAIT = 60.0
 _TABLES = """
 create table meta (key text primary key, value text not null) without rowid;
@@ -68,8 +69,7 @@ create index receipts_digest on receipts (digest);
 _FIRST = str(-(1 << 62))  # below every position
 _NEW = "new"
 _LISTED = "(select value from json_each(?))"
-_LONGEST = 1 << 20  # nothing that people wrote into a grant is as long
-_MOST, _AHEAD = 1000, 256  # what more files hold is not kept; so many are asked for at once
+_PAGE = 1000  # receipts read at once: nobody who writes waits for what is done with them
 
 
 class AuditIndex:
@@ -301,7 +301,7 @@ class AuditIndex:
         paths = {new.hex(): f"{FOLDER}{grant}{SUFFIX}" for new, grant in self._rows(unread, values)}
         if not paths:
             return
-        read = read_blobs(self._git, paths, limit=_LONGEST)
+        read = read_blobs(self._git, paths, limit=LONGEST)
         found = [(bytes.fromhex(oid), self._read_subject(paths[oid], raw)) for oid, raw in read]
         with self._transaction() as database:
             database.executemany("insert or ignore into subjects values (?, ?)", found)
@@ -314,16 +314,26 @@ class AuditIndex:
         return tuple(_receipt(*row) for row in self._rows(query, (kind, json.dumps(names))))
 
     def all_receipts(self, kinds: Collection[type[Body]] = ()) -> Iterator[Receipt]:
-        """Stream every receipt in order, or those alone whose bodies are of some kinds."""
+        """Stream every receipt in order, or those alone whose bodies are of some kinds.
+
+        The index is free between pages. Raises EdgeError where what was read is not there any more with the next one.
+        """
         # What people wrote may hold the words as well: what is found is looked at again.
         names = [f'"kind":"{kind_named(kind)}"' for kind in kinds]
-        meant = f"where {' or '.join('instr(statement, ?)' for _ in names)}" if names else ""
-        asked = f"select digest, statement, void from receipts {meant} order by sequence"  # noqa: S608  (words of our own)
-        with self._opened() as database:
-            for row in database.execute(asked, names):
+        meant = f"and ({' or '.join('instr(statement, ?)' for _ in names)})" if names else ""
+        asked = f"select sequence, digest, statement, void from receipts where sequence >= ? {meant} order by sequence limit ?"  # noqa: S608  (words of our own)
+        last, digest = 0, ""
+        while True:
+            rows = self._rows(asked, (last, *names, _PAGE))
+            if digest and (not rows or rows[0][1] != digest):
+                raise EdgeError(f"{self.path} was built anew while it was read", hint="ask again")
+            for _, *row in rows[1:] if digest else rows:
                 receipt = _receipt(*row)
                 if not kinds or isinstance(receipt.body, tuple(kinds)):
                     yield receipt
+            if len(rows) < _PAGE:
+                return
+            last, digest = rows[-1][:2]
 
     def anchors(self, digests: Iterable[str]) -> Mapping[str, datetime]:
         """Return when receipts with these envelope digests were written; those that none has are left out."""
@@ -336,19 +346,7 @@ class AuditIndex:
 
     def contents(self, blobs: Collection[Oid]) -> Mapping[Oid, bytes]:
         """Return what files hold, by id; an object that is not there, or is no file, is left out."""
-        listed = sorted(blobs) if len(blobs) <= _MOST else []
-        told = [told for n in range(0, len(listed), _AHEAD) for told in self._git.checked(listed[n : n + _AHEAD])]
-        if not listed or not all(one.kind for one in told):
-            return dict(present(self._git, blobs, b"blob", limit=_LONGEST))
-        # git takes long to put files together, and what was asked once is asked again. What it has no longer is forgotten.
-        here = {one.oid for one in told if one.kind == b"blob"}
-        kept = dict(self._rows(f"select oid, raw from files where oid in {_LISTED}", (json.dumps(listed),)))  # noqa: S608  (see above)
-        read = dict(present(self._git, sorted(here - kept.keys()), b"blob", limit=_LONGEST))
-        if read or kept.keys() - here:
-            with self._transaction() as database:
-                database.executemany("insert or ignore into files values (?, ?)", read.items())
-                database.executemany("delete from files where oid = ?", [(oid,) for oid in kept.keys() - here])
-        return {oid: raw for oid, raw in (kept | read).items() if oid in here}
+        return KeptFiles(self._git, self.path).contents(blobs)
 
     def heads(self, commits: Collection[Oid]) -> Mapping[Oid, str]:
         """Return commits' messages; of what is no commit of this clone nothing."""
@@ -358,7 +356,7 @@ class AuditIndex:
         with self._opened() as database:
             return _meta(database)
 
-    def _rows(self, query: str, values: tuple[str, ...]) -> list[Any]:
+    def _rows(self, query: str, values: tuple[str | int, ...]) -> list[Any]:
         with self._opened() as database, suppress(UnicodeEncodeError):  # every name in it is text
             return database.execute(query, values).fetchall()
         return []
