@@ -16,7 +16,7 @@ from daypass.cli import repository
 from daypass.cli.runs import rest
 from daypass.core.ledger import snapshot
 from daypass.edges.forges.github.setup import github_files
-from daypass.edges.git import steps
+from daypass.edges.git import promised, steps
 from hub import REPOSITORY, Hub, git
 
 pytestmark = pytest.mark.on_disk
@@ -249,6 +249,27 @@ def test_what_has_ended_is_taken_away_and_its_file_asked_out(hub: Hub) -> None:
     assert "ok   - alice" in said
     assert "Removal pull request" in said
     assert "merged" in bare("gate", "--at", at(hub))
+    assert hub.run("audit", "verify").code == 0
+
+
+def test_what_has_ended_is_taken_away_while_the_settings_of_main_do_not_read(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promised, "DEPTHS", (1, 2))  # more than once more of history is needed
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    settings = hub.bare("show", "main:policies/daypass.yaml")
+    hub.repo.rulesets = []  # nobody judged it
+    hub.push_branch("olga", "main", {"policies/daypass.yaml": f"{settings}\nnonsense: 1\n"})
+    hub.advance(hours=3)
+    bare = Bare(hub)
+    said = bare("apply", "--at", at(hub), expect=14)
+    assert "ok   - alice" in said
+    assert "invalid  policies/daypass.yaml" in said
+    assert "the key 'nonsense' is not known here" in said
+    later = bare("expire", "--issue", "--at", at(hub), expect=None)  # which reads main more than once
+    assert "shallow" not in later
+    assert "invalid  policies/daypass.yaml" in later
     assert hub.run("audit", "verify").code == 0
 
 

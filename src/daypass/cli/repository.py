@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
@@ -163,10 +163,13 @@ class AccessRepository:
     @cached_property
     def history(self) -> GitHistory:
         """Reading git."""
+        return self._reading(lambda: self._live and self.remote.deepen())
+
+    def _reading(self, deepen: Callable[[], bool]) -> GitHistory:
         from daypass.edges.git.history import GitHistory
 
         # A longer file is refused by its size anyway; it need not be held in memory for that.
-        return GitHistory(self.clone.git, blob_limit=_LONGEST, deepen=lambda: self._live and self.remote.deepen())
+        return GitHistory(self.clone.git, blob_limit=_LONGEST, deepen=deepen)
 
     @cached_property
     def main(self) -> str:
@@ -216,18 +219,16 @@ class AccessRepository:
         A typing error would else hide where ledger and targets are, and with them every end of access. Policies that
         do not read give nothing anyway.
         """
-        from daypass.core.policy.policies import SETTINGS
+        from daypass.pipeline.judge.policies import settings_before, settings_of
 
-        def read(commit: Oid) -> Settings | None:
-            policy = self.policy_at(commit)
-            broken = any(finding.place.file == SETTINGS for finding in policy.broken)
-            return None if broken else policy.catalogue.settings
-
-        found = read(revision)
+        found = settings_of(self, revision)
         if found is None:
-            steps = [s for s in self.history.landings(None, revision) if any(c.path == SETTINGS for c in s.changes)]
-            earlier = (read(parent) for step in reversed(steps) for parent in step.parents[:1])
-            found = next((settings for settings in earlier if settings is not None), None)
+            from daypass.edges.git.promised import promised
+
+            # Until settings are known the forge is not: what a thin clone lacks of history comes from where it was cloned.
+            deepen = promised(self.clone.git).deepening(revision)
+            history = self.history if self._live else self._reading(deepen)
+            found = settings_before(self, history, revision)
         return found or self.policy_at(revision).catalogue.settings
 
     @cached_property

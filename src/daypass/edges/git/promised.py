@@ -6,13 +6,14 @@ request thus moves little, however many grants live. Servers such as GitHub's le
 (``tree:0``), so the upper levels are fetched here one after another.
 
 A clone that is ``thin`` has its history cut as well (``--depth``): what lies before the cut is fetched when an answer
-hangs on it (see `daypass.edges.git.remote`). git would take a commit that is not here for one that the server promised,
-and fetch all that leads to it; so which commits are here is known here, and no other is asked of git.
+hangs on it (see `daypass.edges.git.remote`; until main's settings are known, and with them the forge, `Promised.deepening`
+does it). git would take a commit that is not here for one that the server promised, and fetch all that leads to it;
+so which commits are here is known here, and no other is asked of git.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
@@ -25,6 +26,10 @@ _GRANTS = FOLDER.rstrip("/")
 _FEW = 2
 """So many objects git may fetch by itself."""
 _DEEPEST = 64
+DEPTHS = (1, 64, 1024)
+"""How many commits of a thin clone's branches come at once; where they are not enough, all do."""
+WHOLE = 0x7FFFFFFF
+"""The depth that git takes for no cut at all."""
 
 _of: WeakKeyDictionary[Git, Promised] = WeakKeyDictionary()
 
@@ -71,6 +76,35 @@ class Promised:
     def forget(self) -> None:
         """Look anew at what is here: something was fetched."""
         self._there = None
+
+    def deepening(self, commit: str) -> Callable[[], bool]:
+        """Return what fetches more of a commit's history, from where this thin clone came, each time that it is called.
+
+        It returns False where no more is to be had. Raises EdgeError.
+        """
+        depths = iter((*DEPTHS[1:], WHOLE) if self.thin else ())
+
+        def deepen() -> bool:
+            depth = next(depths, 0)
+            if depth:
+                self._reach(commit, depth)
+            return depth != 0
+
+        return deepen
+
+    def _reach(self, commit: str, depth: int) -> None:
+        done = self._git.unlocked(
+            *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--filter=tree:0"),
+            *(f"--depth={depth}", "--", self._source(), commit),
+        )
+        self.forget()
+        if done.returncode != 0:
+            lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise EdgeError(
+                f"what this clone left of history at {self._source()} cannot be fetched: "
+                f"{next((line for line in lines if line.startswith('fatal:')), 'no message')}",
+                hint="is the network up, may the token read the repository? A whole clone needs no such fetch",
+            )
 
     def bring_paths(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
         """Fetch what stands at paths of a commit, with the folders on the way there, level by level; return their ids.

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from daypass.core.errors import AwayError, ConflictError, EdgeError, InvalidError, LockedError, RefusedError
 from daypass.core.ids import ABSENT, Oid
 from daypass.edges.git.plumbing import Git
-from daypass.edges.git.promised import promised
+from daypass.edges.git.promised import DEPTHS, WHOLE, promised
 from daypass.edges.git.steps import leads_to
 
 NAMESPACE = "refs/remotes/daypass/"
@@ -31,10 +31,6 @@ _SAFE = (
 )
 # What is wrong with one branch, and not with the way there.
 _ONE_ALONE = rb"couldn't find remote ref|rejected|non-fast-forward|refusing to fetch"
-_DEPTHS = (1, 64, 1024)
-"""How many commits of a thin clone's branches come at once; where they are not enough, all do."""
-_WHOLE = 0x7FFFFFFF
-"""The depth that git takes for no cut at all."""
 _REPOSITORY = r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
 
 
@@ -76,7 +72,7 @@ class Remote:
         self._git = git
         self._token = token
         self._came = ""
-        self._depth = _DEPTHS[0]
+        self._depth = DEPTHS[0]
         self._followed: dict[str, None] = {}
 
     def fetch(self, *refspecs: str) -> None:
@@ -101,23 +97,23 @@ class Remote:
 
     def deepen(self) -> bool:
         """Fetch more of the history of what was fetched into a thin clone; False where all of it is here."""
-        if self._depth == _WHOLE or not promised(self._git).thin:
+        if self._depth == WHOLE or not promised(self._git).thin:
             return False
-        self._depth = next((depth for depth in _DEPTHS if depth > self._depth), _WHOLE)
+        self._depth = next((depth for depth in DEPTHS if depth > self._depth), WHOLE)
         self._fetch_all(tuple(self._followed), self._depth)
         return True
 
     def reach(self, branch: str, depth: int) -> None:
         """Have so many commits of a branch of ours in a thin clone, all of them for none."""
-        self._fetch_all((f"refs/heads/{branch}:refs/heads/{branch}",), depth or _WHOLE)
+        self._fetch_all((f"refs/heads/{branch}:refs/heads/{branch}",), depth or WHOLE)
 
     def whole(self, branch: str) -> None:
         """Make a thin clone whole: everything of main, of what was fetched beside it, and of a branch of ours."""
-        self._depth = _WHOLE
+        self._depth = WHOLE
         promised(self._git).forget()
         options = ("--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--refetch", "--no-filter")
         refspecs = (*self._followed, f"refs/heads/{branch}:refs/heads/{branch}")
-        done = self._run("fetch", *options, f"--depth={_WHOLE}", *refspecs)
+        done = self._run("fetch", *options, f"--depth={WHOLE}", *refspecs)
         if done.returncode != 0:
             raise self._not_fetched(done.stderr)
 
@@ -183,7 +179,7 @@ class Remote:
         refspec = f"+refs/pull/{number}/head:{NAMESPACE}pull/{number}"
         if promised(self._git).thin:
             self._followed[refspec] = None
-            self._depth = max(self._depth, _DEPTHS[1])  # most branches are shorter
+            self._depth = max(self._depth, DEPTHS[1])  # most branches are shorter
         self._fetch_all((refspec,), self._depth)
         if not self._has(head):
             raise EdgeError(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from daypass.core.bounds.settings import TargetKinds, TargetSettings
+from daypass.core.bounds.settings import Settings, TargetKinds, TargetSettings
 from daypass.core.catalogue import Resource
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.files.publickey import is_pem
@@ -106,6 +106,19 @@ def _with_faults(policy: Policy, found: list[Finding]) -> Policy:
 
 _LOOK_BACK = 100
 """So many steps of main that changed policies are gone back over for the last ones that read."""
+
+
+def settings_of(context: Context, revision: Oid) -> Settings | None:
+    """Return the settings of a commit of main, None where they do not read."""
+    policy = context.policy_at(revision)
+    return None if any(found.place.file == SETTINGS for found in policy.broken) else policy.catalogue.settings
+
+
+def settings_before(context: Context, history: History, revision: Oid) -> Settings | None:
+    """Return the last settings of main before a commit that read, None where none did. ``history`` leads back to its root."""
+    steps = [s for s in history.landings(None, revision) if any(c.path == SETTINGS for c in s.changes)]
+    earlier = (settings_of(context, parent) for step in reversed(steps) for parent in step.parents[:1])
+    return next((settings for settings in earlier if settings is not None), None)
 
 
 def last_read(context: Context, tip: Oid, since: Oid | None = None) -> Policy:
