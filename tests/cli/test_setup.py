@@ -327,6 +327,30 @@ def test_the_team_that_says_who_left_is_named_with_its_numbers_and_asks_nothing(
     assert "the settings of main name another source of people: team acme/staff" in other.err
 
 
+def test_people_of_another_source_who_are_not_in_the_team_are_not_taken_to_have_left(olga, access):
+    olga.double.team(olga.org, "staff", [olga.me])
+    ours = f"e-1,olga,{olga.me.login},{olga.me.id},"
+    rows = ("id,handle,login,forge_id,name", ours, "e-2,zoe,zoe-lang,583299,Zoe Lang", "e-3,yan,,,Yan Li", "")
+    (olga.top / "staff.csv").write_text("\n".join(rows), encoding="utf-8")
+    olga.run("people", "import", "--csv", str(olga.top / "staff.csv"), folder=access)
+    git(access, "add", "-A")
+    git(access, "commit", "-q", "-m", "Bring people from a table")
+    assert "source_id: e-1" in git(access, "show", "main:policies/directory/people.yaml")
+    said = olga.run("setup", "--people", "acme/staff", folder=access, answers=FIRST_FIVE, expect=1)
+    assert "and are not in acme/staff, so they would be taken to have left: yan, zoe\n" in said.err
+    assert "take source_id out of these; then run setup again" in said.err
+    assert "people:" not in (access / "policies/daypass.yaml").read_text(encoding="utf-8")
+    for path in (access / "policies/directory").glob("*.yaml"):
+        text = re.sub(r"^ *source_id: e-[23]\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        path.write_text(text, encoding="utf-8")
+    git(access, "commit", "-q", "-a", "-m", "Say no more that they are from there")
+    said = olga.run("setup", "--people", "acme/staff", folder=access, answers=["", "", "n"], expect=14)
+    assert "these are not in acme/staff, which will not say when they leave: bosei, yan, zoe; add whoever" in said.err
+    assert 'source_id: "583230"' in git(olga.repo.path, "show", "main:policies/directory/people.yaml")
+    left = olga.run("people", "check", "--dry-run", "--format", "json", folder=access, expect=None)
+    assert json.loads(left.out)["left"] == []
+
+
 @pytest.mark.parametrize("named", ["staff", "elsewhere/staff", "acme/a/b"])
 def test_a_team_of_others_says_of_nobody_that_they_left(olga, access, named):
     said = olga.run("setup", "--people", named, folder=access, expect=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from daypass.core.errors import EdgeError, UsageError
@@ -14,6 +15,9 @@ from daypass.edges.forges.founding import Step
 from daypass.edges.forges.github.founding.ground import Ground
 from daypass.edges.forges.github.founding.protection import BOUND, UNTOLD
 from daypass.edges.forges.github.people.team import people_of_team
+
+_SAID = 20
+"""So many people are said by name."""
 
 
 class LeaversStep(Step):
@@ -58,19 +62,37 @@ class LeaversStep(Step):
             hint = "make it, with everybody in it who may have access, or name another; then run setup again"
             raise EdgeError(f"{organisation} has no team {slug}, or none that you are shown", hint=hint)
         numbers = {one.forge_id: one.number for one in people_of_team(ground.api, self._named)}
-        subjects = ground.policy.catalogue.directory.subjects.values()
-        known = [one for one in subjects if one.is_person and one.forge_id in numbers]
+        people = [one for one in ground.policy.catalogue.directory.subjects.values() if one.is_person]
+        known = [one for one in people if one.forge_id in numbers]
+        free = set(numbers.values()) - {numbers[one.forge_id] for one in known}
+        others = [one for one in people if one.forge_id not in numbers and one.source_id not in free]
+        self._refuse_strangers([one.handle for one in others if one.source_id])
         told = [WrittenPerson(one.handle, "", {"source_id": numbers[one.forge_id]}) for one in known if one.forge_id]
         ground.commit("Name the team that says who has left", {SETTINGS: self._settings(), **self._directory(told)})
         if there:
             ground.remote.push("main", old=there, new=ground.tip("main"))
         ground.changed()
+        if others:
+            ground.talk.tell(
+                f"left: of the directory, these are not in {self._named}, which will not say when they leave: "
+                f"{_by_name(one.handle for one in others)}; add whoever may have access to it"
+            )
         if len(known) < len(numbers):
             ground.talk.tell(
                 f"left: {len(numbers) - len(known)} of {self._named} are not in the directory: "
                 "`daypass people import --open` brings them"
             )
         return self.look()
+
+    def _refuse_strangers(self, handles: list[str]) -> None:
+        """Raise EdgeError for people who came from another source: by this one they would have left, finally."""
+        if handles:
+            raise EdgeError(
+                f"people of the directory have a source_id and are not in {self._named}, so they would be taken to have left: "
+                f"{_by_name(handles)}",
+                hint=f"add them to {self._named}, with forge.id in their entries, or take source_id out of these; then run "
+                "setup again",
+            )
 
     def _settings(self) -> str:
         text = (self._ground.place.top / SETTINGS).read_text(encoding="utf-8")
@@ -86,3 +108,9 @@ class LeaversStep(Step):
         listed = self._ground.place.git.text("ls-files", "-z", "--", FOLDER).split("\0")
         files = {path: (top / path).read_bytes() for path in listed if path.endswith(".yaml")}
         return {path: raw.decode("utf-8") for path, raw in with_people(files, (), told).items()}
+
+
+def _by_name(handles: Iterable[str]) -> str:
+    found = sorted(handles)
+    more = f" and {len(found) - _SAID} more" if len(found) > _SAID else ""
+    return ", ".join(found[:_SAID]) + more
