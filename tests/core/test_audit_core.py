@@ -16,6 +16,7 @@ from daypass.core.audit.proof import check_admission
 from daypass.core.audit.stats import Counter, Durations
 from daypass.core.grant import Grant
 from daypass.core.ids import ABSENT, GrantId, Oid
+from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import (
     Admission,
     Certified,
@@ -27,10 +28,12 @@ from daypass.core.ledger.receipt import (
     Refusal,
     Retirement,
     Reviewed,
+    Settled,
 )
-from daypass.core.ledger.records import ApprovalRecord
+from daypass.core.ledger.records import LONGEST_IDLE, ApprovalRecord, Idle
+from daypass.core.ledger.standing import Standing
 from daypass.core.ledger.statement import admission_digest
-from daypass.core.plan import Action, Entitlement, Intended, Reason
+from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Recurrence, Span, Window
 
 T0 = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -541,6 +544,105 @@ class TestProof:
 
     def test_a_role_that_the_base_did_not_have_is_named(self):
         assert self.codes(self.true(), policy=("sha256:p", None)) == ["meaning-digest", "entitlement"]
+
+
+class TestIdle:
+    """The word of a run that found nothing to do, held to the receipts before it."""
+
+    steps = (GrantStep(0, oid(1), G, ABSENT, oid(11)),)
+    given = ((0, admission()), (1, Intent((change(),), "p")), (1, Outcome(change(), ok=True)))
+
+    def word(self, until: int, *, seconds: int = 0) -> Idle:
+        return Idle("sha256:g", oid(90), t(until) + timedelta(seconds=seconds), 1, 0)
+
+    def wrong(self, *bodies, positions=None, alter=lambda receipts: receipts):
+        """Return the receipts whose word has no grounds, each with why."""
+        comparison = Comparison(self.steps, positions or {oid(1): 0}, {})
+        for receipt in alter(chain(*bodies)):
+            comparison.add(receipt)
+        found = [one for one in comparison.finish(t(0)) if one.code == "idle-without-grounds"]
+        return {one.receipt: one.message.partition(", ")[2] for one in found}
+
+    def test_a_word_until_the_first_end_of_what_is_held_has_grounds(self):
+        assert self.wrong(*self.given, (2, self.word(60)), (59, self.word(60))) == {}
+        other = replace(change(entitlement=E._replace(principal="bob")), until=None)
+        endless = ((1, Intent((other,), "p")), (1, Outcome(other, ok=True)))
+        assert self.wrong(*endless, (2, self.word(60)), *endless, (3, self.word(90))) == {}
+        assert self.wrong((2, self.word(60))) == {}
+
+    def test_a_word_for_no_time_or_for_more_than_a_day_has_none(self):
+        day = int(LONGEST_IDLE.total_seconds()) // 60
+        assert self.wrong((2, self.word(2 + day))) == {}
+        assert self.wrong((2, self.word(2 + day, seconds=1))) == {0: "which is more than 1d after it"}
+        assert self.wrong((2, self.word(2))) == {0: "which had passed"}
+        assert self.wrong((2, self.word(2, seconds=1))) == {}
+
+    def test_a_word_of_a_run_whose_clock_lies_behind_is_held_to_that(self):
+        def behind(receipts):
+            return [*receipts[:-1], replace(receipts[-1], clock=t(58))]
+
+        assert self.wrong(*self.given, (61, self.word(60)), alter=behind) == {}
+        assert self.wrong(*self.given, (61, self.word(58)), alter=behind) == {3: "which had passed"}
+
+    def test_a_word_past_the_end_of_what_is_held_has_none(self):
+        comparison = Comparison(self.steps, {oid(1): 0}, {})
+        for receipt in chain(*self.given, (2, self.word(61))):
+            comparison.add(receipt)
+        (found,) = [one for one in comparison.finish(t(2)) if one.code == "idle-without-grounds"]
+        assert (found.receipt, found.severity.value) == (3, "error")
+        assert found.message == (
+            "receipt 3 says that nothing is to be done until 2026-11-21T10:01:00Z, and alice has ro on db only until "
+            "2026-11-21T10:00:00Z"
+        )
+
+    def test_a_word_while_something_is_held_past_its_end_has_none(self):
+        assert set(self.wrong(*self.given, (70, self.word(80)))) == {3}
+
+    def test_of_what_was_taken_away_or_told_anew_the_end_of_now_counts(self):
+        gone = change(Action.REMOVE)
+        removed = ((10, Intent((gone,), "p")), (10, Outcome(gone, ok=True)))
+        words = (self.word(60), self.word(90), self.word(91))
+        assert self.wrong(*self.given, (2, words[0]), *removed, (11, words[2])) == {}
+        longer = change(until=90, due=10)
+        told = ((10, Intent((longer,), "p")), (10, Outcome(longer, ok=True)))
+        assert self.wrong(*self.given, (2, words[0]), *told, (11, words[1])) == {}
+        assert set(self.wrong(*self.given, (2, words[0]), *told, (11, words[2]))) == {6}
+        assert self.wrong(*self.given, *told, (2, words[0]), *removed, (11, words[2])) == {}
+
+    def test_a_word_while_something_is_begun_has_none(self):
+        why = "and receipt 0 intends giving ro on db to alice, and none before it says how that ended"
+        begun = (1, Intent((change(),), "p"))
+        assert self.wrong(begun, (2, self.word(60))) == {1: why}
+        assert self.wrong(begun, (1, Outcome(change(), ok=False, recovered=True)), (2, self.word(60))) == {}
+
+    def test_what_was_written_off_is_nothing_to_do(self):
+        off = Settled(Holding(E, (G,), t(60)), adopted=False, by="carol", reason="r")
+        kept = replace(off, adopted=True)
+        again = (3, Intent((change(due=3),), "p"))
+        begun = (1, Intent((change(),), "p"))
+        assert self.wrong(begun, (2, off), (3, self.word(90))) == {}
+        assert set(self.wrong(begun, (2, off), again, (4, self.word(90)))) == {3}
+        assert self.wrong(*self.given, (2, off), (3, self.word(90))) == {}
+        assert set(self.wrong(*self.given, (2, kept), (3, self.word(90)))) == {4}
+
+    def test_a_word_on_an_older_main_has_none(self):
+        def back(receipts):
+            return [replace(receipts[0], main=oid(2)), receipts[1]]
+
+        positions = {oid(1): 0, oid(2): 1}
+        why = {1: f"and stands on main {oid(1)[:12]}, behind the main of an earlier receipt"}
+        assert self.wrong((1, self.word(60)), (2, self.word(60)), positions=positions, alter=back) == why
+
+    def test_a_word_that_a_revoked_key_signed_is_held_to_nothing(self):
+        void = self.wrong((2, self.word(2)), alter=lambda receipts: [replace(receipts[0], void=True)])
+        assert void == {}
+
+    def test_what_a_believed_snapshot_holds_counts(self):
+        comparison = Comparison((), {oid(1): 0}, {})
+        held = Standing(head=Head(4, "sha256:h", t(1), oid(1)), holdings={E: Holding(E, (G,), t(60))})
+        comparison.begin_at(held)
+        comparison.add(Receipt(5, "", t(2), oid(1), "run", self.word(61), "sha256:5"))
+        assert [one.code for one in comparison.finish(t(2))] == ["idle-without-grounds"]
 
 
 def test_holdings_know_the_admission_in_force():

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from daypass.core.audit.access import GrantStep, HeldAccess, Holdings
-from daypass.core.audit.verified import Difference, entitlement_words, in_order, words_of
+from daypass.core.audit.idle import IdleGrounds
+from daypass.core.audit.verified import Difference, entitlement_words, in_order, unentitled, words_of
 from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.chain import Head
@@ -27,6 +28,7 @@ from daypass.core.ledger.receipt import (
     Refusal,
     Retirement,
 )
+from daypass.core.ledger.records import Idle
 from daypass.core.ledger.standing import Standing
 from daypass.core.ledger.statement import admission_digest, kind_of
 from daypass.core.plan import Action, Entitlement, Intended, Reason
@@ -58,6 +60,7 @@ class Comparison:
         self._since: Head | None = None
         self._voided: set[Entitlement] = set()
         self._holdings = Holdings()
+        self._idle_grounds = IdleGrounds(self._holdings)
         self._found: list[Difference] = []
 
     def brought(self, body: Admission | Refusal) -> GrantStep | None:
@@ -101,7 +104,8 @@ class Comparison:
             return
         if not isinstance(body, Genesis):  # the first receipt is no run: it has settled nothing of what main held
             self._main(receipt.sequence, receipt.main)
-        self._unentitled(receipt)
+        self._found += unentitled(receipt)
+        self._idle(receipt)
         if isinstance(body, Refusal | Retirement) or (isinstance(body, Admission) and not body.narrowed_from):
             self._ends.pop(body.grant, None)
         if isinstance(body, Admission | Refusal):
@@ -125,6 +129,7 @@ class Comparison:
             )
         self._last.add(receipt)
         self._holdings.add(receipt)
+        self._idle_grounds.add(receipt)
 
     def _intended(self, receipt: Receipt, body: Intent) -> None:
         self._standing_on(receipt, body)
@@ -244,6 +249,18 @@ class Comparison:
             grant=body.grant,
             receipt=receipt.sequence,
         )
+
+    def _idle(self, receipt: Receipt) -> None:
+        body = receipt.body
+        if not isinstance(body, Idle):
+            return
+        why = self._idle_grounds.wrong(receipt, body, self._open)
+        if not why and self._positions.get(Oid(receipt.main), -1) < self._seen_main:
+            why = f"and stands on main {receipt.main[:12]}, behind the main of an earlier receipt"
+        if why:
+            until = format_instant(body.until)
+            message = f"receipt {receipt.sequence} says that nothing is to be done until {until}, {why}"
+            self._say("idle-without-grounds", message, receipt=receipt.sequence)
 
     def _standing_on(self, receipt: Receipt, body: Intent) -> None:
         """Hold what an intent's additions are said to stand on to what was admitted; earlier releases say nothing."""
@@ -366,25 +383,6 @@ class Comparison:
                     grant=step.grant,
                     commit=step.commit,
                 )
-
-    def _unentitled(self, receipt: Receipt) -> None:
-        """Name an end that nobody was entitled to. The access ended all the same: that no end waits is worth more."""
-        body = receipt.body
-        if not isinstance(body, Admission | Retirement) or not body.lack:
-            return
-        if isinstance(body, Admission):
-            commit, what = body.landing, f"commit {body.landing[:12]} narrowed {body.grant}"
-        else:
-            who = f"pull request {body.pull} of {body.by or 'somebody whom nobody knows'}" if body.pull else "a commit"
-            commit, what = body.commit, f"{who} took {body.grant} from main at {body.commit[:12]}"
-        self._say(
-            "end-unentitled",
-            f"{what}, which nobody was entitled to [{body.lack}]",
-            Severity.WARNING,
-            grant=body.grant,
-            commit=commit,
-            receipt=receipt.sequence,
-        )
 
     def _say(
         self,

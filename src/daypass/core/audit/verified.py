@@ -9,6 +9,7 @@ from msgspec import Struct
 from daypass.core.audit.access import Sources
 from daypass.core.finding import Severity
 from daypass.core.ledger.chain import Head
+from daypass.core.ledger.receipt import Admission, Receipt, Retirement
 from daypass.core.plan import Action, Intended
 
 
@@ -63,6 +64,20 @@ def in_order(found: Iterable[Difference]) -> tuple[Difference, ...]:
         return severities.index(one.severity), receipt, one.grant, one.code, one.message
 
     return tuple(sorted(found, key=key))
+
+
+def unentitled(receipt: Receipt) -> tuple[Difference, ...]:
+    """Name an end that nobody was entitled to. The access ended all the same: that no end waits is worth more."""
+    body = receipt.body
+    if not isinstance(body, Admission | Retirement) or not body.lack:
+        return ()
+    if isinstance(body, Admission):
+        commit, what = body.landing, f"commit {body.landing[:12]} narrowed {body.grant}"
+    else:
+        who = f"pull request {body.pull} of {body.by or 'somebody whom nobody knows'}" if body.pull else "a commit"
+        commit, what = body.commit, f"{who} took {body.grant} from main at {body.commit[:12]}"
+    message = f"{what}, which nobody was entitled to [{body.lack}]"
+    return (Difference("end-unentitled", message, Severity.WARNING, body.grant, commit, receipt.sequence),)
 
 
 def words_of(change: Intended) -> str:

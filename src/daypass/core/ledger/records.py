@@ -47,6 +47,10 @@ class Departed(Struct, frozen=True, gc=False):
     source: str
 
 
+LONGEST_IDLE = timedelta(days=1)
+"""No word of an idle run counts for longer: once in this long all is reckoned anew."""
+
+
 class Idle(Struct, frozen=True, gc=False):
     """A run found nothing to do, and nothing is to be done before ``until`` while all that ``grounds`` names stays as it is.
 
