@@ -138,7 +138,8 @@ class Runner:
         app = hub.auth == "app"
         secrets = {"DAYPASS_LEDGER_KEY": hub.ledger_key, **({"DAYPASS_APP_KEY": hub.app.private_key} if app else {})}
         self.environments = {"daypass": Environment(secrets)}
-        self.variables = {"DAYPASS_APP_ID": str(hub.app.id)} if app else {}
+        known = {"DAYPASS_APP_ID": str(hub.app.id), "DAYPASS_APP_INSTALLATION": str(hub.app.installation)}
+        self.variables = known if app else {}
         self.meddle: Callable[[Run], None] | None = None
         """Called before each run, to let something happen at that moment."""
         self.only: set[str] | None = None
@@ -184,10 +185,10 @@ class Runner:
             self._follow(run, "completed")
         return done
 
-    def schedule(self, name: str) -> list[Run]:
-        """Let the clock start a workflow, then settle."""
+    def schedule(self, name: str, which: int = 0) -> list[Run]:
+        """Let the clock start a workflow by one of its schedules, then settle."""
         crons = self._definition(name)["on"]["schedule"]
-        self._deliver("schedule", "", {"schedule": crons[0]["cron"]})
+        self._deliver("schedule", "", {"schedule": crons[which]["cron"]})
         chosen = [run for run in self._pending if run.name == name]
         assert chosen, f"the schedule started no {name}"
         self._pending = [run for run in self._pending if run.started.event != "schedule" or run in chosen]

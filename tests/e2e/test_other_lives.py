@@ -139,6 +139,7 @@ Duplicate charges, seen by support."""
 
 def test_an_issue_form_becomes_a_pull_request_for_who_wrote_it(tmp_path: Path) -> None:
     with Hub(tmp_path) as hub:
+        hub.repo.collaborate(hub.people["alice"], "read")  # who asks by the form needs no more
         life = Life(hub, "request", "check", "wake", "gate", "apply")
         asked = {"title": "Access to orders-db", "body": FORM, "labels": ["daypass-request"]}
         issue = hub.api("alice", "POST", f"/repos/{REPOSITORY}/issues", asked)["number"]

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from daypass.cli.repository import AccessRepository, program_digest
-from daypass.core.errors import ConflictError
-from daypass.core.ledger.records import Idle
+from daypass.core.errors import ConflictError, ExitCode
+from daypass.core.ledger.records import LONGEST_IDLE, Idle
+from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Unchanged
-from daypass.edges.targets.registry import asks
+from daypass.edges.targets.registry import fingerprints
 from daypass.pipeline.apply.current import watched_grants
 from daypass.pipeline.apply.inputs import at_rest
 from daypass.pipeline.apply.run import Applied
-from daypass.pipeline.apply.survey import Survey
 
-LONGEST = timedelta(days=1)
-"""Once in this long all is reckoned anew, whatever was said."""
+_APART = timedelta(hours=1)
+"""No word is left within so long after another: where none is ever taken, for whatever reason, the ledger hardly grows."""
 
 
 class Resting:
@@ -32,39 +33,50 @@ class Resting:
         self._found: Unchanged | None = None
         settings = repo.settings
         # What is due at each run beside the plan hangs on what no word tells: who signed last, what a target is told.
-        told = any(asks(target.kind) for target in settings.targets.values())
+        same = all(fingerprints(target.kind) for target in settings.targets.values())
         # A machine that has verified something remembers its own answer; a word of its would only undo that.
         bare = repo.elsewhere and repo.ledger.receipts.thin is not None and not repo.ledger.path.exists()
-        self._may = bare and len(settings.ledger_keys) == 1 and not told
+        self._may = bare and len(settings.ledger_keys) == 1 and same
+
+    @cached_property
+    def _said(self) -> tuple[Standing, Idle] | None:
+        """The word that the ledger ends with."""
+        return self._repo.ledger.idle() if self._may else None
 
     def remember(self, found: Unchanged) -> None:
         """Keep that nothing is to be done, for this machine and for the next one."""
         self._repo.memory.keep_unchanged(found)
         self._found = found
 
-    def answer(self, at: datetime, clock: Callable[[], datetime] | None) -> Applied | None:
-        """Return the run's outcome where the last one's word holds; None where all has to be reckoned."""
+    def answer(self, at: datetime, clock: Callable[[], datetime] | None, *, anew: bool) -> Applied | None:
+        """Return the run's outcome where the last one's word holds; None where all is to be reckoned, as ``anew`` says."""
         repo = self._repo
-        said = repo.ledger.idle() if self._may else None
-        last = said[0].at if said is not None else None
-        every = repo.settings.ledger_heartbeat
-        if said is None or last is None or (every is not None and at - last >= every):
+        every, last = repo.settings.ledger_heartbeat, self._last
+        if self._said is None or anew or last is None or (every is not None and at - last >= every):
             return None
-        found = at_rest(repo, repo.targets, said, at=at, program=program_digest(), clock=clock)
+        found = at_rest(repo, repo.targets, self._said, at=at, program=program_digest(), clock=clock)
         return Applied(found) if found is not None else None
 
-    def leave_word(self, survey: Survey, run: str) -> None:
+    @property
+    def _last(self) -> datetime | None:
+        return self._said[0].at if self._said is not None else None
+
+    def leave_word(self, done: Applied, run: str) -> None:
         """Write that nothing is to be done, where that is so and nobody has written meanwhile.
 
-        Not where people, or a task that ends access, are looked for at each run.
+        Not where something else has to be told, which a run that goes by a word would not tell again, nor where people, or a
+        task that ends access, are looked for at each run.
         """
-        if self._found is None or not self._may:
+        survey = done.survey
+        ledger, at, last = self._repo.ledger, survey.plan.at, self._last
+        if self._found is None or not self._may or done.exit_code is not ExitCode.OK:
             return
-        ledger, at = self._repo.ledger, survey.plan.at
+        if last is not None and abs(at - last) < _APART:
+            return
         standing = ledger.load()
         if standing.commit != survey.standing.commit or standing.unreviewed or watched_grants(standing, at):
             return
-        until = min(self._found.until, at + LONGEST)
+        until = min(self._found.until, at + LONGEST_IDLE)
         word = Idle(self._found.grounds, standing.commit, until, self._found.live, self._found.by_ledger)
         with suppress(ConflictError):  # another run was first: what it wrote may have moved something
             ledger.append(standing, [word], at=at, main=survey.plan.main, run=run)

@@ -184,7 +184,7 @@ def _run_apply(
                 return prepared(at=at if clock is None else clock(), attend=attending, retry=retry)
 
         resting = Resting(repo)
-        if not confirm and not retry and (found := resting.answer(at, clock)) is not None:
+        if (found := resting.answer(at, clock, anew=bool(confirm) or retry)) is not None:
             found.undelivered = undelivered
             return found
         run = repo.run_name(at)
@@ -196,7 +196,7 @@ def _run_apply(
             opened.clear()  # a target keeps its connection for as long as anybody holds it
         done.undelivered = undelivered
         done.silent = amiss or _open_reviews(repo, at)
-        _leave_signs(repo, done, run, partial(resting.leave_word, done.survey, run))
+        _leave_signs(repo, done, run, partial(resting.leave_word, done, run))
         return done
 
 

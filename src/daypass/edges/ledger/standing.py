@@ -10,8 +10,7 @@ state or the new one.
 Where there is no file yet, and the ledger has a snapshot that fits, what stands before it is not verified here: whoever
 signed the snapshot answers for it (see `daypass.core.ledger.snapshot`).
 
-A standing reads what it holds when first asked for, always from the state that was loaded, whatever other runs write
-since.
+A standing reads what it holds when first asked for, from the state that was loaded, whatever others write since.
 """
 
 from __future__ import annotations
@@ -143,8 +142,10 @@ class SignedLedger:
         """Return the last receipt's word that nothing is to be done; None where this machine has verified some of it."""
         if self.receipts.thin is not None and not self.path.exists():
             self.receipts.refresh()
+            # A retired key signs nothing new: whoever still has it could put a word after nothing at all.
+            keys = {name: pem for name, pem in self.keys.items() if name not in (self._limits or {})}
             with suppress(DaypassError):
-                return self.receipts.thin.idle(self.receipts.head(), self.verifier.open)
+                return self.receipts.thin.idle(self.receipts.head(), EnvelopeVerifier(keys).open)
         return None
 
     def _load(self) -> tuple[Standing, int, str]:

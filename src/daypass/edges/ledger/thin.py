@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from daypass.core.errors import LedgerError
 from daypass.core.ids import Oid
 from daypass.core.ledger.chain import Envelope, Head, Open, open_idle
+from daypass.core.ledger.receipt import envelope_digest
 from daypass.core.ledger.records import Idle
 from daypass.core.ledger.standing import Standing
 from daypass.edges.git.objects import FOLDER_MODE, Leaf, Reader, parse_tree
@@ -96,7 +97,7 @@ class ThinBranch:
         """Return the word of the last receipt that nothing is to be done, believed as far as who signed it.
 
         With it comes the ledger as of then, without its parts. The receipt has to be all that its commit adds to the one
-        that it follows. Raises LedgerError for anything else.
+        that it follows, whose last receipt it names. Raises LedgerError for anything else.
         """
         number = self.newest(commit)[1]
         path = receipt_path(number)
@@ -110,6 +111,11 @@ class ThinBranch:
         changes = Reader(self._git).changes(body.follows, commit)
         if [(at, mode) for at, mode, _ in added(changes, commit)] != [(path, FILE_MODE)]:
             raise LedgerError(f"more was written with receipt {number} than it says")
+        before = receipt_path(number - 1)
+        self.bring(body.follows, [before])
+        last = Reader(self._git).get(f"{body.follows}:{before}")
+        if last is None or envelope_digest(last[2]) != receipt.previous:
+            raise LedgerError(f"receipt {number} follows another receipt than it names")
         return Standing(Head.of(receipt, None), commit), body
 
     def look_for(self, commit: Oid) -> None:

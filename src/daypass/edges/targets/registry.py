@@ -47,6 +47,8 @@ class TargetKind(Struct, frozen=True):
     options: frozenset[str]
     """The keys that the settings may give beside ``kind``."""
     asks: bool = False
+    fingerprints: bool = False
+    """Whether it says cheaply what it holds, and is told nothing by the ledger: a run may go by what the last one found."""
     reads: str = ""
     """Reads the options, asking neither environment nor target: ``(TargetSettings)``, which raises InvalidError for what
     opening would refuse for its text alone. "": any value is fine."""
@@ -89,6 +91,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
         "embedded": TargetKind(
             "daypass.edges.targets.embedded.target:open_embedded",
             frozenset({"path", "keep"}),
+            fingerprints=True,
             reads="daypass.edges.targets.embedded.target:read_options",
             known_by=lambda _: "handle",
             gives="daypass.edges.targets.embedded.words:gives",
@@ -158,6 +161,12 @@ def asks(kind: str) -> bool:
     """Say whether a kind of target wants to be told what is known of it."""
     found = TARGETS.get(kind)
     return found is not None and found.asks
+
+
+def fingerprints(kind: str) -> bool:
+    """Say whether a run may go by what the last one found at a kind of target, where it holds the very same."""
+    found = TARGETS.get(kind)
+    return found is not None and found.fingerprints
 
 
 def open_target(settings: TargetSettings, base_dir: Path, known: Known = NOTHING) -> Target:

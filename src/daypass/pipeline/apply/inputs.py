@@ -15,7 +15,7 @@ from daypass.core.catalogue import Catalogue
 from daypass.core.errors import ConflictError, EdgeError, RefusedError
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Ended
-from daypass.core.ledger.records import Idle
+from daypass.core.ledger.records import LONGEST_IDLE, Idle
 from daypass.core.ledger.standing import Standing
 from daypass.core.people.leaving import said
 from daypass.core.plan import AdmittedGrant, Claim, Plan, Reason, Unchanged
@@ -199,7 +199,9 @@ def at_rest(
     if moved or doubt(at - clocks.off, standing.at, clocks.skews) is not None:
         return None
     targets = open_readers(context.tip)
-    recalled = Unchanged(word.grounds, standing.at or at, word.until, word.live, word.by_ledger)
+    since = standing.at or at
+    until = min(word.until, since + LONGEST_IDLE)  # whatever was signed
+    recalled = Unchanged(word.grounds, since, until, word.live, word.by_ledger)
     grounds = digest_of_inputs(program, Standing(commit=word.follows), context.tip, targets)
     if any(isinstance(target, Recalling) for target in targets.values()) or not recalled.holds(grounds, at):
         return None

@@ -105,14 +105,16 @@ class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
         return str(numbers[0][0]) if numbers else ""
 
     def fingerprint(self) -> str:
-        """Return a digest of the rows that `observe` would return. Raises EdgeError when they cannot be read."""
+        """Return a digest of the store's number and the rows that `observe` would return. Raises EdgeError when unread."""
         if not exists(self.path):
             return "none"
         query = (
             "SELECT resource || char(0) || principal || char(0) || privilege FROM entitlements WHERE target = ?"
             " ORDER BY resource, principal, privilege"
         )
-        return hashlib.sha256("\n".join(row for (row,) in rows(self.path, query, self.name)).encode()).hexdigest()
+        held = "\n".join(row for (row,) in rows(self.path, query, self.name))
+        # Another store in the place of the one that access was given in may hold the very same.
+        return hashlib.sha256(f"{self._number()}\n{held}".encode()).hexdigest()
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make changes, each synced to the disk before the next."""
