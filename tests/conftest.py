@@ -47,16 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.dont_write_bytecode, sys.pycache_prefix = False, os.environ[_COMPILED]
 
 
-_MEASURED = {"core", "pipeline", "views", *os.environ.get("MEASURED_TOO", "").split()}
-"""The tests by which coverage is measured, to which every branch of `core` is owed: the others would take half as long again."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests, so that no worker is alone with one at the end."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
-    for item in items:
-        if _MEASURED.isdisjoint(item.path.relative_to(item.config.rootpath).parts):
-            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(autouse=True)

@@ -88,6 +88,7 @@ VERBS = (
 )
 
 
+@pytest.mark.on_disk
 def test_every_text_fits_its_columns_and_loses_no_word(busy: Access, monkeypatch: pytest.MonkeyPatch) -> None:
     grant = next(
         line.split()[0]
