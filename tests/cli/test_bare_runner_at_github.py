@@ -364,6 +364,7 @@ def test_a_word_of_another_program_of_a_time_to_come_or_of_yesterday_is_none(
     hub: Hub, resting: Bare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rest, "LONGEST_IDLE", timedelta(minutes=1))
+    monkeypatch.setattr(rest, "_APART", timedelta(0))
     monkeypatch.setattr(rest, "program_digest", lambda: "another")
     assert "1 live as they should be" in resting("apply", "--at", at(hub))
     assert not read_nothing(hub)

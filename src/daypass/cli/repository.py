@@ -221,15 +221,14 @@ class AccessRepository:
         """
         from daypass.pipeline.judge.policies import settings_before, settings_of
 
-        found = settings_of(self, revision)
-        if found is None:
-            from daypass.edges.git.promised import promised
-
-            # Until settings are known the forge is not: what a thin clone lacks of history comes from where it was cloned.
-            deepen = promised(self.clone.git).deepening(revision)
-            history = self.history if self._live else self._reading(deepen)
-            found = settings_before(self, history, revision)
+        found = settings_of(self, revision) or settings_before(self, self._back_from(revision), revision)
         return found or self.policy_at(revision).catalogue.settings
+
+    def _back_from(self, revision: Oid) -> GitHistory:
+        """Read back to the root. Until settings are known the forge is not: a thin clone gets it from where it was cloned."""
+        from daypass.edges.git.promised import promised
+
+        return self.history if self._live else self._reading(promised(self.clone.git).deepening(revision))
 
     @cached_property
     def top(self) -> Path:

@@ -92,6 +92,9 @@ class MemoryRepository(AccessRepository):
     def history(self) -> MemoryHistory:  # type: ignore[override]
         return MemoryHistory(self._world.objects)
 
+    def _back_from(self, revision: Oid) -> MemoryHistory:  # type: ignore[override]
+        return self.history
+
     @cached_property
     def ledger(self) -> SignedLedger:
         settings = self.settings

@@ -91,16 +91,15 @@ def begin_anew(connection: sqlite3.Connection) -> None:
         connection.execute(f"CREATE TABLE {name}({columns}) {kind}")
 
 
-def _guarded(call: Callable[[], _V]) -> _V:
+def _guarded(connection: sqlite3.Connection, call: Callable[[], _V]) -> _V:
     # Nothing that is read here can be garbage; looking for it again and again would take half of the time.
     collecting = gc.isenabled()
     gc.disable()
     try:
         return call()
     except (sqlite3.Error, struct.error, zlib.error, ValueError, LookupError, TypeError) as error:
-        raise EdgeError(
-            f"the cached standing cannot be read: {error}", hint="delete daypass/standing.sqlite in the git folder"
-        ) from error
+        (_, _, path) = connection.execute("PRAGMA database_list").fetchone()  # known without a look at the file
+        raise EdgeError(f"the cached standing cannot be read: {error}", hint=f"delete {path}") from error
     finally:
         if collecting:
             gc.enable()
@@ -130,12 +129,12 @@ class StoredStanding(Standing):
         """Read a part for the first time; from then on it is an attribute like any other."""
         if name not in _PARTS:
             raise AttributeError(name)
-        found = vars(self)[name] = _guarded(getattr(self, f"_{name}"))
+        found = vars(self)[name] = _guarded(self._connection, getattr(self, f"_{name}"))
         return found
 
     def admission(self, grant: GrantId) -> Admission | None:
         """Return one proof, without reading the others."""
-        return _guarded(lambda: self._admission(grant))
+        return _guarded(self._connection, lambda: self._admission(grant))
 
     def _query(self, sql: str, *values: str) -> sqlite3.Cursor:
         return self._connection.execute(sql, values)
@@ -265,7 +264,7 @@ class StoredStanding(Standing):
 
     def on_resource(self, resource: str) -> OnResource:
         """Return what is known of the grants of one resource, without reading the others."""
-        return _guarded(lambda: self._on_resource(f"{resource}/", f"{resource}0"))
+        return _guarded(self._connection, lambda: self._on_resource(f"{resource}/", f"{resource}0"))
 
     def _on_resource(self, first: str, beyond: str) -> OnResource:
         words, found = self._word_list(), OnResource({}, {})
