@@ -35,6 +35,7 @@ class Pack:
         self._folder = folder
         self._path = folder / "new.pack"
         self._count = 0
+        self._written: set[bytes] = set()  # git takes no pack that has the base of a difference twice
 
     def __enter__(self) -> Self:
         self._out = self._path.open("w+b")
@@ -57,15 +58,24 @@ class Pack:
 
     def add(self, kind: str, raw: bytes) -> str:
         """Write an object, and return its id."""
-        self._put(_KINDS[kind], len(raw), b"", raw)
-        return object_id(kind, raw)
+        oid = object_id(kind, raw)
+        if self._is_new(oid):
+            self._put(_KINDS[kind], len(raw), b"", raw)
+        return oid
 
-    def change(self, base: str, old: bytes, new: bytes, at: int, gone: int, came: bytes) -> None:
+    def change(self, oid: str, base: str, old: bytes, new: bytes, at: int, gone: int, came: bytes) -> None:
         """Write what ``new`` is, an object, by what it differs in: at a place ``came`` stands for what is ``gone``."""
+        if not self._is_new(oid):
+            return
         parts = [_size(len(old)), _size(len(new)), _copy(0, at)]
         parts += [len(came).to_bytes(1) + came if came else b"", _copy(at + gone, len(old) - at - gone)]
         delta = b"".join(parts)
         self._put(_DIFFERENCE, len(delta), bytes.fromhex(base), delta)
+
+    def _is_new(self, oid: str) -> bool:
+        before = len(self._written)
+        self._written.add(bytes.fromhex(oid))
+        return len(self._written) > before
 
     def _put(self, kind: int, length: int, base: bytes, raw: bytes) -> None:
         head = bytearray([kind << 4 | length & 15])
@@ -127,7 +137,7 @@ class Tree:
         if not raw:
             return  # whoever holds it lets go of it
         if self._depth < _DEEP and len(raw) < _LARGEST and len(known) < _LARGEST:
-            self._pack.change(self.oid, known, raw, at, len(old), new)
+            self._pack.change(oid, self.oid, known, raw, at, len(old), new)
             self._depth += 1
         else:
             self._pack.add("tree", raw)
