@@ -396,7 +396,7 @@ def test_a_cache_with_a_table_missing_says_what_to_do(made):
     with pytest.raises(EdgeError) as caught:
         _ = standing.holdings
     assert caught.value.message == "the cached standing cannot be read: no such table: holding"
-    assert caught.value.hint == "delete daypass/standing.sqlite in the git folder"
+    assert caught.value.hint == f"delete {made.cache.path}"
     made.write([Outcome(addition(5), ok=True)])
     assert refusal(made.load, EdgeError) == f"{made.cache.path} cannot be used: no such table: holding"
 
