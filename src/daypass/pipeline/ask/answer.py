@@ -249,7 +249,7 @@ def _obey(
     if number is None:
         why, hint = "we opened no pull request for this issue", "write the command on the pull request itself"
         return replace(silent, kind="refused", what=name, why=why, hint=hint)
-    return _Asked(context, replace(silent, what=name), remark, context.repo.forge.pull(number), at).do(argument)
+    return _OnRequest(context, replace(silent, what=name), remark, context.repo.forge.pull(number), at).do(argument)
 
 
 def _approval(context: AnswerContext, ticket: Ticket, silent: Reply) -> Reply | None:
@@ -258,7 +258,7 @@ def _approval(context: AnswerContext, ticket: Ticket, silent: Reply) -> Reply | 
     return answer_approval(context.repo, silent, context.repo.forge.pull(number)) if number is not None else None
 
 
-class _Asked(Struct, frozen=True):
+class _OnRequest(Struct, frozen=True):
     """One command of a known person about one pull request."""
 
     _context: AnswerContext

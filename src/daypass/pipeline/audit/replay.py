@@ -30,7 +30,7 @@ class Replayed(Struct, frozen=True):
     unread: int
 
 
-class _Asked(Struct, frozen=True):
+class _PastRequest(Struct, frozen=True):
     """A file that somebody asked for. ``until`` is when its access ends, None where it was given none."""
 
     grant: GrantId
@@ -74,16 +74,16 @@ def replay(
     return Replayed(history.result(), live.result(), len(unread))
 
 
-def _every(index: Index, receipts: int, progress: Callable[[int, int, str], None] | None) -> Iterator[_Asked]:
+def _every(index: Index, receipts: int, progress: Callable[[int, int, str], None] | None) -> Iterator[_PastRequest]:
     for receipt in index.all_receipts((Admission, Decided)):
         yield from _asked(receipt)
         if progress is not None and receipt.sequence % _BATCH == 0:
             progress(receipt.sequence, receipts, "receipts")
 
 
-def _last(every: Iterable[_Asked], most: int, at: datetime) -> Iterator[_Asked]:
+def _last(every: Iterable[_PastRequest], most: int, at: datetime) -> Iterator[_PastRequest]:
     """Keep the last so many, and before them those whose access still runs."""
-    last: deque[_Asked] = deque()
+    last: deque[_PastRequest] = deque()
     for one in every:
         last.append(one)
         if len(last) > most and (older := last.popleft()).runs(at):
@@ -91,24 +91,24 @@ def _last(every: Iterable[_Asked], most: int, at: datetime) -> Iterator[_Asked]:
     yield from last
 
 
-def _batches(every: Iterator[_Asked]) -> Iterator[list[_Asked]]:
+def _batches(every: Iterator[_PastRequest]) -> Iterator[list[_PastRequest]]:
     while batch := list(islice(every, _BATCH)):
         yield batch
 
 
-def _asked(receipt: Receipt) -> Iterator[_Asked]:
+def _asked(receipt: Receipt) -> Iterator[_PastRequest]:
     body = receipt.body
     if receipt.void:
         return
     if isinstance(body, Admission) and not body.narrowed_from:
         until = body.window.end
-        yield _Asked(body.grant, body.blob, body.requester, body.requested_at, body.merged_at, until)
+        yield _PastRequest(body.grant, body.blob, body.requester, body.requested_at, body.merged_at, until)
     elif isinstance(body, Decided) and body.what is Resolution.DENIED:
         for file in body.asked:
-            yield _Asked(file.grant, file.blob, body.requester, body.requested_at, receipt.run_at, None)
+            yield _PastRequest(file.grant, file.blob, body.requester, body.requested_at, receipt.run_at, None)
 
 
-def _read(index: Index, waiting: list[_Asked], unread: list[GrantId]) -> Iterator[tuple[_Asked, Request]]:
+def _read(index: Index, waiting: list[_PastRequest], unread: list[GrantId]) -> Iterator[tuple[_PastRequest, Request]]:
     contents = index.contents({one.blob for one in waiting})
     for one in waiting:
         grant = read_grant(grant_path(one.grant), contents[one.blob]) if one.blob in contents else None

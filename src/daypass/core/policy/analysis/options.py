@@ -72,12 +72,12 @@ def options(
     purposes = ["", *(name for name in policy.catalogue.purposes if name != IMPORT)]
     found: dict[tuple[tuple[object, ...], ...], tuple[list[str], tuple[Option, ...]]] = {}
     for purpose in purposes:
-        ways = tuple(_by_length(policy, _Asked(subject, requester or subject, resource, role, purpose), at))
+        ways = tuple(_by_length(policy, _Choice(subject, requester or subject, resource, role, purpose), at))
         found.setdefault(tuple(way.answer for way in ways), ([], ways))[0].append(purpose)
     return tuple(replace(way, purposes=tuple(names)) for names, ways in found.values() for way in ways)
 
 
-class _Asked(Struct, frozen=True):
+class _Choice(Struct, frozen=True):
     subject: str
     requester: str
     resource: str
@@ -85,7 +85,7 @@ class _Asked(Struct, frozen=True):
     purpose: str
 
 
-def _by_length(policy: Policy, asked: _Asked, at: datetime) -> list[Option]:
+def _by_length(policy: Policy, asked: _Choice, at: datetime) -> list[Option]:
     """Return what is decided of each length, shortest first; neighbours with one answer are one."""
     bounds = policy.catalogue.bounds(Bounded(asked.subject, asked.resource, asked.role, asked.purpose))
     role = policy.catalogue.resources[asked.resource].roles[asked.role]
@@ -124,7 +124,7 @@ def _weekly(at: datetime, over: timedelta, upto: timedelta) -> Span | None:
     return spanning(Window(start + 7 * _DAY, start + 8 * _DAY), Recurrence(hours, "UTC"))
 
 
-def _decided(policy: Policy, asked: _Asked, span: Span, at: datetime) -> tuple[Decision, tuple[str, ...]]:
+def _decided(policy: Policy, asked: _Choice, span: Span, at: datetime) -> tuple[Decision, tuple[str, ...]]:
     """Decide on a request that brings what it can, and say what that is."""
     grant = Grant(
         GrantId(f"{asked.resource}/asked"),
