@@ -155,6 +155,22 @@ def test_a_gate_on_a_bare_runner_merges_what_is_ready_and_a_request_that_lags_be
     assert hub.run("audit", "verify").code == 0
 
 
+def test_a_report_on_a_bare_runner_fetches_no_more_however_long_history_is(hub: Hub) -> None:
+    """Without an App the job `report` of `check` runs at each push to a request."""
+    bare, counts = Bare(hub), []
+    for past in (3, 9):
+        for turn in range(past):
+            admit(hub, duration="3h", reason=f"reading {turn} of {past}")
+            hub.run("apply", "--at", at(hub))
+        number = hub.request_pull("alice", hub.grant(reason=f"one after {past} more"))
+        assert bare("report", str(number), "--at", at(hub)) == ""
+        (comment,) = hub.api("olga", "GET", f"/repos/{REPOSITORY}/issues/{number}/comments")
+        assert "waiting for 2 approvals" in comment["body"]
+        counts.append(len(bare.fetched))
+        assert all("--depth=" in line for line in bare.fetched if "refs/" in line)
+    assert counts[1] <= counts[0] + 3
+
+
 def test_an_older_ledger_is_refused_as_ever(hub: Hub) -> None:
     first = hub.head("daypass-ledger")
     admit(hub)

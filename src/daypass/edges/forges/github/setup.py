@@ -42,7 +42,7 @@ FOLDER = ".github/daypass"
 REQUIREMENTS = f"{FOLDER}/requirements.txt"
 
 _MARK = re.compile(r"[ ]*@(app|token|source|pinned)@$")
-_CHECKOUT = re.compile(r"@checkout(?: (if: [^\n]+))?@\n")
+_CHECKOUT = re.compile(r"@checkout(?: (if: [^\n]+?))?@(?: @(app|token)@)?\n")
 _TARGETS = re.compile(r"( *)@targets@\n")
 _PEOPLE = re.compile(r"( *)@people@\n")
 _NO_TARGETS = (
@@ -261,8 +261,12 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
 
 def _rendered(text: str, keep: set[str], variables: list[str], people: str) -> str:
     checkout = (resources.files("daypass") / "templates" / "checkout.yml").read_text(encoding="utf-8")
+
+    def step(match: re.Match[str]) -> str:
+        return _conditional(checkout, match[1] or "") if match[2] in (None, *keep) else ""
+
     lines = []
-    for line in _CHECKOUT.sub(lambda match: _conditional(checkout, match[1] or ""), text).split("\n"):
+    for line in _CHECKOUT.sub(step, text).split("\n"):
         mark = _MARK.search(line)
         if mark is None:
             lines.append(line)
