@@ -90,7 +90,18 @@ class HostedPlace:
 
         ``anew``: no run before it has left its word that nothing is to be done.
         """
-        (first, *_) = yaml.safe_load(github_files("app")[".github/workflows/apply.yml"])["jobs"]["apply"]["steps"]
+        return self._bare("apply", f"'{sys.executable}' -m daypass {' '.join(verb)}", anew=anew)
+
+    def checked(self, *options: str) -> Command:
+        """Return what the workflow `check` does on a bare runner for one request, which it fetches as objects."""
+        told = ["git", "-C", str(self._git), "rev-parse", "refs/heads/pull"]
+        head = subprocess.run(told, check=True, capture_output=True, text=True).stdout.strip()
+        bring = "git fetch -q --no-tags --no-recurse-submodules --no-write-fetch-head --filter=tree:0 --depth=51"
+        verb = ["check", "--base", "main", "--head", head, *options]
+        return self._bare("check", f"{bring} origin {head}\n'{sys.executable}' -m daypass {' '.join(verb)}")
+
+    def _bare(self, job: str, script: str, *, anew: bool = False) -> Command:
+        (first, *_) = yaml.safe_load(github_files("app")[f".github/workflows/{job}.yml"])["jobs"][job]["steps"]
         folder, state = self.folder / "runner", self.folder / "state"
 
         def bare() -> None:
@@ -100,8 +111,9 @@ class HostedPlace:
                 shutil.rmtree(place, ignore_errors=True)
                 place.mkdir(mode=0o700)
 
-        script = f"cd '{folder}'\n{first['run']}\n{_CHECKED}\n'{sys.executable}' -m daypass {' '.join(verb)}"
-        return Command(["bash", "-c", script], self._environment, before=bare)
+        return Command(
+            ["bash", "-c", f"cd '{folder}'\n{first['run']}\n{_CHECKED}\n{script}"], self._environment, before=bare
+        )
 
     def fetched(self, command: Command) -> str:
         """Run it twice, the first for what one run leaves to the next, and say how much came over git's protocol."""

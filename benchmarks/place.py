@@ -9,22 +9,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
 from benchmarks.measure import Command
-from daypass.edges.forges.github.setup import github_files
 
 ROOT = Path(__file__).parents[1]
 _FINE = frozenset({0})
-_SERVED = {
-    "uploadpack.allowFilter": "true",
-    "uploadpack.allowAnySHA1InWant": "true",
-    "uploadpackfilter.allow": "false",
-    "uploadpackfilter.blob:none.allow": "true",
-    "uploadpackfilter.tree.allow": "true",
-    "uploadpackfilter.tree.maxDepth": "0",
-}
-"""What a server like GitHub's lets a clone leave out."""
 
 
 class Place:
@@ -94,28 +82,6 @@ class Place:
         return Command(
             ["sh", "-c", f"{git} ls-tree -r --object-only main -- grants | {git} cat-file --batch --buffer >/dev/null"]
         )
-
-    def runner(self, *options: str) -> Command:
-        """Return what a runner does for one request: check main's tip out sparsely, fetch the proposal, check it.
-
-        As the workflow `check` does it, from a forge on this machine, with daypass installed.
-        """
-        git = ["git", "-C", str(self.git)]
-        for key, value in _SERVED.items():
-            subprocess.run([*git, "config", key, value], check=True)
-        tree = subprocess.run([*git, "merge-tree", "--write-tree", "main", "pull"], check=True, capture_output=True)
-        made = ["commit-tree", "-p", "main", "-p", "pull", "-m", "merge", tree.stdout.decode().strip()]
-        commit = subprocess.run([*git, *made], check=True, capture_output=True).stdout.decode().strip()
-        folder = self.folder / "runner"
-        (first, *_) = yaml.safe_load(github_files("app")[".github/workflows/check.yml"])["jobs"]["check"]["steps"]
-        script = (
-            f"mkdir -p '{folder}'; cd '{folder}'\n{first['run']}\n"
-            f"git fetch -q --no-tags --no-write-fetch-head --filter=tree:0 --depth=51 origin {commit}\n"
-            f"'{sys.executable}' -m daypass check --base {commit}^1 --head {commit} {' '.join(options)}"
-        )
-        where = {"GITHUB_SERVER_URL": f"file://{self.git.parent}", "GITHUB_REPOSITORY": self.git.name}
-        handed = {**where, "GITHUB_TOKEN": "none", "FOLDERS": first["env"]["FOLDERS"]}
-        return Command(["bash", "-c", script], handed, before=lambda: shutil.rmtree(folder, ignore_errors=True))
 
     def log(self, span: str) -> Command:
         """Return git's own way to list what each step of main changed."""

@@ -122,9 +122,10 @@ def _check_request(scale: Scale) -> Row:
 
 
 def _check_runner(scale: Scale) -> Row:
-    asked = ("--requester", "p0100", *AT)
-    many, few = scale.grants(scale.many), scale.grants(scale.few)
-    return Row(many.runner(*asked), few.runner(*asked), f"the same at {scale.few}", 1.5)
+    many, few = scale.hosted(scale.many), scale.hosted(scale.few)
+    tool, limit = (place.checked("--requester", "p0100", *AT) for place in (many, few))
+    against = f"{scale.few} live, as long a past; {many.fetched(tool)}, {few.fetched(limit)}"
+    return Row(tool, limit, against, 1.5, rounds=3, of_processor=True)
 
 
 _APPLY = ("apply", *AT)
