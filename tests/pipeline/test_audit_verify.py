@@ -23,7 +23,7 @@ from daypass.core.ledger.receipt import (
     Retirement,
     Reviewed,
 )
-from daypass.core.ledger.records import ApprovalRecord
+from daypass.core.ledger.records import ApprovalRecord, Idle
 from daypass.core.plan import Action, Intended, Reason
 from daypass.core.policy.cel.expression import compile_condition
 from daypass.core.policy.cel.source import spread
@@ -487,3 +487,16 @@ def test_nothing_is_believed_past_what_a_later_release_wrote(world):
     (found,) = [one for one in check(world).differences if one.receipt == 4]
     assert (found.code, found.severity.value) == ("ledger-of-later-release", "error")
     assert found.message == "receipt 4 is a release of the target embedded, and this release knows one lane alone"
+
+
+@pytest.mark.parametrize("named", ["before", "older", "main's", "none"])
+def test_the_word_of_an_idle_run_names_the_commit_before_its_own(world, named):
+    older = world.ledger_at
+    world.write([Refusal("orders-db/one", Oid("1" * 40), world.main, "x", "y")], minutes(1))
+    before = world.ledger_at
+    said = {"before": before, "older": older, "main's": world.main, "none": Oid("0" * 40)}[named]
+    world.write([Idle(f"sha256:{'0' * 64}", said, minutes(60), 0, 0)], minutes(2))
+    world.write([Idle(f"sha256:{'0' * 64}", world.ledger_at, minutes(60), 0, 0)], minutes(3))
+    found = [one for one in check(world).differences if one.code == "idle-without-grounds"]
+    assert [one.receipt for one in found] == ([] if named == "before" else [2])
+    assert all(f"after commit {said[:12]} of the ledger's branch" in one.message for one in found)

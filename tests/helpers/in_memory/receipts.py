@@ -60,9 +60,13 @@ class MemoryReceipts:
         assert not since
         receipts = verify_chain(counted(self.envelopes(0, commit=commit), tree), open_)
         beside = partial(self.beside, commit=commit)
-        return Proof(
-            commit, receipts, tree, Standing(), beside, lambda: _count(self._objects.stored(commit).tree), form()
-        )
+        count = partial(_count, self._objects.stored(commit).tree)
+        return Proof(commit, receipts, tree, Standing(), beside, count, form(), partial(self._follows, commit))
+
+    def _follows(self, tip: Oid, sequence: int, before: Oid) -> bool:
+        having = {one for one in self._objects.ancestors(tip) if self.envelope(sequence, commit=one) is not None}
+        parents = [self._objects.stored(one).commit.parents for one in having]
+        return (before,) in parents and before not in having
 
     def own(self, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
         return iter(receipts)

@@ -149,7 +149,7 @@ class Proof(NamedTuple):
 
     ``tree`` is over the receipts before the one that came last; ``beside`` reads the files of a snapshot; ``total`` is how
     many receipts there are in all, known once the first has come. What is asked of them raises LedgerError. ``form`` is
-    that of the snapshots that count.
+    that of the snapshots that count. ``follows`` says whether the commit that brought a receipt comes right after another.
     """
 
     commit: Oid
@@ -159,6 +159,7 @@ class Proof(NamedTuple):
     beside: Callable[[int], Files]
     total: Callable[[], int]
     form: str
+    follows: Callable[[int, Oid], bool]
 
 
 class SumUp:

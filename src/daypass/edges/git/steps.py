@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice
 from typing import IO
 
@@ -290,3 +291,17 @@ def _rows(git: Git, lines: list[bytes], top: int) -> list[Row]:
 def _raw(oid: bytes) -> bytes:
     text = oid.decode()
     return b"" if text in _NOTHING else bytes.fromhex(text)
+
+
+def one_after(git: Git, tip: Oid) -> Callable[[Oid], Oid | None]:
+    """Return what names the commit right after another up to a tip, each having one parent; None where none is."""
+
+    @cache
+    def order() -> str:  # newest first; one text, since a list of 300,000 takes six times the memory
+        return git.text("rev-list", "--topo-order", tip)
+
+    def find(commit: Oid) -> Oid | None:
+        newer, found, _ = order().partition(f"\n{commit}")
+        return Oid(newer[-len(tip) :]) if found else None
+
+    return find

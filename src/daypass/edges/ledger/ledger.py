@@ -28,7 +28,7 @@ from daypass.edges.git.objects import Reader, blobs
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.promised import promised
 from daypass.edges.git.remote import Remote
-from daypass.edges.git.steps import landings, leads_to, near
+from daypass.edges.git.steps import landings, leads_to, near, one_after
 from daypass.edges.git.trees import commit_files
 from daypass.edges.ledger.shape import (
     BESIDE,
@@ -135,9 +135,18 @@ class GitLedger:
             envelopes = self._read(tree.size, oids[tree.size :])
             yield from self.own(verify_chain(counted(envelopes, tree), open_, start.head))
 
-        return Proof(
-            commit, receipts(), tree, start, partial(self.beside, commit=commit), oids.__len__, known or form()
-        )
+        beside = partial(self.beside, commit=commit)
+        return Proof(commit, receipts(), tree, start, beside, oids.__len__, known or form(), self._followed(commit))
+
+    def _followed(self, tip: Oid) -> Callable[[int, Oid], bool]:
+        """Return what says whether the commit up to ``tip`` that brought a receipt comes right after another."""
+        following = one_after(self._git, tip)
+
+        def follows(sequence: int, before: Oid) -> bool:
+            steps = [before, after] if (after := following(before)) else []
+            return [self.envelope(sequence, commit=one) is not None for one in steps] == [False, True]
+
+        return follows
 
     def own(self, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
         """Yield receipts that are verified from the first on. Raises LedgerError where another repository's main began them.

@@ -30,7 +30,7 @@ from daypass.core.ledger.receipt import (
     Reviewed,
     Snapshot,
 )
-from daypass.core.ledger.records import Departed
+from daypass.core.ledger.records import Departed, Idle
 from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.ledger.standing import Departure
 from daypass.core.people.leaving import is_end_of as is_end_of_departure
@@ -153,6 +153,12 @@ class _Run:
         """Take in what people, or their source, said."""
         if isinstance(body, Departed):
             self._depart(receipt, body)
+        elif isinstance(body, Idle) and not self._proof.follows(receipt.sequence, body.follows):
+            message = (
+                f"receipt {receipt.sequence} says that nothing is to be done after commit {body.follows[:12]} of the "
+                "ledger's branch, which is not the one before its own"
+            )
+            self.found.append(Difference("idle-without-grounds", message, receipt=receipt.sequence))
         elif isinstance(body, Certified):
             self._reviews.append(receipt.sequence)
         elif isinstance(body, Reviewed):
