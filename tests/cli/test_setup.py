@@ -250,6 +250,36 @@ def test_a_request_is_seen_through_and_then_the_check_is_required(olga, access):
     assert not (access / "policies/rules/daypass-self-test.yaml").exists()
 
 
+def test_with_yes_all_is_set_up_without_a_question_and_the_clicks_that_are_left_are_said(olga, access):
+    olga.meanwhile = olga.pipeline
+    said = olga.run("setup", "--yes", folder=access)
+    assert "Nothing unsafe was found" in said.out
+    assert not olga.questions
+    for clicks in ("Continue, then Create GitHub App.", "Only select repositories, access, Install: "):
+        assert f"In the browser: {clicks}" in said.err
+    assert olga.clicks[:2] + olga.clicks[-1:] == ["Continue to GitHub", "Create GitHub App", "Install"]
+    assert [pull.merged for pull in olga.repo.pulls.values()] == [True, True]
+
+
+def test_with_yes_and_without_a_browser_nothing_is_asked_and_what_is_to_be_done_is_said(olga, access):
+    said = olga.run("setup", "--yes", "--no-browser", folder=access, expect=2)
+    assert "with --yes nobody is asked: The App's name in its address" in said.err
+    assert not olga.questions
+    assert not olga.double.apps
+
+
+def test_with_yes_a_secret_is_taken_from_the_environment_or_refused(olga):
+    olga.run("init", "access", "--github", REPOSITORY, "--owners", TEAM, "--target", "postgres")
+    said = olga.run("setup", "--yes", folder=olga.top / "access", expect=2)
+    assert "with --yes nobody is asked: EXAMPLE_DB_URL" in said.err
+    assert "secrets are taken from variables of their names" in said.err
+    assert "EXAMPLE_DB_URL" not in olga.environment.values
+    olga.extra = {"EXAMPLE_DB_URL": "postgresql://daypass:word@db.example:5432/orders"}
+    olga.run("setup", "--yes", folder=olga.top / "access", expect=1)  # no run looks at the self-test
+    assert olga.environment.values["EXAMPLE_DB_URL"] == olga.extra["EXAMPLE_DB_URL"]
+    assert not olga.questions
+
+
 @pytest.mark.parametrize("waits", range(4))
 def test_a_setup_that_is_interrupted_in_the_self_test_goes_on_from_there(olga, access, waits):
     olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)

@@ -33,7 +33,11 @@ _TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
     is_flag=True,
     help="Look, say what would be done, and change nothing. Exit 13 where there is something.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Ask nothing: secrets are in variables of their names. The App takes clicks in a browser all the same.",
+)
 @click.option(
     "--no-browser", is_flag=True, help="Print addresses: the browser that you are signed in with is elsewhere."
 )
@@ -71,7 +75,7 @@ def setup(
         raise UsageError("the settings of main name no repository at GitHub", hint=hint)
     server = str(repo.settings.forge_options.get("server_url") or os.environ.get("GITHUB_SERVER_URL", ""))
     environ = _environ(os.environ, server, yes=yes)
-    talk = Talk(lambda text: say(f"  {text}"), _ask, browse, lambda seconds: pause(seconds))  # noqa: PLW0108  (looked up when it is called)
+    talk = Talk(lambda text: say(f"  {text}"), _refuse if yes else _ask, browse, lambda seconds: pause(seconds))  # noqa: PLW0108  (looked up when it is called)
     browser = not no_browser and has_browser()
     found = _host(repo, environ).founding(_place(repo, environ, app_key_file, people_team), talk, browser=browser)
     try:
@@ -210,6 +214,13 @@ def _gh(*arguments: str) -> str:
 
 def _ask(question: str, hidden: bool) -> str:
     return str(click.prompt(question, hide_input=hidden, err=True))
+
+
+def _refuse(question: str, _: bool) -> str:
+    hint = (
+        "secrets are taken from variables of their names, the App's from a browser of this machine; or leave --yes out"
+    )
+    raise UsageError(f"with --yes nobody is asked: {question}", hint=hint)
 
 
 def pause(seconds: float) -> None:
