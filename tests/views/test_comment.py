@@ -26,6 +26,34 @@ FILE = "grants/orders-db/alice-double-charges.yaml"
 
 LINKS = links_of("https://github.com/acme/access")
 
+PHONE = 40
+"""So many characters of 14 pixels stand side by side on a phone, a column's borders taken off (docs/pictures/phone.png)."""
+
+
+def least_width(text: str) -> int:
+    """Return how many characters wide a comment's widest table or block is, its cells broken wherever there is a space.
+
+    What is folded, people unfold; other lines are broken anywhere.
+    """
+    folded, widths, row = 0, [0], list[int]()
+    for token in READER.parse(text):
+        if token.type == "html_block":
+            folded += token.content.count("<details>") - token.content.count("</details>")
+        elif token.type == "table_open":
+            columns = dict[int, int]()
+        elif token.type == "tr_open":
+            row = []
+        elif token.type == "inline" and token.level == 4:
+            words = "".join(child.content for child in token.children or ()).split()
+            row.append(max(map(len, words), default=0))
+        elif token.type == "tr_close":
+            columns |= {place: max(columns.get(place, 0), width) for place, width in enumerate(row)}
+        elif token.type == "table_close" and not folded:
+            widths.append(sum(columns.values()))
+        elif token.type == "fence" and not folded:
+            widths += map(len, token.content.splitlines())
+    return max(widths)
+
 
 def at_github(report: Report) -> Report:
     """The same report where the settings name GitHub."""
@@ -57,6 +85,19 @@ def test_at_github_a_reviewer_learns_from_it_how_to_approve(asked: Access) -> No
     asked.run("approve", "1", "--at", T("10:01"), acting="bob")
     report = at_github(told(asked, "1", T("10:02")))
     assert steady(comment_text(report, links=LINKS), report) == golden("github")
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.glob("*.md")))
+def test_what_people_see_fits_a_phone(name: str) -> None:
+    assert least_width((GOLDEN / name).read_text(encoding="utf-8")) <= PHONE
+
+
+def test_a_grant_with_all_that_it_can_have_fits_a_phone(access: Access) -> None:
+    window = f"window: {{from: {T('11:00')}, until: {T('12:00')}}}\npurpose: incident\nends_when: {{issue_closed: acme/orders#88}}\n"
+    propose(access, T("10:00"), {FILE: GRANT.partition("window:")[0] + window})
+    text = comment_text(told(access, "1", T("10:01")))
+    assert all(f"| {row} |" in text for row in ("window", "purpose", "ends when"))
+    assert 20 < least_width(text) <= PHONE
 
 
 def test_pages_that_show_a_comment_show_this_one() -> None:
