@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from policy_samples import AT, grant, rules
 
 from daypass.core.finding import Place
-from daypass.core.policy.cel.expression import compile_condition
+from daypass.core.policy.cel.expression import EvaluationFailure, compile_condition
 from daypass.core.policy.cel.source import spread
 from daypass.core.policy.requirement import Requirement
 from daypass.core.policy.rules import Rule, Rules
@@ -155,11 +155,33 @@ MADE = st.builds(
 )
 
 
-@given(st.lists(MADE, max_size=5))
-def test_one_program_for_all_gives_what_asking_one_by_one_gives(made):
+def plainly(one, facts):
+    """Ask a rule by its conditions alone: nothing joined, nothing remembered, nothing put off."""
+    applies = one.when.holds(facts)
+    if isinstance(applies, EvaluationFailure):
+        return one.id, False, False, applies.message
+    unless = one.deny_unless.holds(facts) if applies and one.deny_unless is not None else True
+    if isinstance(unless, EvaluationFailure):
+        return one.id, True, False, unless.message
+    return one.id, applies, applies and (one.deny or not unless), ""
+
+
+OTHER_FACTS = st.fixed_dictionaries(
+    {
+        "grant.role": st.sampled_from(["readonly", "admin"]),
+        "grant.ticket": st.sampled_from(["", "INC-1"]),
+        "grant.emergency": st.booleans(),
+        "request.kind": st.sampled_from(["new", "widen"]),
+    }
+)
+
+
+@given(st.lists(MADE, max_size=5), st.lists(OTHER_FACTS, min_size=1, max_size=4))
+def test_rules_joined_and_remembered_say_what_each_says_plainly(made, asked):
     some = [rule(f"r{n}", when, deny_unless=unless, deny=deny) for n, (when, unless, deny) in enumerate(made)]
-    book = rules("  - {id: a, when: 'true', deny: true}\n").facts
-    given_facts = book.of_grant(grant()) | book.of_request("alice", AT, "new", Window(AT, AT + timedelta(hours=4)))
-    together = told(Rules.of(some).judge(given_facts))
-    alone = [told(Rules.of([one]).judge(given_facts))[0] for one in some]
-    assert together == alone
+    book, joined = rules("  - {id: a, when: 'true', deny: true}\n").facts, Rules.of(some)
+    known = book.of_grant(grant()) | book.of_request("alice", AT, "new", Window(AT, AT + timedelta(hours=4)))
+    for other in asked:
+        facts = known | other
+        assert told(joined.judge(facts)) == [plainly(one, facts) for one in some]
+        assert sorted(told(joined.judge_grant(facts))) == [plainly(one, facts) for one in some if not one.asks]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -30,6 +31,9 @@ from daypass.core.policy.sources import (
     persons,
 )
 from daypass.core.record import replace
+
+REMEMBERED = 4096
+"""So many answers of each kind are remembered: few things are required of very many requests."""
 
 
 class Requirement(Struct, frozen=True):
@@ -130,6 +134,11 @@ def merge(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
     longest wait counts. Whom any of them takes out is out. Of order, reminders and clock any of them may speak, and those
     that do say the same. Different sources stay apart, and need different people.
     """
+    return _joined(tuple(requirements))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _joined(requirements: tuple[Requirement, ...]) -> tuple[Requirement, ...]:
     found: dict[str, Requirement] = {}
     for new in sorted(requirements, key=lambda r: (r.source, r.rules)):
         old = found.get(new.source)
@@ -207,15 +216,14 @@ def resolve(
 
     With ``since``, when the request was opened, who was on call from then on counts for as long as they were.
     """
-    return tuple(_resolved(catalogue, access, one, at, held, since or at) for one in requirements)
+    wanted = tuple(requirements)
+    lasting = _lasting(catalogue, access, wanted)
+    return lasting or tuple(_resolved(catalogue, access, one, at, held, since or at) for one in wanted)
 
 
 def _resolved(
     catalogue: Catalogue, access: Ending, one: Requirement, at: datetime, held: Held, since: datetime
 ) -> Requirement:
-    lasting = None if one.without or catalogue.directory.deputies else _lasting(catalogue, access, one)
-    if lasting is not None:
-        return lasting
     calendar = catalogue.calendars.get(one.clock) if one.clock else None
     sources = [one.source, *(step.to for step in one.escalate)]
     every, *more = [frozenset(approvers(catalogue, access, source, at)) for source in sources]
@@ -249,19 +257,23 @@ def _resolved(
     )
 
 
-def _lasting(catalogue: Catalogue, access: Ending, one: Requirement) -> Requirement | None:
-    """Return a requirement with who can meet it, where that is so at any instant; None elsewhere.
+def _lasting(catalogue: Catalogue, access: Ending, wanted: tuple[Requirement, ...]) -> tuple[Requirement, ...]:
+    """Return requirements with who can meet them, where that is so of each at any instant; nothing elsewhere.
 
     An audit asks this with each grant that was ever approved, and of nearly all of them it is so.
     """
-    key = ("lasting", one, access.resource)
+    key = ("lasting", wanted, access.resource)
     if key not in catalogue.remembered:
-        catalogue.remembered[key] = _at_any_time(catalogue, access, one)
-    found: Requirement | None = catalogue.remembered[key]
-    return found
+        found = [_at_any_time(catalogue, access, one) for one in wanted]
+        known = tuple(one for one in found if one is not None)
+        catalogue.remembered[key] = known if len(known) == len(wanted) else ()
+    lasting: tuple[Requirement, ...] = catalogue.remembered[key]
+    return lasting
 
 
 def _at_any_time(catalogue: Catalogue, access: Ending, one: Requirement) -> Requirement | None:
+    if one.without or catalogue.directory.deputies:
+        return None
     sources = (one.source, *(step.to for step in one.escalate))
     fixed = not any(parted(part)[0] in (*OF_THE_ACCESS, ON_CALL) for source in sources for part in parts(source))
     people = tuple(frozenset(approvers(catalogue, access, source)) for source in sources)

@@ -6,7 +6,7 @@ merged grants can be judged in bulk without one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +29,17 @@ _AXES = {
 """Which of the things that grants are made of a variable, or all of its kind, belongs to; time for the others."""
 
 _REMEMBERED = 100_000
+
+
+def _axes(*conditions: Condition) -> frozenset[str]:
+    """Return which things conditions look at. What looks at the same is asked together, so that answers repeat often."""
+    names = (name for condition in conditions for name in condition.names)
+    return frozenset(_AXES.get(name, _AXES.get(name.partition(".")[0], "time")) for name in names)
+
+
+def _repeats(condition: Condition) -> bool:
+    """Say whether it has the same answer for many grants, so that it is remembered."""
+    return not condition.asks and _FREE not in _axes(condition)
 
 
 class Rule(Struct, frozen=True, dict=True):
@@ -68,11 +79,6 @@ class Rule(Struct, frozen=True, dict=True):
     def names(self) -> tuple[str, ...]:
         """The variables that it mentions, sorted."""
         return tuple(sorted({name for condition in self.conditions for name in condition.names}))
-
-    @property
-    def axes(self) -> frozenset[str]:
-        """Which things it looks at. Rules that look at the same are asked together, so that answers repeat often."""
-        return frozenset(_AXES.get(name, _AXES.get(name.partition(".")[0], "time")) for name in self.names)
 
     @property
     def effect(self) -> str:
@@ -118,17 +124,20 @@ def traced(verdict: Verdict, facts: Mapping[str, object]) -> RuleTrace:
 
 
 class _Battery:
-    """Some rules as one program. Answers are remembered by the values that they depend on, where that helps."""
+    """Some rules as one program. Answers are remembered by the values that they depend on, where that helps.
 
-    def __init__(self, rules: tuple[Rule, ...], *, remember: bool) -> None:
-        self._rules = rules
-        self._names = tuple(sorted({name for rule in rules for name in rule.names}))
+    Of the ``later`` ones, by id, only whether they apply is asked.
+    """
+
+    def __init__(self, rules: tuple[Rule, ...], later: Collection[str] = (), *, remember: bool = False) -> None:
+        self._rules = tuple((rule, None if rule.id in later else rule.deny_unless) for rule in rules)
+        self._names = tuple(sorted({name for rule in rules for one in _at_once(rule, later) for name in one.names}))
         self._lists = frozenset(name for name in self._names if KINDS.get(name) is VariableKind.STRINGS)
         self._remembered: dict[tuple[Any, ...], tuple[Verdict, ...]] | None = {} if remember else None
-        self._unless = tuple(index for index, rule in enumerate(rules) if rule.deny_unless is not None)
+        self._unless = tuple(index for index, (_, unless) in enumerate(self._rules) if unless is not None)
         texts = [rule.when.text for rule in rules]
         # "not applying, or allowed": CEL's `||` takes no notice of an error on one side when the other is true.
-        texts += [f"!({r.when.text}\n) || ({r.deny_unless.text}\n)" for r in rules if r.deny_unless is not None]
+        texts += [f"!({rule.when.text}\n) || ({no.text}\n)" for rule, no in self._rules if no is not None]
         self._count = len(texts)
         self._program = combine(texts, rules[0].when.calendars, rules[0].when.details) if texts else None
 
@@ -152,22 +161,41 @@ class _Battery:
             seen = {name: facts[name] for name in self._names if name in facts}
             answers = evaluate_all(self._program, seen, self._count)
         if answers is None:
-            return tuple(_judge(rule, facts) for rule in self._rules)
+            return tuple(_judge(rule, unless, facts) for rule, unless in self._rules)
         allowed = dict(zip(self._unless, answers[len(self._rules) :], strict=True))
         return tuple(
             Verdict(rule, applies, applies and (rule.deny or not allowed.get(index, True)))
-            for index, (rule, applies) in enumerate(zip(self._rules, answers, strict=False))
+            for index, ((rule, _), applies) in enumerate(zip(self._rules, answers, strict=False))
         )
 
 
-def _judge(rule: Rule, facts: Facts) -> Verdict:
+def _alike(rules: Iterable[Rule], later: Collection[str]) -> tuple[_Battery, ...]:
+    """Join rules that look at the same."""
+    alike: dict[frozenset[str], list[Rule]] = {}
+    for rule in rules:
+        alike.setdefault(_axes(*_at_once(rule, later)), []).append(rule)
+    return tuple(_Battery(tuple(some), later, remember=_FREE not in axes) for axes, some in alike.items())
+
+
+def _at_once(rule: Rule, later: Collection[str]) -> tuple[Condition, ...]:
+    return (rule.when,) if rule.id in later else rule.conditions
+
+
+def _judge(rule: Rule, unless: Condition | None, facts: Facts) -> Verdict:
     """Ask one rule by itself, so that a failure can be named."""
     applies = rule.when.holds(facts)
     if isinstance(applies, EvaluationFailure):
         return Verdict(rule, applies=False, failure=applies)
-    if not applies or rule.deny_unless is None:
-        return Verdict(rule, applies, applies and rule.deny)
-    allowed = rule.deny_unless.holds(facts)
+    return (
+        _denying(rule, unless, facts)
+        if applies and unless is not None
+        else Verdict(rule, applies, applies and rule.deny)
+    )
+
+
+def _denying(rule: Rule, unless: Condition, facts: Facts) -> Verdict:
+    """Ask a rule that applies whether it denies."""
+    allowed = unless.holds(facts)
     if isinstance(allowed, EvaluationFailure):
         return Verdict(rule, applies=True, failure=allowed)
     return Verdict(rule, applies=True, denies=rule.deny or not allowed)
@@ -180,6 +208,8 @@ class Rules(Struct, frozen=True, eq=False):
     _static: tuple[_Battery, ...] = ()
     _asking: _Battery | None = None
     _of_purpose: Mapping[str, _Battery] = MappingProxyType({})
+    _ahead: tuple[_Battery, ...] = ()
+    _later: Mapping[str, Condition] = MappingProxyType({})
     of_ledger: frozenset[str] = frozenset()
     """The resources of which some rule asks the ledger who holds, or approved, something there."""
     history: frozenset[str] = frozenset()
@@ -189,17 +219,23 @@ class Rules(Struct, frozen=True, eq=False):
     def of(cls, rules: Iterable[Rule]) -> Rules:
         """Join rules; the order they are given in does not count."""
         ordered = tuple(sorted(rules, key=lambda rule: rule.id))
-        alike: dict[frozenset[str], list[Rule]] = {}
-        for rule in ordered:
-            if not rule.asks:
-                alike.setdefault(rule.axes, []).append(rule)
-        static = tuple(_Battery(tuple(some), remember=_FREE not in axes) for axes, some in alike.items())
-        asking = _Battery(tuple(r for r in ordered if r.asks and not r.purpose), remember=False)
+        # Whether a rule applies repeats often, and what differs with each grant is asked of those that it applies to.
+        later = {
+            rule.id: rule.deny_unless
+            for rule in ordered
+            if rule.deny_unless is not None
+            and not rule.purpose
+            and _repeats(rule.when)
+            and not _repeats(rule.deny_unless)
+        }
+        static = _alike((rule for rule in ordered if not rule.asks), later)
+        ahead = _alike((rule for rule in ordered if rule.asks and rule.id in later), later)
+        asking = _Battery(tuple(r for r in ordered if r.asks and not r.purpose and r.id not in later))
         purposes = dict.fromkeys(rule.purpose for rule in ordered if rule.purpose)
-        own = {name: _Battery(tuple(r for r in ordered if r.purpose == name), remember=False) for name in purposes}
+        own = {name: _Battery(tuple(r for r in ordered if r.purpose == name)) for name in purposes}
         of_ledger = frozenset(name for rule in ordered for need in rule.require for name in need.of_ledger)
         history = HISTORY.intersection(name for rule in ordered for name in rule.names)
-        return cls(ordered, static, asking, own, of_ledger, history)
+        return cls(ordered, static, asking, own, ahead, later, of_ledger, history)
 
     @property
     def ending(self) -> frozenset[str]:
@@ -213,11 +249,16 @@ class Rules(Struct, frozen=True, eq=False):
 
     def judge_grant(self, facts: Facts) -> tuple[Verdict, ...]:
         """Ask the rules that need no request. ``facts`` must have every variable but those of the request."""
-        return tuple(verdict for battery in self._static for verdict in battery.judge(facts))
+        return tuple(self._whole(verdict, facts) for battery in self._static for verdict in battery.judge(facts))
+
+    def _whole(self, verdict: Verdict, facts: Facts) -> Verdict:
+        unless = self._later.get(verdict.rule.id) if verdict.applies else None
+        return verdict if unless is None else _denying(verdict.rule, unless, facts)
 
     def judge(self, facts: Facts) -> tuple[Verdict, ...]:
         """Ask every rule, a purpose's own of its grants alone; the verdicts come by rule id."""
+        ahead = (self._whole(verdict, facts) for battery in self._ahead for verdict in battery.judge(facts))
         asking = self._asking.judge(facts) if self._asking is not None else ()
         own = self._of_purpose.get(facts["grant.purpose"])
         more = own.judge(facts) if own is not None else ()
-        return tuple(sorted((*self.judge_grant(facts), *asking, *more), key=lambda verdict: verdict.rule.id))
+        return tuple(sorted((*self.judge_grant(facts), *ahead, *asking, *more), key=lambda verdict: verdict.rule.id))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from daypass.core.calendar.calendars import RUNS_OUT, RUNS_OUT_HINT
 from daypass.core.calendar.wait import elapse
 from daypass.core.catalogue import Catalogue, Subject
-from daypass.core.policy.requirement import Requirement, assign, may_approve
+from daypass.core.policy.requirement import REMEMBERED, Requirement, assign, may_approve
 from daypass.core.policy.sources import (
     GROUP,
     ON_CALL,
@@ -35,29 +36,50 @@ def shortage(catalogue: Catalogue, access: Ending, needs: Sequence[Requirement],
     Subject and requester are left out. People whom an escalation adds count, but they are no excuse for an empty source.
     Different sources need different people.
     """
+    mine, needs = {access.subject, access.requester}, tuple(needs)
+    lacking, shared = _lacking(needs, _people(needs) & mine)
     found: list[Said] = []
-    able: dict[str, set[int]] = {}
-    for place, need in enumerate(needs):
+    for need in (needs[place] for place in lacking):
         if not need.eligible:
             found.append(_nobody(catalogue, access, need, at))
             continue
         every = need.eligible | need.escalated
-        out = every & {access.subject, access.requester}
-        alone = every - out - frozenset(dict(need.acting))
-        if len(alone) < need.at_least:
-            found.append(_too_few(need, alone, out, _mute(catalogue, access, need.source)))
-        for handle in every - out - frozenset(dict(need.acting)):  # who acts for somebody counts as that one
+        alone = every - mine - frozenset(dict(need.acting))
+        found.append(_too_few(need, alone, every & mine, _mute(catalogue, access, need.source)))
+    return [*found, _shared(needs)] if shared else found
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _people(needs: tuple[Requirement, ...]) -> frozenset[str]:
+    return frozenset[str]().union(*(need.eligible | need.escalated for need in needs))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _lacking(needs: tuple[Requirement, ...], mine: frozenset[str]) -> tuple[tuple[int, ...], bool]:
+    """Return the places of requirements that too few people but ``mine`` can meet.
+
+    Where there are none: whether people are too few since each counts once.
+    """
+    found: list[int] = []
+    able: dict[str, set[int]] = {}
+    for place, need in enumerate(needs):
+        others = (need.eligible | need.escalated) - mine - frozenset(dict(need.acting))
+        if not need.eligible or len(others) < need.at_least:
+            found.append(place)
+        for handle in others:  # who acts for somebody counts as that one
             able.setdefault(handle, set()).add(place)
-    shared = None if found else _unshared(needs, able)
-    return [*found, shared] if shared is not None else found
+    counts = [need.at_least for need in needs]
+    taken = [] if found else assign(counts, able)
+    return tuple(found), any(len(some) < count for some, count in zip(taken, counts, strict=False))
 
 
 def clock_runs_out(needs: Sequence[Requirement], opened: datetime) -> list[Said]:
     """Say of which clocks nobody can tell when what they time comes, if it opened now: nobody would be reminded or come in."""
     found: dict[str, Said] = {}
     for need in needs:
-        waits = [step.wait for step in need.escalate] + [need.remind] * (need.remind is not None)
-        for wait in waits if need.calendar is not None and need.clock not in found else ():
+        if need.calendar is None or need.clock in found:
+            continue
+        for wait in [step.wait for step in need.escalate] + [need.remind] * (need.remind is not None):
             try:
                 elapse(need.calendar, opened, wait)
             except ValueError as error:
@@ -69,11 +91,7 @@ def clock_runs_out(needs: Sequence[Requirement], opened: datetime) -> list[Said]
     return list(found.values())
 
 
-def _unshared(needs: Sequence[Requirement], able: dict[str, set[int]]) -> Said | None:
-    """Say where people are too few since each counts once; ``able`` says which requirements, by place, each can meet."""
-    counts = [need.at_least for need in needs]
-    if all(len(taken) == count for taken, count in zip(assign(counts, able), counts, strict=True)):
-        return None
+def _shared(needs: Sequence[Requirement]) -> Said:
     sources = ", ".join(f"{need.at_least} from {need.asked}" for need in needs)
     message = f"the approvals needed ({sources}) must come from different people, and there are not enough"
     return "too-few-approvers", message, "add people to the groups in policies/directory"
