@@ -66,7 +66,6 @@ SLIPS = {
     ),
     "target, remote, schema or shell": ("targets nope", "krl nope", "sync nope", "schema nope", "completion nope"),
     "what is for a forge at GitHub": (
-        "doctor",
         "refresh",
         "drift --issue",
         f"apply --issue --at {AT}",

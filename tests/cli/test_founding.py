@@ -18,12 +18,13 @@ def _plain(tmp_path: Path) -> Access:
 
 
 @pytest.mark.parametrize("example", [(), ("--example",)])
-def test_what_init_makes_checks_clean_and_its_tests_pass(tmp_path: Path, example: tuple[str, ...]) -> None:
+def test_what_init_makes_is_clean_by_all_that_look_at_it(tmp_path: Path, example: tuple[str, ...]) -> None:
     made = _plain(tmp_path)
     made.run("init", ".", *example)
     assert ": ok." in made.run("check").out
     assert "0 failed" in made.run("policy", "test").out
     made.run("codeowners", "--check")
+    assert made.run("doctor").out == "Nothing unsafe was found.\n"
     assert made.git("status", "--porcelain") == ""
     assert made.git("log", "--format=%s %an", "main") == "Begin the access repository Ada Byron"
     made.run("audit", "verify")

@@ -71,7 +71,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "verbs.people:people",
         "bring people into the directory from a team, a table or a directory service; end access of who left",
     ),
-    "doctor": ("verbs.forge:doctor", "say what is unsafe in the repository's settings at GitHub, and mend it"),
+    "doctor": ("verbs.forge:doctor", "say what is unsafe in how the repository is set up, and mend it"),
     "forge": ("verbs.forge:forge", "print the kind of forge that main's settings name, for scripts"),
     "form": ("verbs.generated:form", "write the issue form that people ask with, from the catalogue, or check it"),
     "answer": ("verbs.forge:answer", "answer an issue or a comment that asks for access"),

@@ -66,7 +66,8 @@ def doctor_text(complaints: Sequence[Complaint], calls: int) -> str:
     untold = len(complaints) - unsafe
     parts = [f"{unsafe} unsafe"] if unsafe else []
     parts += [f"{untold} that cannot be told"] if untold else []
-    lines.append(f"{' and '.join(parts) or 'Nothing unsafe was found'} ({calls} requests to GitHub).")
+    asked = f" ({calls} requests to GitHub)" if calls else ""
+    lines.append(f"{' and '.join(parts) or 'Nothing unsafe was found'}{asked}.")
     return joined(lines)
 
 

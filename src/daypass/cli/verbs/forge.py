@@ -51,6 +51,8 @@ def forge(repo: AccessRepository, output: str) -> None:
 def doctor(repo: AccessRepository, mending: bool, yes: bool, later: bool, at: datetime, output: str) -> Codes:
     """Read the repository's real settings at GitHub, and say what is unsafe in them and what mends it.
 
+    On the local forge these are what git refuses here, and what stays a risk.
+
     With --next, on any forge: which of main's files the next release refuses, which open requests it would deny for that,
     which live grants are of people whom it is about, and which rules it would not ask meanwhile. Exit 13 where there are any.
 

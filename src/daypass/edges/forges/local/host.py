@@ -8,7 +8,7 @@ docs/trust.md says what this protects and what it does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -38,6 +38,7 @@ from daypass.edges.forges.local.chain import (
     open_numbers,
     read_each,
 )
+from daypass.edges.forges.local.settings import LocalSettings
 from daypass.edges.forges.local.sharing import Sharing, behind
 from daypass.edges.git.objects import object_id
 from daypass.edges.git.repository import Repository
@@ -362,6 +363,10 @@ class LocalHost(Host):
             unsigned=settings.limits.unsigned,
         )
         return self._forge
+
+    def settings(self, clock: Callable[[], datetime]) -> LocalSettings:  # noqa: ARG002  (nobody else's time is asked)
+        """Return what git refuses here."""
+        return LocalSettings(self._run.repository.git)
 
     def sharing(self, remote: str, ledger: str) -> Sharing:
         """Return what joins this clone and a remote. Raises UsageError for a name that is no remote."""
