@@ -261,17 +261,12 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
 
 def _rendered(text: str, keep: set[str], variables: list[str], people: str) -> str:
     checkout = (resources.files("daypass") / "templates" / "checkout.yml").read_text(encoding="utf-8")
-
-    def step(match: re.Match[str]) -> str:
-        return _conditional(checkout, match[1] or "") if match[2] in (None, *keep) else ""
-
     lines = []
-    for line in _CHECKOUT.sub(step, text).split("\n"):
+    steps = _CHECKOUT.sub(lambda of: _conditional(checkout, of[1] or "") if of[2] in (None, *keep) else "", text)
+    for line in steps.split("\n"):
         mark = _MARK.search(line)
-        if mark is None:
-            lines.append(line)
-        elif mark[1] in keep:
-            lines.append(line[: mark.start()])
+        if mark is None or mark[1] in keep:
+            lines.append(line[: mark.start()] if mark else line)
     whole = _TARGETS.sub(lambda match: _target_lines(match[1], variables), "\n".join(lines))
     return _PEOPLE.sub(lambda match: _target_lines(match[1], [people]) if people else "", whole)
 
