@@ -3,13 +3,15 @@
 import gc
 import sys
 
-from daypass.cli.can import at_once
+from daypass.cli.quick.options import at_once
 
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    gc.disable()  # a question is answered before it would be worth it
     code = at_once(sys.argv[1:])
     if code is None:
+        gc.enable()
         gc.set_threshold(50_000)  # most of what loading makes lives as long as the run
         from daypass.cli.main import main as run  # noqa: PLC0415  (see above)
 

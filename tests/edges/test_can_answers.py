@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daypass.cli.can import at_once
+from daypass.cli.quick.options import at_once
 from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.embedded.target import EmbeddedTarget
@@ -100,7 +100,7 @@ def test_asking_again_imports_nothing_heavy(access: Access, store: EmbeddedTarge
     add(store, ALICE, datetime(2026, 11, 21, tzinfo=UTC))
     access.run(*ASKED)
     code = (
-        "import sys; from daypass.cli.can import at_once; "
+        "import sys; from daypass.cli.quick.options import at_once; "
         f"assert at_once(['-C', {str(access.top)!r}, *{ASKED!r}]) == 0; print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from daypass.cli.quick.around import clock
 from daypass.cli.repository import AccessRepository, keys_folder
-from daypass.cli.verb import clock, say, show
+from daypass.cli.verb import say, show
 from daypass.core.errors import EdgeError, ExitCode, InvalidError, UsageError, worst
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daypass.cli.verb import at_option, format_option, now, show_data
+from daypass.cli.quick.around import now
+from daypass.cli.verb import at_option, format_option, show_data
 from daypass.core.errors import DaypassError, UsageError
 from daypass.core.window import format_instant
 from daypass.edges.forges.beginnings import FIRST_TARGETS

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from daypass import __version__
-from daypass.cli.verb import FORGE, LEDGER, PAGES, noting, now, say
+from daypass.cli.quick.around import now
+from daypass.cli.verb import FORGE, LEDGER, PAGES, noting, say
 from daypass.core.errors import AwayError, EdgeError, InvalidError, UsageError
 from daypass.core.forge import FORGES
 from daypass.core.ids import Oid

@@ -1,4 +1,4 @@
-"""What every verb shares: how it is opened and exits, its usual options, and the one place that reads the clock."""
+"""What every verb shares: how it is opened and exits, its usual options, and how it writes."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 import click
 
+from daypass.cli.quick.around import Said, folded, read_instant
 from daypass.core.errors import AwayError, ExitCode, UsageError, worst
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from daypass.cli.main import Invocation
+    from daypass.cli.quick.options import QuickVerb
     from daypass.cli.repository import AccessRepository
     from daypass.core.ledger.standing import Standing
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _P = ParamSpec("_P")
-FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 Codes = ExitCode | Iterable[ExitCode] | None
 """What a verb returns: its exit code, several of which the worst counts, or nothing where all is well."""
@@ -68,6 +69,30 @@ def verb(
     return decorate
 
 
+def stated(question: QuickVerb) -> Callable[[_F], _F]:
+    """Give a verb the arguments and options that a question states, which may be answered without any verb."""
+
+    def decorate(function: _F) -> _F:
+        for option in reversed(question.options):
+            kind: Mapping[str, Any] = {"is_flag": True} if option.kind == "flag" else {"type": _type(option.kind)}
+            rest = (
+                {"required": True} if option.required else {} if option.kind in ("flag", "instant") else {"default": ""}
+            )
+            names = (*filter(None, (option.short,)), f"--{option.name}")
+            function = click.option(*names, help=option.help, **kind, **rest)(function)
+        for name, named in reversed(question.arguments):
+            function = click.argument(name, type=_type(named))(function)
+        return function
+
+    return decorate
+
+
+def _type(kind: str) -> click.ParamType[Any]:
+    if kind in ("text", "instant", "grant"):
+        return click.STRING if kind == "text" else Instant() if kind == "instant" else GrantName()
+    return Named(kind)
+
+
 def _followed(repo: AccessRepository, *, or_away: bool) -> AccessRepository:
     """Bring a repository up to where it stands at its forge; what waits to be told there is told of where that fails."""
     try:
@@ -89,18 +114,12 @@ class Instant(click.ParamType[datetime]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Read an instant or fail with its message."""
-        from daypass.core.window import NO_ACCESS_THEN, parse_instant
-
         if isinstance(value, datetime):
             return value
         try:
-            found = parse_instant(str(value))
+            return read_instant(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        if not FIRST <= found < LAST:
-            # Nothing happened before, and at the end of the calendar there is no instant after that could be reckoned.
-            self.fail(f"{value} {NO_ACCESS_THEN}", param, ctx)
-        return found
 
 
 class WindowBound(click.ParamType[str]):
@@ -195,16 +214,6 @@ def inside(top: Path, path: Path) -> str:
         raise UsageError(f"{path} is outside the repository {top}") from None
 
 
-def clock() -> datetime:
-    """Read the clock, aware UTC, as finely as it runs: to know how long to sleep."""
-    return datetime.now(UTC)
-
-
-def now() -> datetime:
-    """Read the clock: aware UTC, cut to the second, which is as fine as anything daypass writes."""
-    return clock().replace(microsecond=0)
-
-
 _AT: Mapping[str, Any] = {
     "type": Instant(),
     "help": "The instant to reckon at, as 2026-11-21T09:00:00Z; now by default. "
@@ -230,20 +239,17 @@ def format_option(formats: Sequence[str]) -> Callable[[_F], _F]:
     return click.option(*_FORMAT, **_format(formats))
 
 
-def line_width() -> int:
-    """Return how wide stdout is read: COLUMNS, or the terminal's width; 0 where neither says."""
-    told = os.environ.get("COLUMNS", "")
-    if told.isdecimal():
-        return int(told)
-    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
-
-
 def show(text: str, output: str = "text") -> None:
-    """Write a view to stdout. Lines of text that are too long for its width go on below, and no word is cut."""
-    from daypass.views.findings import fold
+    """Write a view to stdout, as `folded` has it."""
+    click.echo(folded(text, output), nl=False)
 
-    width = line_width() if output == "text" else 0
-    click.echo(fold(text, width) if width else text, nl=False)
+
+def tell(said: Said) -> ExitCode:
+    """Write what a question says, and return its exit code."""
+    show(said.out, said.output)
+    if said.lines:
+        say(*said.lines)
+    return said.code
 
 
 def show_data(told: Mapping[str, Any], indent: int | None = 2) -> None:

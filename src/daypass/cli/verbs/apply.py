@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from daypass.cli.quick.around import clock, now
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Duration, clock, now, say, show, show_data, verb
+from daypass.cli.verb import Codes, Duration, say, show, show_data, verb
 from daypass.core.errors import AwayError, DaypassError, ExitCode
 
 if TYPE_CHECKING:

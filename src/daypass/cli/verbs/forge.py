@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from daypass.cli.quick.around import clock
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import SETTINGS as SETTINGS_WORDS
-from daypass.cli.verb import SHARING, Codes, PullNumber, clock, noting, say, show, show_data, verb
+from daypass.cli.verb import SHARING, Codes, PullNumber, noting, say, show, show_data, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def change_of(repo: AccessRepository, found: Gated, at: datetime) -> PolicyChang
     """Return what a request that changes policies would change of what is decided, None for any other."""
     if not found.no_request:
         return None
-    from daypass.cli.verbs.audit import index_of
+    from daypass.cli.quick.place import index_of
     from daypass.pipeline.audit.change import policy_change
 
     def index() -> AuditIndex:

@@ -84,7 +84,7 @@ def _life(repo: AccessRepository, found: Gated, at: datetime) -> Life | None:
     """Return how the grants of a request stand since its merge, None before it."""
     if found.merge is None:
         return None
-    from daypass.cli.verbs.audit import index_of
+    from daypass.cli.quick.place import index_of
     from daypass.pipeline.tell.now import life_now
 
     def receipts(names: Collection[GrantId]) -> tuple[Receipt, ...]:

@@ -6,8 +6,11 @@ from datetime import datetime
 
 import click
 
+from daypass.cli.quick.around import clock
+from daypass.cli.quick.options import CAN
+from daypass.cli.quick.place import QuickPlace
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Named, clock, say, show, verb
+from daypass.cli.verb import Codes, Named, say, show, stated, tell, verb
 from daypass.core.errors import ExitCode, UsageError
 
 
@@ -42,21 +45,17 @@ def targets(repo: AccessRepository, names: tuple[str, ...], output: str) -> Code
 
 
 @verb(follow=False)
-@click.argument("subject", type=Named("handle"))
-@click.argument("resource", type=Named("resource"))
-@click.argument("role", type=Named("role"))
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit code says it.")
+@stated(CAN)
 def can(repo: AccessRepository, subject: str, resource: str, role: str, quiet: bool, output: str) -> Codes:
     """Exit 0 when SUBJECT holds ROLE on RESOURCE at this instant, 20 when not.
 
     Asks the target, not the plan: what it says is what is so.
     """
-    from daypass.cli.can import holds, told
+    from daypass.cli.quick.can import answer
 
-    asked, yes = holds(repo.folder, subject, resource, role)
-    if not quiet:
-        click.echo(told(asked, subject, role, output, yes=yes), nl=False)
-    return ExitCode.OK if yes else ExitCode.NO
+    return tell(
+        answer(QuickPlace(repo.folder, repo), subject=subject, resource=resource, role=role, quiet=quiet, output=output)
+    )
 
 
 TOPIC = "drift"

@@ -81,13 +81,13 @@ class AuditIndex:
         *,
         main: str,
         read_subject: SubjectReader,
-        open_ledger: OpenLedger,
+        open_ledger: OpenLedger | None,
         state: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
         """Find the clone and where ``main`` (a revision) stands; nothing is read or built yet.
 
-        ``open_ledger`` is called only when the index is behind, ``progress`` while it is brought up. ``state`` is the
+        ``open_ledger`` is called only when the index is behind (None: EdgeError), ``progress`` meanwhile. ``state`` is the
         folder of this machine's state, within the clone by default. ``read_subject`` reads the subject of a grant file
         (path, contents), None where it has none, once for each content that a question is about. Raises RefusedError for
         a shallow clone: its oldest commit seems to bring every file at once. Raises EdgeError where ``main`` is no commit.
@@ -106,6 +106,8 @@ class AuditIndex:
         """
         rebuilt = ""
         if not self._current():
+            if self._open_ledger is None:
+                raise EdgeError(f"{self.path} is not up to date", hint="any question of `daypass audit` brings it up")
             rebuilt = self.refresh()
             self._read_ledger(*self._open_ledger())
         commit, head = self.read_so_far()

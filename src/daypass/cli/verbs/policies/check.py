@@ -347,7 +347,7 @@ def _asker(repo: AccessRepository, grant: Grant) -> str:
 
 def _tidied(repo: AccessRepository, grant: GrantId, missing: UsageError) -> Grant:
     """Return a grant that main had once, as its file was last. Raises the error that it is missing where there was none."""
-    from daypass.cli.verbs.audit import index_of
+    from daypass.cli.quick.place import index_of
     from daypass.core.files.grants import read_grant
     from daypass.core.grant import Grant
     from daypass.core.ids import ABSENT, grant_path

@@ -194,7 +194,7 @@ def replay(
     \b
     daypass policy replay main            # what the work tree would have changed
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
-    from daypass.cli.verbs.audit import index_of
+    from daypass.cli.quick.place import index_of
     from daypass.pipeline.audit.replay import replay as replayed
     from daypass.views.findings import count
     from daypass.views.policy.compared import compared_json, compared_text

@@ -2,58 +2,34 @@
 
 What a subject's role means at the target is worked out from the policies at the tip of main, and remembered by their
 tree, so that asking again reads two small SQLite files and runs git once. The answer itself is always the target's own.
-Nothing else is loaded for it: the command line of ``daypass can`` as scripts write it is read here.
+Nothing else is loaded for it.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from daypass.core.errors import DaypassError, EdgeError, ExitCode, InvalidError, UsageError
+from daypass.cli.quick.around import Said
+from daypass.core.errors import EdgeError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from daypass.cli.quick.place import QuickPlace
 
 _MOST = 10_000
 """How many meanings are remembered."""
 
 _PARTS = 6
-_ASKED = 4
-"""How many words ``can SUBJECT RESOURCE ROLE`` are."""
 
 
-def at_once(words: Sequence[str]) -> int | None:
-    """Answer ``[-C FOLDER] can SUBJECT RESOURCE ROLE`` and its options, as the verb would; return the exit code.
-
-    None where anything else was typed, and where no answer was found: the verb then says why.
-    """
-    folder, left = (words[1], iter(words[2:])) if words[:1] == ["-C"] and len(words) > 1 else (".", iter(words))
-    plain, quiet, output = [], False, "text"
-    for word in left:
-        if word in ("-q", "--quiet"):
-            quiet = True
-        elif word == "--format":
-            output = next(left, "")
-        else:
-            plain.append(word)
-            if word.startswith("-") or plain[0] != "can":
-                return None
-    if len(plain) != _ASKED or output not in ("text", "json") or "_DAYPASS_COMPLETE" in os.environ:
-        return None
-    from pathlib import Path
-
-    _, subject, resource, role = plain
-    try:
-        asked, yes = holds(Path(folder), subject, resource, role)
-        if not quiet:
-            sys.stdout.write(told(asked, subject, role, output, yes=yes))
-            sys.stdout.flush()
-    except (DaypassError, OSError):
-        return None
-    return int(ExitCode.OK if yes else ExitCode.NO)
+def answer(place: QuickPlace, *, subject: str, resource: str, role: str, quiet: bool, output: str) -> Said:
+    """Say whether a role is held, by the exit code as well. Raises DaypassError where nobody can tell."""
+    asked, yes = holds(place.folder, subject, resource, role)
+    out = "" if quiet else told(asked, subject, role, output, yes=yes)
+    return Said(out, "json", code=ExitCode.OK if yes else ExitCode.NO)  # two words are not folded
 
 
 def told(asked: tuple[str, str, str, str], subject: str, role: str, output: str, *, yes: bool) -> str:
