@@ -7,6 +7,7 @@ from typing import Any
 
 from runner import Run, Runner
 
+from daypass.edges.forges.github.pages.labels import LABEL, STATES
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from hub import REPOSITORY, Hub
 
@@ -14,11 +15,16 @@ from hub import REPOSITORY, Hub
 class Life:
     """The hub and its runner, and what one looks at."""
 
-    def __init__(self, hub: Hub, *only: str) -> None:
-        """``only``: the workflows that are enabled, where a test is about these; none named: all."""
+    def __init__(self, hub: Hub, *only: str, labelled: bool = False) -> None:
+        """``only``: the workflows that are enabled, where a test is about these; none named: all.
+
+        ``labelled``: the labels of requests are there, as `daypass setup` makes them.
+        """
         self.hub = hub
         self.runner = Runner(hub, fresh=False)
         self.runner.only = set(only) or None
+        for state in STATES if labelled else ():
+            hub.api("olga", "POST", f"/repos/{REPOSITORY}/labels", {"name": f"{LABEL}: {state}"})
 
     def held(self) -> set[tuple[str, str]]:
         """Who has what at the target now: (principal, resource)."""

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+from budget import counted, within_budget
 from life import Life, failed, names
-from runner import Run
 
 from hub import Hub
 
-SECONDS, CALLS = 5.0, 21
-"""What the way from the approving review to the provisioned receipt may cost, in processor time and API calls: 20, and the sweep's."""
 HOLD_SECRETS = {"gate": {"DAYPASS_APP_KEY", "DAYPASS_LEDGER_KEY"}, "apply": {"DAYPASS_APP_KEY", "DAYPASS_LEDGER_KEY"}}
 """The runs on that way whose job is in the environment that has secrets: no other may be."""
 
 
 def test_a_grant_lives_from_a_pull_request_to_its_merged_removal(tmp_path: Path) -> None:
     with Hub(tmp_path, simulated=True) as hub:
-        life = Life(hub)
+        life = Life(hub, labelled=True)
         life.runner.advance(minutes=2)  # what the ledger saw of main counts once no clock can doubt that it was before
         number = hub.request_pull("alice", hub.grant())
         head = hub.pull(number)["head"]["sha"]
@@ -41,10 +38,10 @@ def test_a_grant_lives_from_a_pull_request_to_its_merged_removal(tmp_path: Path)
         assert hub.pull(number)["state"] == "open"
 
         hub.approve(number, "dave")
-        runs = _counted(life)
+        runs = counted(life)
         assert names(runs) == ["wake success", "gate success", "apply success"], failed(runs)
         assert {run.name: run.secrets for run in runs if run.secrets} == HOLD_SECRETS
-        _within_budget(runs)
+        within_budget(runs)
         assert hub.pull(number)["merged"] is True
         assert hub.pull(number)["merged_by"]["id"] == hub.app.bot.id
         assert life.held() == {("alice", "orders-db")}
@@ -81,30 +78,3 @@ def _proved_weekly(life: Life) -> None:
     assert [run.conclusion for run in (daily, weekly)] == ["success", "success"], failed([daily, weekly])
     assert "Verification of ledger and history" not in daily.log
     assert " proved over " in weekly.log
-
-
-def _counted(life: Life) -> list[Run]:
-    """What follows, where each run loads daypass as it does at GitHub."""
-    life.runner.load(fresh=True)
-    runs = life.runner.settle()
-    life.runner.load(fresh=False)
-    return runs
-
-
-def _within_budget(runs: list[Run]) -> None:
-    """Count what it took until the receipt: every run from the review's event to the applier's, and no stranger's call."""
-    until = [run.name for run in runs].index("apply") + 1
-    spent = [each for run in runs[:until] for each in run.spent]
-    every = [call for run in runs[:until] for call in run.calls]
-    receipt = max(
-        place for place, call in enumerate(every) if "git-receive-pack" in call.path
-    )  # what is told comes after
-    calls = [call for call in every[:receipt] if call.template]
-    seconds = sum(each.seconds for each in spent)
-    told = [f"from the approving review to the receipt: {seconds:.2f} s of processor time, {len(calls)} API calls"]
-    told += [f"  {each.seconds:.2f} s  daypass {each.words}" for each in spent]
-    told += [f"  {call.method} {call.path}" for call in calls]
-    sys.stderr.write("\n".join(["", *told, ""]))
-    assert {each.words.split()[0] for each in spent} == {"gate", "apply"}
-    assert seconds <= SECONDS, told
-    assert len(calls) <= CALLS, "\n".join(told)

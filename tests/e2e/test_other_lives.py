@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from budget import counted, within_budget
 from life import Life, failed, names
 
 from github_double import Rule
@@ -138,9 +139,10 @@ Duplicate charges, seen by support."""
 
 
 def test_an_issue_form_becomes_a_pull_request_for_who_wrote_it(tmp_path: Path) -> None:
-    with Hub(tmp_path) as hub:
+    with Hub(tmp_path, simulated=True) as hub:
         hub.repo.collaborate(hub.people["alice"], "read")  # who asks by the form needs no more
-        life = Life(hub, "request", "check", "wake", "gate", "apply")
+        life = Life(hub, "request", "check", "wake", "gate", "apply", labelled=True)
+        life.runner.advance(minutes=2)  # what the ledger saw of main counts once no clock can doubt that it was before
         asked = {"title": "Access to orders-db", "body": FORM, "labels": ["daypass-request"]}
         issue = hub.api("alice", "POST", f"/repos/{REPOSITORY}/issues", asked)["number"]
         runs = life.runner.settle()
@@ -156,7 +158,10 @@ def test_an_issue_form_becomes_a_pull_request_for_who_wrote_it(tmp_path: Path) -
         life.runner.settle()
         assert hub.pull(number)["state"] == "open"
         hub.approve(number, "bob")
-        runs = life.runner.settle()
+        runs = counted(life)
         assert hub.pull(number)["merged"] is True, failed(runs)
+        within_budget(runs, issue=True, more=1)  # alice's own approval is looked at as well
+        assert life.labels(number) == {"daypass: approved"}
+        assert hub.bare("for-each-ref", "refs/heads/daypass/") == ""
         assert life.held() == {("alice", "orders-db")}
         life.proves()

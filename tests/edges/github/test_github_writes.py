@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from github_world import AT, BOT, GRANT, ROOT, World
 
 from daypass.core.errors import ConflictError, DaypassError, EdgeError, NoMergeError, RefusedError, UsageError
-from daypass.core.forge import Account
+from daypass.core.forge import Account, Merge
 from daypass.core.ids import ABSENT, Oid
 from daypass.edges.forges.github.answers import ApiError
+from github_double import Rule
 
 MESSAGE = "Grant orders-db/alice (#1)\n\nDaypass-Grant: orders-db/alice\nDaypass-Pull: 1\n"
 
@@ -322,7 +325,7 @@ def test_a_merge_of_a_branch_of_ours_tidies_it_away_and_leaves_others(world: Wor
 
 def test_a_branch_that_cannot_be_tidied_away_is_no_fault_of_the_merge(world: World) -> None:
     number = world.opened("alice", "daypass/renew")
-    world.double.faults.add("DELETE", f"{ROOT}/git/refs/.*", status=403, body={"message": "no"})
+    world.double.ruleset(world.repo, "kept", [Rule("deletion")], include=["refs/heads/daypass/renew"])
     world.forge("bob").merge(number, head=world.head("daypass/renew"), base=world.main(), message="x", at=AT)
     assert world.head("daypass/renew")
 
@@ -526,6 +529,66 @@ def test_the_merge_carries_the_main_that_it_really_met(world: World) -> None:
     forge._remote.heads = lambda *branches: {"main": judged}
     between = world.push("carol", "main", {"x": "y\n"})
     assert forge.merge(1, head=head, base=judged, message=MESSAGE, at=AT).base == between
+
+
+def read_and_merge(world: World, meanwhile: Callable[[], object] = lambda: None) -> tuple[Merge, list[str]]:
+    """Merge as the App's gate does, which has read the request; return what became of it, and the calls that it took."""
+    forge, base = world.forge(), world.main()
+    head = forge.pull(1).head
+    meanwhile()
+    before = len(world.double.calls)
+    made = forge.merge(1, head=head, base=base, message=MESSAGE, at=AT)
+    return made, [f"{call.method} {call.path}" for call in world.double.calls[before:] if call.template]
+
+
+def test_a_request_that_was_read_is_merged_by_one_call(world: World) -> None:
+    world.opened("alice")
+    base, head = world.main(), world.head("wanted")
+    made, calls = read_and_merge(world)
+    assert calls == [f"PUT {ROOT}/pulls/1/merge"]
+    assert (made.commit, made.base, made.head) == (world.main(), base, head)
+    assert made == world.forge().pull(1).merge  # as GitHub's record has it
+
+
+def test_a_branch_of_ours_is_tidied_away_at_no_call(world: World) -> None:
+    world.opened("alice", "daypass/renew")
+    _, calls = read_and_merge(world)
+    assert calls == [f"PUT {ROOT}/pulls/1/merge"]
+    assert world.bare("for-each-ref", "--format=%(refname)", "refs/heads/") == "refs/heads/main"
+
+
+def test_a_base_that_was_changed_after_the_request_was_read_is_a_conflict(world: World) -> None:
+    world.opened("alice")
+    base = world.main()
+    world.push("carol", "release", {"x": "y\n"})
+    with pytest.raises(ConflictError, match="pull request 1 was merged at another head, or to another branch"):
+        read_and_merge(world, lambda: world.ask("alice", "PATCH", "/pulls/1", {"base": "release"}))
+    assert world.main() == base
+
+
+def test_a_head_that_moved_after_the_request_was_read_is_a_conflict(world: World) -> None:
+    world.opened("alice")
+    with pytest.raises(ConflictError, match="Head branch was modified"):
+        read_and_merge(world, lambda: world.push("alice", "wanted", {"grants/more.yaml": "x\n"}))
+
+
+def test_what_landed_on_top_of_a_merge_has_it_read_from_githubs_record(world: World) -> None:
+    world.opened("alice")
+    forge, base = world.forge(), world.main()
+    head = forge.pull(1).head
+    sent, on_top = forge._api.send, []
+
+    def meanwhile(*words, **more):
+        try:
+            return sent(*words, **more)
+        finally:
+            on_top.append(world.push("carol", "main", {"x": "y\n"}))
+
+    forge._api.send = meanwhile
+    made = forge.merge(1, head=head, base=base, message=MESSAGE, at=AT)
+    assert world.main() == on_top[0]
+    assert made == world.forge().pull(1).merge
+    assert made.base == base
 
 
 # Close

@@ -205,6 +205,13 @@ class Remote:
             raise RuntimeError("a branch at the forge only moves forward")
         self.replace(branch, old=old, new=new)
 
+    def delete(self, branch: str, *, old: Oid) -> None:
+        """Delete a branch there that stands at ``old``. Raises EdgeError where it does not, or may not be deleted."""
+        ref = f"refs/heads/{branch}"
+        done = self._run("push", "--quiet", "--porcelain", f"--force-with-lease={ref}:{old}", f":{ref}")
+        if done.returncode != 0:
+            raise self._failed(f"does not let go of {branch}", done.stdout + b"\n" + done.stderr)
+
     def replace(self, branch: str, *, old: Oid, new: Oid) -> None:
         """Move a branch there as push does, to a commit that may have nothing in common with ``old``."""
         expected = "" if old == ABSENT else old

@@ -10,16 +10,21 @@ renamed is found under its old name, and says its name of today; a number that n
 The third takes a hundred pull requests a question, and a cursor for the next
 (https://docs.github.com/en/graphql/guides/using-pagination-in-the-graphql-api). What a token may not see of a node is null,
 with an error beside. A bot's login has no ``[bot]`` at its end there, and a branch that is not there is null.
+
+One mutation puts labels on and takes others off, one after the other:
+https://docs.github.com/en/graphql/reference/mutations#addlabelstolabelable. What the token may not do is an error with status 200.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from github_double import gitio
-from github_double.auth import grants, sees
+from github_double.auth import grants, has_role, sees
 from github_double.registry import Reply, Request, ok, route
+from github_double.rest.issues import set_labels
 from github_double.shapes import stamp
 from github_double.state import Comment, Issue, Pull, Repo
 
@@ -37,6 +42,8 @@ def query(request: Request) -> Reply:
         return _states(request, body["query"])
     if str(body.get("query", "")).split() == _OPEN.split():
         return _open_pulls(request, body.get("variables"))
+    if str(body.get("query", "")).split() == _LABELS.split():
+        return _labels(request, body.get("variables"))
     variables = body.get("variables")
     node = variables.get("id") if isinstance(variables, dict) else None
     if not _ASKED.fullmatch(str(body.get("query", ""))) or not isinstance(node, str):
@@ -79,6 +86,7 @@ def _states(request: Request, query: str) -> Reply:
 _OPEN = """query($owner: String!, $name: String!, $after: String, $app: Int!, $ledger: String!) {
   repository(owner: $owner, name: $name) {
     nameWithOwner
+    approved: label(name: "daypass: approved") { id }
     ledger: ref(qualifiedName: $ledger) { target { oid } }
     main: ref(qualifiedName: "refs/heads/main") { target { oid ... on Commit {
       checkSuites(first: 10, filterBy: {appId: $app, checkName: "daypass gate"}) { nodes {
@@ -90,6 +98,9 @@ _OPEN = """query($owner: String!, $name: String!, $after: String, $app: Int!, $l
         author { __typename login ... on User { databaseId } ... on Bot { databaseId } }
         headRepository { databaseId } labels(first: 100) { totalCount nodes { name } }
         reviews(last: 1) { totalCount nodes { databaseId state submittedAt } } } } } }"""
+_LABELS = """mutation($request: ID!, $on: [ID!]!, $off: [ID!]!) {
+  addLabelsToLabelable(input: {labelableId: $request, labelIds: $on}) { clientMutationId }
+  removeLabelsFromLabelable(input: {labelableId: $request, labelIds: $off}) { clientMutationId } }"""
 _TYPES = {"owner": str, "name": str, "ledger": str, "app": int}
 
 
@@ -120,8 +131,10 @@ def _open_pulls(request: Request, variables: Any) -> Reply:
     ][-1:]
     suites = {"nodes": [{"checkRuns": {"nodes": runs}}] if runs else []}
     ledger = gitio.at(repo.path, given["ledger"])
+    approved = repo.labels.get("daypass: approved")
     told = {
         "nameWithOwner": repo.full_name,
+        "approved": {"id": f"LA_{approved.id}"} if approved is not None else None,
         "ledger": {"target": {"oid": ledger}} if ledger else None,
         "main": {"target": {"oid": main, "checkSuites": suites}} if main else None,
         "pullRequests": {"totalCount": len(pulls), "pageInfo": page, "nodes": [_open_pull(one) for one in shown]},
@@ -151,6 +164,37 @@ def _open_pull(pull: Pull) -> dict[str, Any]:
         "labels": {"totalCount": len(labels), "nodes": [{"name": label.name} for label in labels]},
         "reviews": {"totalCount": len(pull.reviews), "nodes": last},
     }
+
+
+def _labels(request: Request, variables: Any) -> Reply:
+    given = variables if isinstance(variables, dict) else {}
+    mutations = {"addLabelsToLabelable": given.get("on"), "removeLabelsFromLabelable": given.get("off")}
+    data: dict[str, Any] = dict.fromkeys(mutations)
+    seen = [repo for repo in request.hub.repositories.values() if sees(request.hub, request.token, repo)]
+    found = next(
+        ((repo, pull) for repo in seen for pull in repo.pulls.values() if f"PR_{pull.id}" == given.get("request")), None
+    )
+    if found is None:
+        error = {"type": "NOT_FOUND", "message": "Could not resolve to a node with the global id"}
+        return ok({"data": data, "errors": [{**error, "path": [name]} for name in mutations]})
+    repo, issue = found[0], found[1].issue
+    if not grants(request.token, "issues:write|pull_requests:write") or not has_role(
+        request.hub, request.token, repo, "triage"
+    ):
+        error = {"type": "FORBIDDEN", "message": "Resource not accessible by integration"}
+        return ok({"data": data, "errors": [{**error, "path": [name]} for name in mutations]})
+    errors = []
+    for name, ids in mutations.items():
+        those = [one for one in repo.labels.values() if f"LA_{one.id}" in ids]
+        if len(those) != len(set(ids)):
+            errors.append({"type": "NOT_FOUND", "path": [name], "message": "Could not resolve to a node"})
+            continue
+        others = [one for one in issue.labels if one not in those]
+        more = [one for one in those if one not in issue.labels]
+        wanted = [*issue.labels, *more] if name.startswith("add") else others
+        set_labels(replace(request, found=repo), issue, wanted)
+        data[name] = {"clientMutationId": None}
+    return ok({"data": data} | ({"errors": errors} if errors else {}))
 
 
 def _repository(request: Request, name: str) -> Repo | None:

@@ -47,6 +47,11 @@ def as_documented(what: str) -> Iterator[None]:
         ) from error
 
 
+def same_text(there: str | None, wanted: str) -> bool:
+    """Say whether a text stands there, line ends and blanks around it aside, which forges change."""
+    return (there or "").replace("\r\n", "\n").strip() == wanted.strip()
+
+
 class Fields(Struct, frozen=True):
     """An object of an answer. ``what`` says whose it is, for messages. Names are given as ``head.repo.full_name``."""
 

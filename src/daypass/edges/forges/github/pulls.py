@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -125,18 +126,20 @@ class GitHubForge(GitHubReader):
         """Squash ``head`` onto main, which must stand at ``base``, and fetch what became of it.
 
         GitHub binds the merge to the head. To main it cannot: the merge returned carries the commit that main really
-        stood at. Where the answer is lost the pull request is read again, and nothing is sent twice; what GitHub was
-        not ready for is sent again while main stands there. Raises ConflictError when head or main has moved,
+        stood at. Its instant is that of GitHub's answer, and that of its record where this is read. Where the answer is
+        lost the pull request is read again, and nothing is sent twice; what GitHub was not ready for is sent again while
+        main stands there. Raises ConflictError when head or main has moved,
         NoMergeError with GitHub's reason where it refuses, whatever the status.
         https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request
         """
         title, _, rest = message.partition("\n")
         sent = {"sha": head, "merge_method": "squash", "commit_title": title, "commit_message": rest.strip("\n")}
         lost: ApiError | None = None
+        answer: Any = None
         for attempt in range(1, _MERGES + 1):
             self._check_main(base)
             try:
-                self._api.send("PUT", f"{self._root}/pulls/{number}/merge", sent)
+                answer = self._api.send("PUT", f"{self._root}/pulls/{number}/merge", sent)
                 break
             except ApiError as error:
                 if error.unsure:
@@ -146,10 +149,8 @@ class GitHubForge(GitHubReader):
                     self._check_main(base)  # a race that was lost is no refusal
                     raise _not_merged(number, error) from error
             self._api.pause(float(attempt))
-        fields = self._merged(number, head, lost)
+        fields, merge = self._landed(number, head, answer) or self._read_back(number, head, lost)
         self._api.noted[f"{self._root}/pulls/{number}"] = fields.data
-        self._remote.bring(MAIN)
-        merge = self._merge(fields)
         self._tidy(fields, head)
         return merge
 
@@ -258,6 +259,27 @@ class GitHubForge(GitHubReader):
         self._api.send("PUT", place, {"message": "Withdrawn by who gave it."})
         return next(review for review in reversed(self.reviews(number)) if review.by.handle == handle)
 
+    def _landed(self, number: int, head: Oid, answer: Any) -> tuple[Fields, Merge] | None:
+        """Return the pull request as it was read for this merge, and what became of it by GitHub's answer and git.
+
+        None where these do not tell of this very merge into main (its base may have been changed meanwhile), and for a
+        person, of whom GitHub would have to be asked anyway.
+        """
+        seen, at = self._seen, self._api.clock
+        if self._api.kind == "token" or at is None or not isinstance(answer, dict) or answer.get("merged") is not True:
+            return None
+        if seen is None or seen.number("number") != number or seen.oid("head.sha") != head:
+            return None
+        tip = self._remote.bring(MAIN)
+        if answer.get("sha") != tip:
+            return None
+        return seen, Merge(commit=tip, base=self._first_parent(tip), head=head, at=at, by=self.acting())
+
+    def _read_back(self, number: int, head: Oid, lost: ApiError | None) -> tuple[Fields, Merge]:
+        fields = self._merged(number, head, lost)
+        self._remote.bring(MAIN)
+        return fields, self._merge(fields)
+
     def _merged(self, number: int, head: Oid, lost: ApiError | None) -> Fields:
         """Return the merged pull request. Raises EdgeError while GitHub does not show it as merged at this head."""
         for look in range(_LOOKS):
@@ -276,15 +298,15 @@ class GitHubForge(GitHubReader):
         raise EdgeError(f"GitHub took the merge of #{number} and does not show it", hint="run the command again")
 
     def _tidy(self, fields: Fields, head: Oid) -> None:
-        """Delete a branch of ours once it is merged. A branch that stays is untidy, and no fault of the merge."""
+        """Delete a branch of ours once it is merged, by git: bound to the head, and at no call of the API.
+
+        A branch that stays is untidy, and no fault of the merge.
+        """
         ref = fields.text("head.ref")
         if not ref.startswith(OURS) or not self._at_home(fields):
             return
-        try:
-            if self._remote.heads(ref).get(ref) == head:
-                self._api.send("DELETE", f"{self._root}/git/refs/heads/{quote(ref)}")
-        except EdgeError:
-            return
+        with suppress(EdgeError, ConflictError):
+            self._remote.delete(ref, old=head)
 
     def _entry(self, path: str, content: bytes | None) -> dict[str, Any]:
         entry: dict[str, Any] = {"path": path, "mode": "100644", "type": "blob"}

@@ -104,13 +104,14 @@ class GitHubReader(RepositoryPart):
         self._main_record: tuple[list[Fields], datetime | None] = [], None
         self._standing: dict[int, Account] = {}
         self._merged_by_us: set[int] = set()
+        self._seen: Fields | None = None
 
     def pull(self, number: int) -> Pull:
         """Return one pull request as it is now; its head, and its merge, are fetched.
 
         Raises EdgeError for an unknown number, an answer that lacks something, or a branch other than main.
         """
-        fields = self._pull_fields(number)
+        fields = self._seen = self._pull_fields(number)
         base = fields.text("base.ref")
         if base != MAIN:
             raise EdgeError(

@@ -13,7 +13,7 @@ from daypass.edges.forges.github.answers import CHECK, Fields
 from daypass.edges.forges.github.doctor.checks import OF_MAIN
 from daypass.edges.forges.github.founding.ground import Ground, remedies_of, told_of
 from daypass.edges.forges.github.inbox import LABEL as ASKED
-from daypass.edges.forges.github.pages import LABEL, STATES
+from daypass.edges.forges.github.pages.labels import LABEL, STATES
 
 _LABELS = {
     ASKED: ("0e8a16", "asks for access with the form"),

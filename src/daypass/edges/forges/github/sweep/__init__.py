@@ -23,6 +23,7 @@ from daypass.core.forge import Glance
 from daypass.core.ids import digest
 from daypass.core.window import format_instant
 from daypass.edges.forges.github.answers import Fields, as_documented
+from daypass.edges.forges.github.pages.labels import APPROVED, label_key
 from daypass.edges.forges.github.reading import RepositoryPart
 
 SEEN = "daypass gate"
@@ -37,6 +38,7 @@ _MOVING = timedelta(seconds=2)
 _QUERY = """query($owner: String!, $name: String!, $after: String, $app: Int!, $ledger: String!) {
   repository(owner: $owner, name: $name) {
     nameWithOwner
+    approved: label(name: "daypass: approved") { id }
     ledger: ref(qualifiedName: $ledger) { target { oid } }
     main: ref(qualifiedName: "refs/heads/main") { target { oid ... on Commit {
       checkSuites(first: 10, filterBy: {appId: $app, checkName: "daypass gate"}) { nodes {
@@ -66,6 +68,7 @@ class GitHubSweep(RepositoryPart):
         Raises EdgeError for an answer that has an error, or is short.
         """
         there, nodes = self._pages(f"refs/heads/{ledger}")
+        self._api.noted[label_key(APPROVED)] = (there.get("approved") or {}).get("id")  # for what this run merges
         oids = [_oid(there.get(name)) for name in ("main", "ledger")]
         self._grounds = digest([program, *oids])
         self._run, self._kept = self._record(there, self._grounds) if oids[0] == main else (0, {})

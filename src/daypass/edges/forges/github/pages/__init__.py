@@ -13,17 +13,15 @@ The words come from the views and are written as they are.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from daypass.core.errors import EdgeError
-from daypass.core.finding import Finding, Severity
-from daypass.edges.forges.github.answers import BOT, CHECK, ApiError, Bot, as_documented
+from daypass.edges.forges.github.answers import ApiError, Bot, as_documented, same_text
+from daypass.edges.forges.github.pages.check import HeadCheck
+from daypass.edges.forges.github.pages.labels import LABEL, STATES, set_label
 from daypass.edges.forges.github.people.asker import asking_issue
 from daypass.edges.forges.github.people.reviewers import Reviewers
 from daypass.edges.forges.github.reading import RepositoryPart, me
@@ -31,16 +29,11 @@ from daypass.edges.forges.github.reading import RepositoryPart, me
 if TYPE_CHECKING:
     from daypass.core.request import Notice
 
-LABEL = "daypass"
-STATES = ("waiting", "approved", "refused", "invalid")
-
 _NOTICE, _END = "<!-- daypass:notice -->", " -->"
-_LEVEL = {Severity.ERROR: "failure", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 _TOPIC = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,99}")
-_BATCH = 50
 _PER_PAGE = 100
 _PAGES = 10
-_FORBIDDEN, _GONE, _UNFIT = 403, 404, 422
+_FORBIDDEN, _GONE = 403, 404
 
 
 class _CrowdedError(EdgeError):
@@ -54,7 +47,9 @@ class GitHubPages(RepositoryPart):
     def show(self, notice: Notice) -> tuple[str, ...]:
         """Bring check run, label, review requests and comment up to date; return what the token may not write.
 
-        A notice that changes nothing costs three GETs and no write: pull request, check runs, comments. Who we are is
+        A notice that changes nothing costs three GETs and no write: pull request, check runs, comments. So does what our
+        App has just merged: it reads the check runs alone, which lead to the comment, and writes that, the label and the
+        check run, where the sweep before noted the labels' ids. Who we are is
         asked once a run: not at all for an App that the settings name and for a workflow's own token, one GET for a
         person, two for another App. The comment is looked for among the first 1,000, 100 a GET. The first notice costs
         one more GET and four writes (check run, label, people, comment); each 50 annotations after the first 50 one
@@ -65,19 +60,34 @@ class GitHubPages(RepositoryPart):
         every run. Nothing is written for a head that is not the head any more: another run speaks for that.
         """
         path = f"{self._root}/pulls/{notice.number}"
-        pull = self._api.noted.pop(path, None) or self._api.get(path)  # what we have just merged was read for that
+        merged = self._api.noted.pop(path, None)  # what we have just merged was read for that
+        pull = merged or self._api.get(path)
         if pull["head"]["sha"] != notice.head:
             return ()
-        _ = self._own  # that this cannot be told is no right that the token lacks
+        check = HeadCheck(self._api, notice, self._own)  # that this cannot be told is no right that the token lacks
         left: list[str] = []
         page = str(pull["html_url"])
         if notice.comment:
             with _leaving_out(left, "label"):
-                self._label(pull, notice)
-            page = self._tell(pull, notice, left) or page
+                set_label(self._api, pull, f"{LABEL}: {notice.state}", [f"{LABEL}: {state}" for state in STATES])
+            page = (merged and self._write_over(check, page, notice)) or self._tell(pull, notice, left) or page
         with _leaving_out(left, "check run"):
-            self._check(notice, page)
+            check.write(page)
         return tuple(left)
+
+    def _write_over(self, check: HeadCheck, page: str, notice: Notice) -> str:
+        """Write over the comment that our App's check run leads to, and return its address.
+
+        "" where there is somebody to ask or to answer, nothing leads to the comment, or it is gone: then it is looked for.
+        """
+        if self._api.kind != "app" or notice.ask or notice.issue or notice.nudges:
+            return ""
+        with suppress(ApiError):
+            number = check.comment(page)
+            if number:
+                said = {"body": f"{_NOTICE}\n{notice.comment}"}
+                return str(self._api.send("PATCH", f"{self._root}/issues/comments/{number}", said)["html_url"])
+        return ""
 
     def _tell(self, pull: dict[str, Any], notice: Notice, left: list[str]) -> str:
         """Ask people, and keep the comment and the reminders; return the comment's address, "" where there is none."""
@@ -87,7 +97,7 @@ class GitHubPages(RepositoryPart):
         except _CrowdedError as error:
             left.append(f"comment ({error.message})")
             return ""
-        news = there is None or not _same(there["body"], text)
+        news = there is None or not same_text(there["body"], text)
         reviewers = Reviewers(self._api, self._directory, pull, notice, first=there is None)
         if news:
             with _leaving_out(left, "review requests"):
@@ -142,7 +152,7 @@ class GitHubPages(RepositoryPart):
         body = f"{mark}\n{text}"
         if not text and there is not None:
             self._drop(f"{self._root}/issues/comments/{there['id']}")
-        elif text and (there is None or not _same(there["body"], body)):
+        elif text and (there is None or not same_text(there["body"], body)):
             self._write(number, mark, body, there)
 
     @as_documented("our issues")
@@ -162,7 +172,7 @@ class GitHubPages(RepositoryPart):
         if not text:
             return None
         kept = mine[0]
-        if kept["title"] != title or not _same(kept["body"], body):
+        if kept["title"] != title or not same_text(kept["body"], body):
             changed = {"title": title, "body": body}
             self._api.send("PATCH", f"{self._root}/issues/{kept['number']}", changed)
         return int(kept["number"])
@@ -170,62 +180,6 @@ class GitHubPages(RepositoryPart):
     @property
     def _own(self) -> Bot:
         return me(self._api, self._bot)
-
-    # The check run
-
-    def _check(self, notice: Notice, page: str) -> None:
-        """Write the check run of the head, unless it says all this already; it leads to ``page``.
-
-        What waits is in progress, which nobody takes for a failure. https://docs.github.com/en/rest/checks/runs: only Apps
-        write check runs; 50 annotations go into one request, and further requests add to them; they cannot be taken back, so
-        that other annotations need another run. So does what was decided and waits again, and what GitHub itself has closed
-        as stale, since it was in progress for 14 days.
-        """
-        if self._api.kind == "token":
-            raise ApiError("only an App or a workflow's own token may write check runs", status=_FORBIDDEN)
-        known = _digest(notice.findings)
-        there = self._last_check(notice.head)
-        output = {"title": notice.title, "summary": notice.summary}
-        stands = {**_standing(notice), "details_url": page, "external_id": known}
-        path = f"{self._root}/check-runs"
-        if there is not None and there["external_id"] == known and _may_become(there, notice):
-            if not _says(there, notice, page):
-                self._api.send("PATCH", f"{path}/{there['id']}", {**stands, "output": output})
-            return
-        batches = [notice.findings[i : i + _BATCH] for i in range(0, len(notice.findings), _BATCH)] or [()]
-        *before, last = [{"output": {**output, "annotations": [_annotation(one) for one in b]}} for b in batches]
-        begun: dict[str, Any] = {"name": CHECK, "head_sha": notice.head}
-        if not before:
-            self._api.send("POST", path, {**begun, **stands, **last})
-            return
-        # A run that dies between the batches leaves a check that is not completed and bears no digest.
-        number = self._api.send("POST", path, {**begun, "status": "in_progress", **before[0]})["id"]
-        for batch in before[1:]:
-            self._api.send("PATCH", f"{path}/{number}", batch)
-        self._api.send("PATCH", f"{path}/{number}", {**stands, **last})
-
-    def _last_check(self, head: str) -> dict[str, Any] | None:
-        """Return our newest check run of a commit. Another App's may have the same name."""
-        found = self._api.get(
-            f"{self._root}/commits/{head}/check-runs", check_name=CHECK, filter="latest", per_page=_PER_PAGE
-        )
-        slug = self._own.login.removesuffix(BOT)
-        ours = [run for run in found["check_runs"] if (run["app"] or {}).get("slug") == slug]
-        return max(ours, key=lambda run: int(run["id"]), default=None)
-
-    # The label
-
-    def _label(self, pull: dict[str, Any], notice: Notice) -> None:
-        """Leave exactly one label of ours; the others on the request are none of our business."""
-        path = f"{self._root}/issues/{notice.number}/labels"
-        wanted = f"{LABEL}: {notice.state}"
-        family = {f"{LABEL}: {state}" for state in STATES} - {wanted}
-        names = [str(label["name"]) for label in pull["labels"]]
-        if wanted not in (name.lower() for name in names):
-            self._api.send("POST", path, {"labels": [wanted]})
-        for name in names:
-            if name.lower() in family:
-                self._drop(f"{path}/{quote(name, safe='')}")
 
     # Comments
 
@@ -254,7 +208,7 @@ class GitHubPages(RepositoryPart):
             there, *extra = _settled(made, self._mine(number, mark), "id", f"a comment on #{number} was written")
             for one in extra:
                 self._drop(f"{comments}/{one['id']}")
-        if not _same(there["body"], body):
+        if not same_text(there["body"], body):
             self._api.send("PATCH", f"{comments}/{there['id']}", {"body": body})
         return there
 
@@ -335,49 +289,3 @@ def _mark(topic: str) -> str:
     if not _TOPIC.fullmatch(topic) or "--" in topic:
         raise RuntimeError(f"a topic is a short name, got {topic!r}")
     return f"<!-- daypass:topic:{topic}{_END}"
-
-
-def _same(there: str | None, wanted: str) -> bool:
-    """Say whether a text stands there, line ends and blanks around it aside, which forges change."""
-    return (there or "").replace("\r\n", "\n").strip() == wanted.strip()
-
-
-def _standing(notice: Notice) -> dict[str, str]:
-    """Return how a check run stands: in progress while nothing is decided."""
-    if not notice.conclusion:
-        return {"status": "in_progress"}
-    return {"status": "completed", "conclusion": notice.conclusion}
-
-
-def _may_become(run: dict[str, Any], notice: Notice) -> bool:
-    """Say whether a check run can be made to say what a notice says: what was completed is in progress no more."""
-    return run["conclusion"] != "stale" and (run["status"] != "completed" or bool(notice.conclusion))
-
-
-def _says(run: dict[str, Any], notice: Notice, page: str) -> bool:
-    output = run["output"]
-    return (
-        {"status": run["status"], "conclusion": run["conclusion"]} == {"conclusion": None, **_standing(notice)}
-        and run["details_url"] == page
-        and output["title"] == notice.title
-        and _same(output["summary"], notice.summary)
-        and output["annotations_count"] == len(notice.findings)
-    )
-
-
-def _digest(findings: Sequence[Finding]) -> str:
-    told = json.dumps([_annotation(one) for one in findings], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()
-
-
-def _annotation(finding: Finding) -> dict[str, Any]:
-    line, column = max(1, finding.place.line), finding.place.column
-    return {
-        "path": finding.place.file,
-        "start_line": line,
-        "end_line": line,
-        "annotation_level": _LEVEL[finding.severity],
-        "title": finding.code,
-        "message": finding.message + (f"\nHow to fix it: {finding.hint}" if finding.hint else ""),
-        **({"start_column": column, "end_column": column} if column else {}),
-    }
