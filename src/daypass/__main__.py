@@ -1,6 +1,8 @@
 """``daypass``, and ``python -m daypass``: what scripts ask again and again is answered before any verb is loaded."""
 
+import atexit
 import gc
+import os
 import sys
 
 from daypass.cli.quick.options import at_once
@@ -10,12 +12,15 @@ def main() -> int:
     """Run the command line and return its exit code."""
     gc.disable()  # a question is answered before it would be worth it
     code = at_once(sys.argv[1:])
-    if code is None:
-        gc.enable()
-        gc.set_threshold(50_000)  # most of what loading makes lives as long as the run
-        from daypass.cli.main import main as run  # noqa: PLC0415  (see above)
+    if code is not None:
+        # All of it was written. To take apart what was loaded would cost as much as half of Python's start.
+        atexit._run_exitfuncs()  # noqa: SLF001  (they end what git runs for us; Python calls them nowhere else but at its end)
+        os._exit(code)
+    gc.enable()
+    gc.set_threshold(50_000)  # most of what loading makes lives as long as the run
+    from daypass.cli.main import main as run  # noqa: PLC0415  (see above)
 
-        code = run()
+    code = run()
     gc.freeze()  # the process ends here; looking through all that it holds for cycles would take a tenth of a short verb
     return code
 
