@@ -338,7 +338,8 @@ class TestStats:
 
 class TestComparison:
     def compare(self, *bodies, steps=(), anchors=None, at=0):
-        comparison = Comparison(steps, {oid(1): 0}, anchors or {})
+        positions = {oid(1): 0, **{step.commit: step.position for step in steps}}
+        comparison = Comparison(steps, positions, anchors or {})
         for receipt in chain(*bodies):
             comparison.add(receipt)
         return [found.code for found in comparison.finish(t(at))]

@@ -195,7 +195,9 @@ class Holdings:
     doubt. A removal counts only when its receipt says that the access was seen to be gone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, ends: bool = False) -> None:
+        """Hold nothing. With ``ends`` it is remembered `until` when the target was told that access lasts."""
+        self._ends = ends
         self.held: dict[Entitlement, HeldAccess] = {}
         self.admitted: dict[GrantId, Admission] = {}
         self.ended: dict[GrantId, Oid] = {}
@@ -233,7 +235,7 @@ class Holdings:
                     self.held.pop(change.entitlement, None)
             else:
                 self._give(receipt, change, "" if ok else doubt)
-                if ok:
+                if ok and self._ends:
                     self.until[change.entitlement] = change.until
 
     def _proved(self, body: Body) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from daypass.core.audit.access import GrantStep, HeldAccess, Holdings
 from daypass.core.audit.idle import IdleGrounds
+from daypass.core.audit.steps import Steps
 from daypass.core.audit.verified import Difference, entitlement_words, in_order, unentitled, words_of
 from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid
@@ -41,11 +42,11 @@ class Comparison:
 
     def __init__(self, steps: Iterable[GrantStep], positions: Mapping[Oid, int], anchors: Mapping[str, Oid]) -> None:
         """Take the positions of main's commits, and the first of these that names each digest as the ledger's last."""
-        self._steps = {(step.commit, step.grant): step for step in steps}
+        self._steps = Steps(steps, positions)
         self._positions = positions
         self._anchors = dict(anchors)
-        self._settled: set[GrantStep] = set()
-        self._removed = {(step.grant, step.old) for step in self._steps.values() if step.removed}
+        self._settled = bytearray(len(self._steps.each))  # of each step whether a receipt tells of it
+        self._removed = {(step.grant, step.old) for step in self._steps.each if step.removed}
         self._retired: set[tuple[GrantId, Oid]] = set()
         self._admitted: set[tuple[GrantId, Oid]] = set()
         self._open: dict[Intended, list[int]] = {}
@@ -65,8 +66,8 @@ class Comparison:
 
     def brought(self, body: Admission | Refusal) -> GrantStep | None:
         """Return the step of main by which what a receipt tells of landed, None where none did."""
-        step = self._steps.get((body.landing, body.grant))
-        return step if step is not None and step.new == body.blob else None
+        place = self._steps.brought(body)
+        return self._steps.each[place] if place is not None else None
 
     @property
     def admitted(self) -> Mapping[GrantId, Admission]:
@@ -161,7 +162,7 @@ class Comparison:
         self._say(code, message, receipt=sequence, commit=main)
 
     def _landed(self, receipt: Receipt, body: Admission | Refusal) -> None:
-        if (step := self.brought(body)) is None:
+        if (place := self._steps.brought(body)) is None:
             where = "did not" if body.landing in self._positions else "is not in main's history and did not"
             self._say(
                 "receipt-without-landing",
@@ -172,7 +173,7 @@ class Comparison:
                 receipt=receipt.sequence,
             )
             return
-        self._settled.add(step)
+        self._settled[place] = True
         if isinstance(body, Admission):
             self._admitted |= self._removed & {(body.grant, body.blob)}
 
@@ -344,12 +345,12 @@ class Comparison:
         """Name what landed without a receipt. Superseded and later files may have none; one that stands may not."""
         unsettled = [
             step
-            for step in self._steps.values()
-            if not (step.removed or step in self._settled or step.position <= self._main_before)
+            for step, settled in zip(self._steps.each, self._settled, strict=True)
+            if not (step.removed or settled or step.position <= self._main_before)
         ]
         of = {step.grant for step in unsettled}
         latest: dict[GrantId, GrantStep] = {}
-        for step in self._steps.values() if of else ():
+        for step in self._steps.each if of else ():
             if step.grant in of and latest.get(step.grant, step).position <= step.position <= self._seen_main:
                 latest[step.grant] = step
         for step in unsettled:
@@ -371,7 +372,7 @@ class Comparison:
             )
 
     def _unretired(self) -> None:
-        for step in self._steps.values():
+        for step in self._steps.each:
             fresh, gone = step.position > self._main_before, (step.grant, step.old)
             if fresh and step.removed and gone in self._admitted and gone not in self._retired:
                 later = step.position > self._seen_main

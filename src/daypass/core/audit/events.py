@@ -151,7 +151,7 @@ class _Proofs(Struct, frozen=True):
 
     @classmethod
     def of(cls, receipts: Sequence[Receipt]) -> _Proofs:
-        found, holdings = cls({}, {}, {}, {}), Holdings()
+        found, holdings = cls({}, {}, {}, {}), Holdings(ends=True)
         for receipt in receipts:
             body = receipt.body
             if receipt.void:

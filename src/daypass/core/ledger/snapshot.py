@@ -173,11 +173,11 @@ class SumUp:
     def add(self, receipt: Receipt) -> None:
         """Take the next receipt."""
         self._delta.add(receipt)
-        if self._delta.count > max(LEAST, len(self._standing.rows)):
+        if self._delta.count > max(LEAST, len(self._standing.admissions)):
             self._fold()
 
     def _fold(self) -> None:
-        self._standing = self._delta.onto(self._standing)
+        self._standing = self._delta.onto(self._standing, slim=False)
         self._delta = Delta(self._standing.head)
 
     def wrong(self, snapshot: Snapshot, tree: Tree, files: Files) -> str:

@@ -125,18 +125,21 @@ class GitLedger:
         not fit.
         """
         commit = self.head()
-        begun = begin_at_snapshot(self, commit, open_, since, known) if since else (Delta(), Trail(Tree()))
-        start, tree = begun[0].onto(Standing()), begun[1].tree
-        oids: list[str] = []
+        delta, (tree, *_) = begin_at_snapshot(self, commit, open_, since, known) if since else (Delta(), Trail(Tree()))
+        start, total = delta.onto(Standing()), tree.size
+
+        def listed() -> Iterator[str]:
+            nonlocal total
+            for oid in islice(self._listed(commit), tree.size, None):
+                total += 1
+                yield oid
 
         def receipts() -> Iterator[Receipt]:
             self.verify_shape()
-            oids.extend(self._listed(commit))
-            envelopes = self._read(tree.size, oids[tree.size :])
-            yield from self.own(verify_chain(counted(envelopes, tree), open_, start.head))
+            yield from self.own(verify_chain(counted(self._read(tree.size, listed()), tree), open_, start.head))
 
         beside = partial(self.beside, commit=commit)
-        return Proof(commit, receipts(), tree, start, beside, oids.__len__, known or form(), self._followed(commit))
+        return Proof(commit, receipts(), tree, start, beside, lambda: total, known or form(), self._followed(commit))
 
     def _followed(self, tip: Oid) -> Callable[[int, Oid], bool]:
         """Return what says whether the commit up to ``tip`` that brought a receipt comes right after another."""
@@ -315,9 +318,9 @@ class GitLedger:
             listed.seek(0)
             return check_shape(landings(self._git, since, listed), since)
 
-    def _read(self, first: int, oids: list[str]) -> Iterator[Envelope]:
+    def _read(self, first: int, oids: Iterable[str]) -> Iterator[Envelope]:
         if self.thin is not None:
-            promised(self._git).bring(oids)
+            promised(self._git).bring(oids := list(oids))
         for sequence, (_, raw) in enumerate(blobs(self._git, oids, limit=LARGEST), first):
             if len(raw) > LARGEST:
                 raise LedgerError(f"receipt {sequence} is larger than {LARGEST} bytes", hint=FORGED)

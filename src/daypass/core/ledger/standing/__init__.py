@@ -251,8 +251,8 @@ class Delta:
         if before is not None:
             self.handed[entitlement] = [cut_to(end, handed) for handed in before]
 
-    def onto(self, standing: Standing, commit: Oid = ABSENT) -> Standing:
-        """Return the standing after these receipts, held in memory whole."""
+    def onto(self, standing: Standing, commit: Oid = ABSENT, *, slim: bool = True) -> Standing:
+        """Return the standing after these receipts, held in memory whole, with its rows where they are asked for."""
         ends = _over(standing.ends, self.ends)
         known = _over(standing.admissions, self.admissions)
         known |= {grant: over(known[grant], end) for grant, end in ends.items() if grant in known}
@@ -260,7 +260,7 @@ class Delta:
         known |= {grant: lifted(known[grant], landing) for grant, landing in reviewed.items() if grant in known}
         rows = {
             grant: AdmittedGrant.of(known[grant]) if grant in known else None
-            for grant in (*self.admissions, *ends, *reviewed)
+            for grant in ((*self.admissions, *ends, *reviewed) if slim else ())
         }
         return Standing(
             head=self.head if self.head is not None else standing.head,

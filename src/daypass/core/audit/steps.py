@@ -1,0 +1,29 @@
+"""Main's steps in their order, found by what receipts say of them: no table of them is made, since all are held at once."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from itertools import takewhile
+from operator import attrgetter
+
+from daypass.core.audit.access import GrantStep
+from daypass.core.ids import Oid
+from daypass.core.ledger.receipt import Admission, Refusal
+
+_POSITION = attrgetter("position")
+
+
+class Steps:
+    """All of main's steps, ``each`` in its place; ``positions`` are those of main's commits."""
+
+    def __init__(self, steps: Iterable[GrantStep], positions: Mapping[Oid, int]) -> None:
+        self.each = sorted(steps)
+        self._positions = positions
+
+    def brought(self, body: Admission | Refusal) -> int | None:
+        """Return the place of the step by which what a receipt tells of landed, None where none did."""
+        position, each = self._positions.get(body.landing, -1), self.each
+        places = range(bisect_left(each, position, key=_POSITION), len(each))
+        here = takewhile(lambda place: each[place].position == position, places)
+        return next((n for n in here if (each[n].grant, each[n].new) == (body.grant, body.blob)), None)
