@@ -269,11 +269,15 @@ class Observing(Protocol):
 
 
 @runtime_checkable
-class Fingerprinting(Protocol):
-    """A target that can say whether anything has changed for less than it costs to observe."""
+class Fingerprinting(Observing, Protocol):
+    """A target that can name what it holds, so that runs may go by what an earlier one found while it stays the same."""
 
     def fingerprint(self) -> str:
-        """Return a digest of what `observe` would return, read from the target. Raises EdgeError when it cannot tell."""
+        """Return a digest of all that the last `observe` saw, by which `find`, `ends` and `awaited` answer too; of no time.
+
+        Two are equal only where every answer would be: whose numbers count is part of it, and as whom we looked. Raises
+        EdgeError when it cannot tell.
+        """
         ...
 
 

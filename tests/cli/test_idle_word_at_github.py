@@ -19,7 +19,8 @@ from daypass.core.ledger.chain import Head, seal
 from daypass.core.ledger.records import Idle
 from daypass.edges.ledger.thin import ThinBranch
 from daypass.pipeline.apply import run
-from daypass.pipeline.apply.survey import digest_of_inputs
+from daypass.pipeline.apply.grounds import Grounds, prints_of
+from daypass.ports import Observing
 from hub import Hub, environment
 
 pytestmark = pytest.mark.on_disk
@@ -40,7 +41,11 @@ def leave(hub: Hub, *, until: datetime, live: int = 1) -> None:
         repo = AccessRepository(hub.clone("app"))
         repo.sync()
         standing = repo.ledger.load()
-        grounds = digest_of_inputs(program_digest(), standing, repo.tip, repo.targets(repo.tip))
+        targets = repo.targets()
+        for target in targets.values():
+            assert isinstance(target, Observing)
+            target.observe()
+        grounds = Grounds(program_digest(), standing.commit, repo.tip).named(prints_of(targets) or {})
         word = Idle(grounds, standing.commit or Oid(""), until, live, 0)
         repo.ledger.append(standing, [word], at=hub.now(), main=repo.tip, run="x")
 
@@ -126,3 +131,6 @@ def test_a_target_that_is_told_what_was_handed_over_has_no_word(
         bare("apply")
         bare("apply")
         assert words(hub) == 0
+        said = hub.run("doctor", who="olga", expect=None).err
+        assert "note: target bastion (ssh) is told by the ledger at each run what it handed over" in said
+        assert "target embedded" not in said

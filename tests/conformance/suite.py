@@ -49,6 +49,7 @@ from conformance.lives import InPipeline
 from conformance.trouble import InTrouble
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement
+from daypass.edges.targets.registry import TARGETS, fingerprints
 from daypass.ports import Dated, Fingerprinting, Inviting, Numbering, Observing, Recalling, Target, Timed
 
 __all__ = [
@@ -175,30 +176,87 @@ class TargetContract(InPipeline, InTrouble, Bench):
         theirs = self.by_hand(tmp_path, self.one(2))
         assert target.observe() == {theirs}
 
+    # The name of what it holds, by which a run goes by what an earlier one found.
+
+    def _named(self, target: Target) -> str:
+        """Look, and return the fingerprint of what was seen; of a target that has none what it was seen to hold."""
+        assert isinstance(target, Observing)
+        seen = target.observe()
+        return target.fingerprint() if isinstance(target, Fingerprinting) else repr(sorted(seen))
+
     @needs("reading")
-    def test_its_fingerprint_moves_with_what_is_there(self, target: Target) -> None:
-        if not isinstance(target, Fingerprinting):
-            return
-        empty = target.fingerprint()
+    def test_its_fingerprint_moves_with_what_is_there(self, target: Target, tmp_path: Path) -> None:
+        empty = self._named(target)
         self.give(target, self.one())
-        held = target.fingerprint()
+        held = self._named(target)
         assert empty != held
-        assert held == target.fingerprint()
+        assert held == self._named(target) == self._named(self.make(tmp_path))
         self.give(target, self.one(1))
         self.take(target, self.one())
-        changed = target.fingerprint()
+        changed = self._named(target)
         assert changed not in {empty, held}
         self.give(target, self.one())
+        assert self._named(target) not in {empty, held, changed}
         self.take(target, self.one())
-        assert target.fingerprint() == changed
+        self.by_hand(tmp_path, self.one(2))
+        assert self._named(target) not in {empty, held, changed}
+
+    @needs("reading")
+    def test_a_fingerprint_is_of_the_last_look_and_of_nothing_else(self, target: Target, tmp_path: Path) -> None:
+        if not isinstance(target, Fingerprinting):
+            return
+        with pytest.raises(EdgeError):
+            target.fingerprint()
+        empty = self._named(target)
+        self.give(target, self.one())
+        assert target.fingerprint() == empty
+        held = self._named(target)
+        assert held != empty
+        found = target.find({self.one(): ()}) if isinstance(target, Numbering) else {}
+        numbers = {self.one(): found[self.one()].numbers} if found else {}
+        fresh = self.make(tmp_path)
+        assert isinstance(fresh, Fingerprinting)
+        fresh.observe()
+        asked = fresh.find(numbers) if isinstance(fresh, Numbering) else {}
+        before = self.calls(tmp_path)
+        assert fresh.fingerprint() == held
+        assert self.calls(tmp_path) == before
+        assert asked == found
+
+    @needs("principals' names")
+    def test_its_fingerprint_moves_when_somebody_is_renamed_or_made_anew(self, target: Target, tmp_path: Path) -> None:
+        if not isinstance(target, Fingerprinting):
+            return
+        self.give(target, self.one(0), self.one(1))
+        seen = [self._named(target)]
+        self.rename_principal(tmp_path, self.one(0))
+        seen.append(self._named(target))
+        self.anew_principal(tmp_path, self.one(1))
+        seen.append(self._named(target))
+        assert len({*seen}) == len(seen)
+
+    @needs("places' names")
+    @pytest.mark.parametrize("how", ["rename_place", "anew_place"])
+    def test_its_fingerprint_moves_when_a_place_is_renamed_or_made_anew(
+        self, target: Target, tmp_path: Path, how: str
+    ) -> None:
+        if not isinstance(target, Fingerprinting):
+            return
+        self.give(target, self.one())
+        held = self._named(target)
+        getattr(self, how)(tmp_path, self.one())
+        assert self._named(target) != held
+
+    def test_runs_go_by_what_an_earlier_one_found_there_where_the_registry_says_so(self) -> None:
+        if self.kind in TARGETS:
+            assert fingerprints(self.kind) is (Fingerprinting in self.abilities)
 
     @needs("reading")
     @pytest.mark.parametrize("held", [0, 1])
     def test_a_world_that_cannot_be_read_is_an_error_and_never_empty(self, target: Target, held: int) -> None:
         self.give(target, *[self.one(n) for n in range(held)])
         self.spoil(target)
-        asked = [target.observe, target.health]
-        for ask in [*asked, target.fingerprint] if isinstance(target, Fingerprinting) else asked:
+        for ask in (target.observe, target.health):
             with pytest.raises(EdgeError):
                 ask()
 

@@ -22,7 +22,7 @@ class TestEmbedded(TargetContract):
     kind = "embedded"
     traits = Traits(marks=True)
     abilities = frozenset({Observing, Fingerprinting, Dated, Numbering})
-    observing = 1
+    observing = 3  # whether the store has a number, the number, and the rows
     window = timedelta(seconds=3)
     lacks: ClassVar = {
         "strangers": "whoever is asked for may be somebody: the programs that ask know who exists",

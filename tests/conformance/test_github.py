@@ -16,7 +16,7 @@ from daypass.core.ids import canonical
 from daypass.core.plan import Entitlement
 from daypass.edges.targets.github.target import GitHubTarget, open_github
 from daypass.edges.targets.registry import Known
-from daypass.ports import Dated, Inviting, Numbering, Observing, Target, Timed
+from daypass.ports import Dated, Fingerprinting, Inviting, Numbering, Observing, Target, Timed
 from github_double import App, Double
 
 LEAST: Mapping[str, str] = {"administration": "write", "members": "write", "metadata": "read"}
@@ -47,7 +47,7 @@ class Place:
 
 class TestGitHub(TargetContract):
     kind = "github"
-    abilities = frozenset({Observing, Inviting, Dated, Numbering, Timed})
+    abilities = frozenset({Observing, Fingerprinting, Inviting, Dated, Numbering, Timed})
     observing = 17  # 2 for a token, 11 for the repository, 4 for the team
     examples = 8
     principals = ("700001", "700002", "700003")

@@ -20,7 +20,7 @@ from daypass.core.plan import Entitlement, Reason
 from daypass.core.planning.drift import Traits
 from daypass.edges.targets.postgres.policy import LONGEST, bridge_of, login_of, read_privilege
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
-from daypass.ports import Numbering, Observing, Target, Timed
+from daypass.ports import Fingerprinting, Numbering, Observing, Target, Timed
 from servers.postgres import Postgres, server, verifier, versions
 from servers.proxy import Proxy
 from servers.sshd import make_key
@@ -106,7 +106,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Postgres]:
 class TestPostgres(TargetContract):
     kind = "postgres"
     traits = Traits(hands_over=True, at_once=1000, marks=True)
-    abilities = frozenset({Observing, Numbering, Timed})
+    abilities = frozenset({Observing, Fingerprinting, Numbering, Timed})
     handing = False
     observing = 2  # one statement that sets the connection up, and the query
     examples = 10

@@ -15,7 +15,7 @@ from daypass.core.plan import Entitlement
 from daypass.core.planning.drift import Traits
 from daypass.edges.targets.vault.policy import mark_of
 from daypass.edges.targets.vault.target import VaultTarget, open_vault
-from daypass.ports import Target
+from daypass.ports import Fingerprinting, Observing, Target
 from servers.openbao import AUDIENCE, ISSUER, openbao
 from servers.proxy import Proxy
 
@@ -36,6 +36,7 @@ class TestVault(TargetContract):
 
     kind = "vault"
     traits = Traits(marks=True)
+    abilities = frozenset({Observing, Fingerprinting})
     ends_by_itself = True
     observing = 2002
     principals = tuple(claims(f"repo:acme/{name}:environment:production") for name in ("orders", "payroll", "web"))

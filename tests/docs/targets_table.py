@@ -34,15 +34,18 @@ def contracts() -> dict[str, Any]:
 
 def kinds_text() -> str:
     """Return the table of what each kind can do."""
+    from daypass.edges.targets.registry import fingerprints
+
     rows = [
-        "| kind | ends by itself | shows all | hands over | at once | calls |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| kind | ends by itself | shows all | hands over | rests | at once | calls |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for kind, bench in contracts().items():
         able = bench.traits
         blind = "reading" in bench.lacks
         shows, calls = ("nothing can be seen", "none") if blind else ("yes", bench.observing)
-        words = (_yes(bench.ends_by_itself), shows, _yes(able.hands_over), able.at_once, calls)
+        rests = _yes(fingerprints(kind))
+        words = (_yes(bench.ends_by_itself), shows, _yes(able.hands_over), rests, able.at_once, calls)
         rows.append(f"| [`{kind}`]({kind}.md) | {' | '.join(map(str, words))} |")
     return "\n".join(rows) + "\n"
 

@@ -8,7 +8,7 @@ import pytest
 from daypass.core.plan import Unchanged
 from daypass.edges.store import AnswerCache
 
-UNCHANGED = Unchanged("grounds", datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC), 7, 2)
+UNCHANGED = Unchanged("grounds", "beside", datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC), 7, 2)
 
 
 def test_what_was_kept_is_recalled(tmp_path: Path) -> None:

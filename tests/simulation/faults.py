@@ -97,7 +97,7 @@ LEFT_OUT = {
     "ForgeReader.watch": "asked only of what ends with its task, which no life asks for; it fails for nothing it is asked",
     "TargetReader.health": "`targets` and `doctor` ask it, which change nothing",
     "TargetReader.inspect": "likewise",
-    "Fingerprinting.fingerprint": "a shortcut of `observe`, held to it by the suite of targets",
+    "Fingerprinting.fingerprint": "it names what `observe` saw and asks for nothing; the suite of targets holds it to that",
     "Dated.ends": "`drift` asks it, which changes nothing",
 }
 """Calls of ports that no life makes, and why."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from daypass.core.errors import EdgeError
+from daypass.core.ids import digest
 from daypass.core.plan import Action, Entitlement, Found, Numbers, Order
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from daypass.ports import Dated, Fingerprinting, Numbering
@@ -52,6 +53,8 @@ class StoredTarget(SimulatedTarget, Numbering, Fingerprinting, Dated):
 
     def __init__(self, name: str, path: Path, **more: Any) -> None:
         self._store = EmbeddedTarget(path, name)
+        self.told: frozenset[Entitlement] = frozenset()
+        """What the last look was told, which may be of before."""
         super().__init__(name, **more)
 
     @property
@@ -69,9 +72,12 @@ class StoredTarget(SimulatedTarget, Numbering, Fingerprinting, Dated):
     def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
         return self._store.find(ours)
 
+    def observe(self) -> frozenset[Entitlement]:
+        self.told = super().observe()
+        return self.told
+
     def fingerprint(self) -> str:
-        self._come_in("fingerprint")
-        return self._store.fingerprint()
+        return digest([self._store.fingerprint(), sorted(self.told)])
 
     def ends(self, entitlements: Iterable[Entitlement]) -> Mapping[Entitlement, datetime | None]:
         return self._store.ends(entitlements)

@@ -111,8 +111,8 @@ def no_rejections(reviews: Sequence[Review], at: datetime) -> object:
     return heard([review for review in reviews if review.state != "rejected"], at)
 
 
-def with_offers(target: Observing, ours: Mapping[Entitlement, Numbers]) -> Observed:
-    seen = looked(target, ours)
+def with_offers(target: Observing, ours: Mapping[Entitlement, Numbers], *there: frozenset[Entitlement]) -> Observed:
+    seen = looked(target, ours, *there)
     return replace(seen, entitlements=seen.entitlements | seen.offered, offered=frozenset())
 
 

@@ -309,16 +309,17 @@ class AccessRepository:
         """The ledger's verified state."""
         return self.ledger.load()
 
-    def targets(self, revision: Oid | None = None) -> Mapping[str, Target | EdgeError]:
+    def targets(self, revision: Oid | None = None, *, told: bool = True) -> Mapping[str, Target | EdgeError]:
         """Open every target that the settings of a commit of main name, of its tip unless told otherwise.
 
-        One that cannot be opened, or whose settings make no sense, is an error in its place and stops only itself.
+        ``told``: those that ask hear what the ledger has there, which is read for that. One that cannot be opened, or
+        whose settings make no sense, is an error in its place and stops only itself.
         """
         from daypass.edges.targets.registry import Known, asks, open_target
 
         found: dict[str, Target | EdgeError] = {}
         for name, settings in self.settings_at(revision or self.tip).targets.items():
-            known = self._known(name, revision or self.tip) if asks(settings.kind) else Known()
+            known = self._known(name, revision or self.tip, told) if asks(settings.kind) else Known()
             try:
                 found[name] = open_target(settings, self.clone.state_dir, known)
             except EdgeError as error:
@@ -327,21 +328,15 @@ class AccessRepository:
                 found[name] = EdgeError(error.message, hint=error.hint)
         return found
 
-    def _known(self, target: str, revision: Oid) -> Known:
-        """Return what the catalogue and the ledger know of a target."""
+    def _known(self, target: str, revision: Oid, told: bool) -> Known:
+        """Return what the catalogue and, with ``told``, the ledger know of a target."""
         from daypass.edges.targets.registry import Known
 
-        resources = self.policy_at(revision).catalogue.resources.values()
-        named = {
-            (resource.name, role.privilege_text)
-            for resource in resources
-            if resource.target == target
-            for role in resource.roles.values()
-        }
-        ours = self.standing.holdings.keys() | self.standing.unfinished
-        held = {(e.resource, e.privilege) for e in ours if e.target == target}
-        exclusive = frozenset(found.name for found in resources if found.exclusive and found.target == target)
-        return Known(frozenset(named), frozenset(held), exclusive)
+        mine = [one for one in self.policy_at(revision).catalogue.resources.values() if one.target == target]
+        named = frozenset((one.name, role.privilege_text) for one in mine for role in one.roles.values())
+        ours = self.standing.holdings.keys() | self.standing.unfinished if told else ()
+        held = frozenset((one.resource, one.privilege) for one in ours if one.target == target)
+        return Known(named, held, frozenset(one.name for one in mine if one.exclusive))
 
     @property
     def memory(self) -> AnswerCache:
@@ -393,7 +388,7 @@ def program_digest() -> str:
 
     found = sha256(__version__.encode())
     package = Path(__file__).parents[1]
-    folders = (listed for name in ("core", "pipeline", "schema") for listed in os.walk(package / name))
+    folders = (listed for name in ("core", "pipeline", "schema", "edges/targets") for listed in os.walk(package / name))
     files = (f"{folder}/{name}" for folder, _, names in folders for name in names if name.endswith((".py", ".json")))
     for path in sorted(files):
         found.update(Path(path).read_bytes())

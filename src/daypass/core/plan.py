@@ -273,15 +273,21 @@ class Plan(Struct, frozen=True):
 class Unchanged(Struct, frozen=True):
     """Nothing is to be done from ``since`` on and before ``until``, while all of ``grounds`` stays as it is.
 
-    ``grounds`` names the program, the ledger's commit, main's, and a digest of what each target holds. ``live`` counts
-    what should exist, ``by_ledger`` how many of it stand at targets that nobody can look at.
+    ``grounds`` names the program, the ledger's commit, main's, and a digest of what each target holds; ``beside`` names
+    these without the targets. ``live`` counts what should exist, ``by_ledger`` how many of it stand at targets that nobody
+    can look at.
     """
 
     grounds: str
+    beside: str
     since: datetime
     until: datetime
     live: int
     by_ledger: int
+
+    def may_hold(self, beside: str, at: datetime) -> bool:
+        """Say whether this may still say what a fresh reckoning would, so that targets are worth a look."""
+        return self.beside == beside and self.since <= at < self.until
 
     def holds(self, grounds: str, at: datetime) -> bool:
         """Say whether this still says what a fresh reckoning would."""

@@ -6,10 +6,10 @@ remembers has its own answer (`daypass.edges.store`) and leaves no word.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 from daypass.cli.repository import AccessRepository, program_digest
 from daypass.core.errors import ConflictError, ExitCode
@@ -23,6 +23,14 @@ from daypass.pipeline.apply.run import Applied
 
 _APART = timedelta(hours=1)
 """No word is left within so long after another: where none is ever taken, for whatever reason, the ledger hardly grows."""
+
+
+def restless(repo: AccessRepository) -> Iterator[str]:
+    """Say which targets have every run on a runner that starts bare reckon all anew."""
+    for target in repo.settings.targets.values() if repo.elsewhere else ():
+        if not fingerprints(target.kind):
+            words = f"target {target.name} ({target.kind}) is told by the ledger at each run what it handed over"
+            yield f"{words}, so that an apply on a runner that starts bare reads all of what lives, idle or not"
 
 
 class Resting:
@@ -54,7 +62,8 @@ class Resting:
         every, last = repo.settings.ledger_heartbeat, self._last
         if self._said is None or anew or last is None or (every is not None and at - last >= every):
             return None
-        found = at_rest(repo, repo.targets, self._said, at=at, program=program_digest(), clock=clock)
+        targets = partial(repo.targets, told=False)  # nothing of the ledger but its last receipt is here
+        found = at_rest(repo, targets, self._said, at=at, program=program_digest(), clock=clock)
         return Applied(found) if found is not None else None
 
     @property

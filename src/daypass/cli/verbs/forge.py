@@ -61,6 +61,7 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, later: bool, at: da
     it; whatever your token or App is not shown is a complaint of its own.
     """
     from daypass.cli.runs.away import say_waiting
+    from daypass.cli.runs.rest import restless
     from daypass.pipeline.audit.health import examine, mend
     from daypass.views.settings import doctor_json, doctor_text, remedy_text
 
@@ -93,8 +94,8 @@ def doctor(repo: AccessRepository, mending: bool, yes: bool, later: bool, at: da
         codes += [ExitCode.PARTIAL] if any(error for _, error in done) else []
         complaints = look()
     show((doctor_json if output == "json" else doctor_text)(complaints, host.calls), output)
-    for risk in settings.risks(catalogue):
-        click.echo(f"note: {risk}.", err=True)
+    for note in (*settings.risks(catalogue), *restless(repo)):
+        click.echo(f"note: {note}.", err=True)
     codes += [ExitCode.CHANGES] if any(one.told for one in complaints) else []
     codes += [ExitCode.PARTIAL] if any(not one.told for one in complaints) else []
     return codes

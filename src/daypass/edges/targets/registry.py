@@ -48,7 +48,7 @@ class TargetKind(Struct, frozen=True):
     """The keys that the settings may give beside ``kind``."""
     asks: bool = False
     fingerprints: bool = False
-    """Whether it says cheaply what it holds, and is told nothing by the ledger: a run may go by what the last one found."""
+    """Whether it can name all that it holds, and is told nothing by the ledger: a run may go by what the last one found."""
     reads: str = ""
     """Reads the options, asking neither environment nor target: ``(TargetSettings)``, which raises InvalidError for what
     opening would refuse for its text alone. "": any value is fine."""
@@ -105,6 +105,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             privilege="daypass.edges.targets.github.policy:check_privilege",
             known_by=_account,
             invites=True,
+            fingerprints=True,
             gives="daypass.edges.targets.github.words:gives",
             use="daypass.edges.targets.github.words:use",
         ),
@@ -112,6 +113,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             "daypass.edges.targets.postgres.target:open_postgres",
             frozenset({"url_env", "host", "databases", "tls", "expected"}),
             asks=True,
+            fingerprints=True,
             reads="daypass.edges.targets.postgres.policy:read_options",
             privilege="daypass.edges.targets.postgres.policy:check_privilege",
             hands_over=lambda fields: "password" if str(fields.get("login")).lower() == "true" else "",
@@ -131,6 +133,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             "daypass.edges.targets.vault.target:open_vault",
             frozenset({"url_env", "host", "token_env", "auth", "audience", "token_ttl", "namespace"}),
             asks=True,
+            fingerprints=True,
             reads="daypass.edges.targets.vault.policy:read_options",
             privilege="daypass.edges.targets.vault.policy:check_privilege",
             checks_claims=True,

@@ -33,7 +33,8 @@ from daypass.pipeline.apply.current import (
     tasks_of,
     watched_grants,
 )
-from daypass.pipeline.apply.survey import Clocks, Inputs, Survey, digest_of_inputs
+from daypass.pipeline.apply.grounds import AT_REST, AT_RUN, Grounds, Looks
+from daypass.pipeline.apply.survey import Clocks, Inputs, Survey
 from daypass.pipeline.context import Context
 from daypass.ports import ForgeReader, Recalling, TargetReader
 
@@ -76,22 +77,26 @@ def prepare(
     standing, tip = context.standing, context.tip
     clocks = _clocks(context.forge, clock)
     at = catch_up(at, standing.at) + clocks.off
-    targets = open_readers(tip)
-    latest = standing
+    targets, latest = open_readers(tip), standing
+    looks: Looks | None = None
 
     def before() -> None:
         nonlocal latest
-        latest = attend(latest, partial(by_receipts, context, open_readers, clocks=clocks), at, clocks.off)
+        # What was seen before a change is not what is there after it.
+        by = partial(by_receipts, context, open_readers, clocks=clocks, looks=looks if latest is standing else None)
+        latest = attend(latest, by, at, clocks.off)
 
     if watched := watched_grants(standing, at):
         before()
     looked = look(context, watched, at)
     if latest is not standing or any(one.came or one.unknown for one in looked.values()):
         recalled = remember = None  # what came about ends access, and what nobody could look at is told
-    grounds = digest_of_inputs(program, standing, tip, targets) if remember is not None else ""
+    grounds = Grounds(program, standing.commit, tip)
     apart = doubt(at - clocks.off, standing.at, clocks.skews) is not None
-    if recalled is not None and grounds and recalled.holds(grounds, at) and not apart:
-        return _as_recalled(context, standing, recalled, at, targets)
+    if recalled is not None and recalled.may_hold(grounds.beside, at) and not apart:
+        looks = Looks(targets, clock)
+        if looks.prove(recalled, grounds, at, AT_RUN):
+            return _as_recalled(context, standing, recalled, at, targets)
     admitted, tip, stuck = _follow(context, at, before)
     if stuck is None and latest.main != standing.main:
         # What this run proved is on record by now: told again, it would stand on what the other has replaced.
@@ -99,16 +104,15 @@ def prepare(
     if latest is not standing or stuck is not None:
         # Where ends were carried out meanwhile a target may still be read from.
         targets = open_readers(tip)
+        looks = remember = None
     if latest is not standing and clock is not None:
         at = max(at, clock() + clocks.off)
     found = _inputs(context, latest, admitted, tip, at, targets, clocks)
-    denied = deny(found.policy, live_claims(latest, found.claims, at, admitted))
+    found = replace(found, denied=deny(found.policy, live_claims(latest, found.claims, at, admitted)))
     # Of a main that is not followed nobody knows what it says by now: nothing ends for good by it.
-    found = replace(found, denied=denied)
     found = _with_ended_by_rules(found, latest) if stuck is None else replace(found, ending=())
     found = _with_tasks_done(replace(found, stuck=stuck), context, latest, looked)
-    found = _with_departed(found, context, latest)
-    return replace(found, keep=remember, program=program, grounds=grounds, retry=retry)
+    return replace(_with_departed(found, context, latest), keep=remember, program=program, looks=looks, retry=retry)
 
 
 _STUCK = "it is done, and nothing ends by it while main is not followed"
@@ -195,15 +199,17 @@ def at_rest(
     standing, word = said
     clocks = _clocks(context.forge, clock)
     at = catch_up(at, standing.at) + clocks.off
-    moved = standing.main != context.tip or standing.at is None
+    since = standing.at or at
+    until = min(word.until, since + LONGEST_IDLE)  # whatever was signed
+    grounds = Grounds(program, word.follows, context.tip)
+    recalled = Unchanged(word.grounds, grounds.beside, since, until, word.live, word.by_ledger)
+    moved = standing.main != context.tip or standing.at is None or not recalled.may_hold(grounds.beside, at)
     if moved or doubt(at - clocks.off, standing.at, clocks.skews) is not None:
         return None
     targets = open_readers(context.tip)
-    since = standing.at or at
-    until = min(word.until, since + LONGEST_IDLE)  # whatever was signed
-    recalled = Unchanged(word.grounds, since, until, word.live, word.by_ledger)
-    grounds = digest_of_inputs(program, Standing(commit=word.follows), context.tip, targets)
-    if any(isinstance(target, Recalling) for target in targets.values()) or not recalled.holds(grounds, at):
+    if any(isinstance(target, Recalling) for target in targets.values()):
+        return None
+    if not Looks(targets, clock).prove(recalled, grounds, at, AT_REST):
         return None
     return _as_recalled(context, standing, recalled, at, targets).unchanged
 
@@ -259,6 +265,7 @@ def by_receipts(
     names: frozenset[str],
     *,
     clocks: Clocks,
+    looks: Looks | None = None,
 ) -> Inputs:
     """Return what follows from the ledger and the main that it recorded last, for the targets with these names.
 
@@ -271,7 +278,11 @@ def by_receipts(
     there = {grant_id(entry.path): entry.oid for entry in context.history.entries(context.tip, FOLDER.rstrip("/"))}
     unsettled = frozenset(name for name, blob in standing.blobs() if there.get(name, blob) != blob)
     return replace(
-        _inputs(context, standing, Admitted(), main, at, targets, clocks), invalid={}, ending=(), unsettled=unsettled
+        _inputs(context, standing, Admitted(), main, at, targets, clocks),
+        invalid={},
+        ending=(),
+        unsettled=unsettled,
+        looks=looks,
     )
 
 

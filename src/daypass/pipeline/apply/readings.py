@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from threading import Condition, Semaphore, Thread
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from daypass.core.errors import EdgeError
 from daypass.core.plan import Entitlement, Holding, Numbers, Observed, by_number, renamed_of, unknown_of
@@ -55,6 +56,12 @@ class BackgroundCalls(Generic[_T]):
             raise self._errors[name]
         return self._answers[name]
 
+    def result(self, name: str) -> _T:
+        """Wait for a call as long as it takes; return what it gave, or raise what it raised."""
+        with self._changed:
+            self._changed.wait_for(lambda: name not in self.waiting)
+        return self.answer(name)
+
     def wait(
         self,
         patience: float | None,
@@ -92,13 +99,28 @@ class BackgroundCalls(Generic[_T]):
             self._changed.notify_all()
 
 
+class Looked(NamedTuple):
+    """One look at a target: what exists there, and how far its clock is ahead of ours, None where that is not known."""
+
+    seen: frozenset[Entitlement]
+    skew: timedelta | None = None
+
+
+class EarlierLooks(Protocol):
+    """Looks at targets that a run began before it planned."""
+
+    def of(self, name: str, target: object) -> Callable[[], Looked] | None:
+        """Return what waits for the look that was made at this very target, None where none was."""
+        ...
+
+
 class Readings:
     """The readings of one run, all begun at once, each told of once.
 
     ``holdings`` are what is ours, to be looked for by numbers where these were recorded; with ``at`` they stand in for a
     target that nobody can read: what the ledger says was given until later is taken for what exists. ``begun`` is what may
     be ours, which has no numbers yet. ``clock`` is ours, read before and after each answer of a target that says the time;
-    None where the run's instant is not the clock's.
+    None where the run's instant is not the clock's. ``looks`` are taken for the first half of a reading where there are any.
     """
 
     def __init__(
@@ -108,6 +130,7 @@ class Readings:
         at: datetime,
         begun: Iterable[Entitlement] = (),
         clock: Callable[[], datetime] | None = None,
+        looks: EarlierLooks | None = None,
     ) -> None:
         mine: dict[str, dict[Entitlement, Numbers]] = {}
         for entitlement, known in numbers_of(holdings, begun).items():
@@ -118,7 +141,12 @@ class Readings:
         self._reported: frozenset[str] = frozenset()
         self._asked = BackgroundCalls(
             {
-                name: _reading(name, target, mine.get(name, {}), clock)
+                name: _reading(
+                    name,
+                    target,
+                    mine.get(name, {}),
+                    (looks.of(name, target) if looks is not None else None) or partial(look_at, target, clock),
+                )
                 for name, target in sorted(targets.items())
                 if isinstance(target, Observing)
             }
@@ -183,16 +211,13 @@ def numbers_of(
 
 
 def _reading(
-    name: str, target: Observing, ours: Mapping[Entitlement, Numbers], clock: Callable[[], datetime] | None
+    name: str, target: Observing, ours: Mapping[Entitlement, Numbers], look: Callable[[], Looked]
 ) -> Callable[[], Observed]:
     def read() -> Observed:
         try:
-            before = clock() if clock is not None else None
-            seen = seen_at(target, ours)
-            theirs = target.clock() if isinstance(target, Timed) else None
-            if clock is None or before is None or theirs is None:
-                return seen
-            return replace(seen, skews={name: skew(before, theirs, clock())})
+            there, apart = look()
+            seen = seen_at(target, ours, there)
+            return seen if apart is None else replace(seen, skews={name: apart})
         except EdgeError as error:
             return Observed(frozenset(), {name: error.message})
         except Exception as error:  # noqa: BLE001  (what one server answers must not stop the others' ends)
@@ -201,9 +226,24 @@ def _reading(
     return read
 
 
-def seen_at(target: Observing, ours: Mapping[Entitlement, Numbers]) -> Observed:
-    """Read one target, what is ours by its numbers. Raises EdgeError when it cannot tell."""
+def look_at(target: Observing, clock: Callable[[], datetime] | None) -> Looked:
+    """Look at one target. Raises EdgeError when it cannot tell."""
+    before = clock() if clock is not None else None
     seen = target.observe()
+    theirs = target.clock() if isinstance(target, Timed) else None
+    if clock is None or before is None or theirs is None:
+        return Looked(seen)
+    return Looked(seen, skew(before, theirs, clock()))
+
+
+def seen_at(
+    target: Observing, ours: Mapping[Entitlement, Numbers], there: frozenset[Entitlement] | None = None
+) -> Observed:
+    """Read one target, what is ours by its numbers; ``there`` is what it was just seen to hold, None for a look now.
+
+    Raises EdgeError when it cannot tell.
+    """
+    seen = target.observe() if there is None else there
     found = target.find(ours) if isinstance(target, Numbering) and ours else {}
     offers = target.awaited() if isinstance(target, Inviting) else frozenset()
     return Observed(by_number(seen, found), offered=offers, found=found)

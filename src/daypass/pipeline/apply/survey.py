@@ -17,7 +17,7 @@ from daypass.core.bounds.watch import EndingTask
 from daypass.core.errors import EdgeError, ExitCode, RefusedError
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import IMPORT, Grant
-from daypass.core.ids import GrantId, Oid, digest, grant_path
+from daypass.core.ids import GrantId, Oid, grant_path
 from daypass.core.ledger.receipt import Admission, Ended, Outcome, Refusal
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import (
@@ -41,8 +41,9 @@ from daypass.core.planning.voided import Judged, judge_voided
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.pipeline.apply.admit import Admitted
-from daypass.pipeline.apply.readings import PATIENCE, BackgroundCalls, Readings
-from daypass.ports import Fingerprinting, History, Inviting, Observing, TargetReader
+from daypass.pipeline.apply.grounds import Grounds, Looks, prints_of
+from daypass.pipeline.apply.readings import Readings
+from daypass.ports import History, Inviting, Observing, TargetReader
 
 
 class Survey(Struct, frozen=True):
@@ -120,10 +121,10 @@ class Inputs(Struct, frozen=True):
     """What a plan stands on beside the targets, all of it read before any of them.
 
     ``targets`` are the open ones and those that cannot be. ``unchanged`` is the answer where nothing has moved since
-    nothing was to be done: then no target need be read. ``grounds`` names all this for ``keep``, which remembers that
-    nothing is to be done; it is "" where it cannot. ``retry``: what has failed is tried again
-    at once. ``ending`` are the grants that something ends before their windows do, some day. ``away``: the remote cannot be
-    reached, and what receipts show as ended is taken away and nothing else.
+    nothing was to be done: then no target need be read. ``keep`` remembers that nothing is to be done, as ``program``
+    found. ``looks`` at these targets were begun to find out whether anything has moved. ``retry``: what has failed is tried
+    again at once. ``ending`` are the grants that something ends before their windows do, some day. ``away``: the remote cannot
+    be reached, and what receipts show as ended is taken away and nothing else.
     """
 
     history: History
@@ -139,7 +140,7 @@ class Inputs(Struct, frozen=True):
     unchanged: Survey | None = None
     keep: Callable[[Unchanged], None] | None = None
     program: str = ""
-    grounds: str = ""
+    looks: Looks | None = None
     unsettled: frozenset[GrantId] | None = None
     clocks: Clocks = Clocks()
     retry: bool = False
@@ -151,16 +152,17 @@ class Inputs(Struct, frozen=True):
     def readings(self) -> Readings:
         """Begin to read every target."""
         begun = self.standing.unfinished
-        return Readings(self.targets, self.standing.holdings, self.at, begun, self.clocks.clock)
+        return Readings(self.targets, self.standing.holdings, self.at, begun, self.clocks.clock, self.looks)
 
     def remember(self, found: Survey) -> None:
-        """Keep that nothing is to be done, where that is so and nothing moved while it was found out."""
-        if self.keep is None or not self.grounds or self.stuck is not None or not _nothing_to_say(found):
+        """Keep that nothing is to be done, where that is so; what targets hold is named as it was planned by."""
+        if self.keep is None or self.stuck is not None or not _nothing_to_say(found):
             return
-        # Targets are asked once more: what was planned by must be what the grounds name.
-        if self.grounds == digest_of_inputs(self.program, self.standing, self.tip, self.targets):
+        grounds, prints = Grounds(self.program, self.standing.commit, self.tip), prints_of(self.targets)
+        if prints is not None:
             plan = found.plan
-            self.keep(Unchanged(self.grounds, self.at, found.boundary, plan.live, plan.by_ledger))
+            named = (grounds.named(prints), grounds.beside)
+            self.keep(Unchanged(*named, self.at, found.boundary, plan.live, plan.by_ledger))
 
 
 _BY_RECEIPTS = frozenset({*BOUND_TO_TIME, Reason.WINDOW_MOVED, Reason.BOUND, Reason.GRANT_REMOVED})
@@ -330,24 +332,6 @@ def survey(inputs: Inputs) -> Survey:
     found = plan_on(inputs, inputs.standing, inputs.readings().look(), inputs.at)
     inputs.remember(found)
     return found
-
-
-def digest_of_inputs(
-    program: str, standing: Standing, tip: Oid, targets: Mapping[str, TargetReader | EdgeError]
-) -> str:
-    """Name everything but the instant that a plan follows from; "" where a target cannot be named cheaply."""
-    if any(isinstance(t, EdgeError | Observing) and not isinstance(t, Fingerprinting) for t in targets.values()):
-        return ""
-    openly = {name: t.fingerprint for name, t in sorted(targets.items()) if isinstance(t, Fingerprinting)}
-    asked = BackgroundCalls(openly)
-    asked.wait(PATIENCE)
-    if asked.waiting:
-        return ""
-    try:
-        prints = {name: asked.answer(name) for name in openly}
-    except Exception:  # noqa: BLE001  (whatever is wrong with a target is told by reading it)
-        return ""
-    return digest({"program": program, "ledger": standing.commit, "main": tip, "targets": prints})
 
 
 def _nothing_to_say(found: Survey) -> bool:

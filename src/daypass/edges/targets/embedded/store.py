@@ -74,6 +74,10 @@ ADD = (
 )
 REMOVE = "DELETE FROM entitlements WHERE target = ? AND resource = ? AND principal = ? AND privilege = ?"
 _HOLDS = "SELECT 1 FROM entitlements WHERE target = ? AND resource = ? AND principal = ? AND privilege = ?"
+_HELD = (
+    "SELECT resource, principal, privilege, until FROM entitlements WHERE target = ?"
+    " ORDER BY resource, principal, privilege"
+)
 _HINT = "restore it from a backup, or move it away: of what was given in it `daypass ledger settle` then ends the doubt"
 
 
@@ -107,12 +111,38 @@ def _translated(path: Path) -> Iterator[None]:
 
 def rows(path: Path, query: str, *values: str, whole: bool = True) -> Iterator[tuple[Any, ...]]:
     """Yield what a query finds, nothing where there is no store; its pages are known to be ``whole``. Raises EdgeError."""
+    with reading(path) as connection:
+        if connection is not None:
+            if whole:
+                _check_whole(path, connection)
+            yield from connection.execute(query, values)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """Open a store to be read, None where there is none. Raises EdgeError, for what is asked of it within as well."""
     if not exists(path):
+        yield None
         return
     with _translated(path), closing(_connect(path, "ro")) as connection:
-        if whole:
-            _check_whole(path, connection)
-        yield from connection.execute(query, values)
+        yield connection
+
+
+@contextmanager
+def holding(path: Path, target: str) -> Iterator[tuple[str, Iterator[tuple[str, str, str, str]]]]:
+    """Give the store's number, and in their order the rows of one target: resource, principal, privilege and end.
+
+    The number is "" where there is no store, or none that is numbered. All is of one instant. Raises EdgeError.
+    """
+    with reading(path) as connection:
+        if connection is None:
+            yield "", iter(())
+            return
+        connection.execute("BEGIN")
+        _check_whole(path, connection)
+        named = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'store'").fetchone()
+        number = connection.execute("SELECT number FROM store").fetchone() if named else None
+        yield str(number[0]) if number else "", connection.execute(_HELD, (target,))
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

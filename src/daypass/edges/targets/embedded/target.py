@@ -6,26 +6,31 @@ import hashlib
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from daypass.core.errors import InvalidError
+from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.plan import Action, Done, Entitlement, Found, Numbers, Order
 from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.core.window import format_instant, parse_instant
 from daypass.edges.targets.common import one_by_one, place_below
-from daypass.edges.targets.embedded.store import ADD, REMOVE, exists, key_of, open_writer, rows, write
+from daypass.edges.targets.embedded.store import ADD, REMOVE, exists, holding, key_of, open_writer, write
 from daypass.edges.targets.embedded.unkept import UnkeptTarget
-from daypass.ports import Dated, Fingerprinting, Numbering, Observing
+from daypass.ports import Dated, Fingerprinting, Numbering
 
 if TYPE_CHECKING:
     from daypass.core.bounds.settings import TargetSettings
 
 
-class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
+_AT_ONCE = 1000
+"""Rows that are hashed in one go."""
+
+
+class EmbeddedTarget(Fingerprinting, Dated, Numbering):
     """The entitlements of one target, ``name``, in the store at ``path``. Implements ports.Target.
 
     Several targets may share a store; each sees its own rows. The store is made at the first write, mode 0600.
@@ -38,6 +43,9 @@ class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
         self.name = name
         self._writer: sqlite3.Connection | None = None
         self._seen: frozenset[Entitlement] = frozenset()
+        self._store = ""
+        """The number of the store that the last `observe` saw, "" where there was none."""
+        self._print = ""
 
     def health(self) -> Health:
         """Say where the store is and whether it is whole. Raises EdgeError when it cannot be read."""
@@ -61,30 +69,33 @@ class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
         # Few texts stand in many rows: one copy of each is smaller, and is hashed once.
         known: dict[str, str] = {}
         one, make, name = known.setdefault, tuple.__new__, self.name
-        self._seen = frozenset(
-            make(Entitlement, (name, one(resource, resource), one(who, who), one(what, what)))
-            for resource, who, what in self._rows("resource, principal, privilege")
-        )
+        there: set[Entitlement] = set()
+        with holding(self.path, name) as (number, rows):
+            seen = hashlib.sha256(repr(number).encode())
+            while some := [*islice(rows, _AT_ONCE)]:
+                seen.update(repr(some).encode())  # quoted: no text can pass for two rows
+                there.update(
+                    make(Entitlement, (name, one(resource, resource), one(who, who), one(what, what)))
+                    for resource, who, what, _ in some
+                )
+        self._seen, self._store, self._print = frozenset(there), number, seen.hexdigest()
         return self._seen
-
-    def _rows(self, columns: str) -> Iterator[tuple[Any, ...]]:
-        query = f"SELECT {columns} FROM entitlements WHERE target = ?"  # noqa: S608  (columns are constants of ours)
-        return rows(self.path, query, self.name)
 
     def ends(self, entitlements: Iterable[Entitlement]) -> Mapping[Entitlement, datetime | None]:
         """Return the ends that are noted; one that somebody noted in another form is nobody's knowledge."""
         wanted = set(entitlements)
         found: dict[Entitlement, datetime | None] = {}
-        for resource, who, what, until in self._rows("resource, principal, privilege, until") if wanted else ():
-            one = Entitlement(self.name, resource, who, what)
-            if one in wanted:
-                with suppress(ValueError):
-                    found[one] = parse_instant(until)
+        with holding(self.path, self.name) as (_, rows):
+            for resource, who, what, until in rows if wanted else ():
+                one = Entitlement(self.name, resource, who, what)
+                if one in wanted:
+                    with suppress(ValueError):
+                        found[one] = parse_instant(until)
         return found
 
     def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
         """Say what the last `observe` saw of entitlements: of those that were given in another store nobody can tell."""
-        number = self._number()
+        number = self._store
         numbers = (("store", number),) if number else ()
         there = (Found(there=False, numbers=numbers), Found(there=True, numbers=numbers))
         unknown = {known: self._elsewhere(known, number) for known in set(ours.values())}
@@ -98,23 +109,11 @@ class EmbeddedTarget(Observing, Fingerprinting, Dated, Numbering):
         what = "is another one than it was given in" if number else "is not there"
         return Found(None, f"the store {self.path} {what}; that had the number {given}")
 
-    def _number(self) -> str:
-        """Return the store's number, "" where there is none."""
-        named = [*rows(self.path, "SELECT 1 FROM sqlite_schema WHERE name = 'store'", whole=False)]
-        numbers = [*rows(self.path, "SELECT number FROM store", whole=False)] if named else []
-        return str(numbers[0][0]) if numbers else ""
-
     def fingerprint(self) -> str:
-        """Return a digest of the store's number and the rows that `observe` would return. Raises EdgeError when unread."""
-        if not exists(self.path):
-            return "none"
-        query = (
-            "SELECT resource || char(0) || principal || char(0) || privilege FROM entitlements WHERE target = ?"
-            " ORDER BY resource, principal, privilege"
-        )
-        held = "\n".join(row for (row,) in rows(self.path, query, self.name))
-        # Another store in the place of the one that access was given in may hold the very same.
-        return hashlib.sha256(f"{self._number()}\n{held}".encode()).hexdigest()
+        """Return a digest of the store's number and its rows, as the last `observe` saw them."""
+        if not self._print:
+            raise EdgeError(f"target {self.name} was not looked at yet")
+        return self._print
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make changes, each synced to the disk before the next."""

@@ -70,6 +70,8 @@ class Organisation:
         self.name = name
         self.seen: dict[GitHubPlace, Seen] = {}
         self._root = f"/orgs/{name}"
+        self._numbers: dict[str, str] = {}
+        """Of repositories, by their names; "" where nothing is shown under one."""
 
     def login(self, number: int, before: str = "") -> str:
         """Return the login that an account has now; where GitHub shows none, the one that it was seen with ``before``.
@@ -103,8 +105,10 @@ class Organisation:
             return str(_number(row)) if row is not None else ""
         if place.kind == ROLE:
             return str(self._roles.get(place.name, ""))
-        row = self._api.find(f"/repos/{self.name}/{quote(place.name)}", gone=_NOT_UNDER_THIS_NAME)
-        return str(_number(row)) if row is not None else ""
+        if place.name not in self._numbers:
+            row = self._api.find(f"/repos/{self.name}/{quote(place.name)}", gone=_NOT_UNDER_THIS_NAME)
+            self._numbers[place.name] = str(_number(row)) if row is not None else ""
+        return self._numbers[place.name]
 
     def place(self, kind: str, number: str) -> str | None:
         """Return the name of what has a number, None where it is not found.

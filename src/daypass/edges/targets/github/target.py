@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from daypass.core.errors import EdgeError
+from daypass.core.ids import digest
 from daypass.core.plan import Action, Done, Entitlement, Found, Numbers, Order
 from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.edges.forges.github.answers import ApiError
@@ -28,14 +29,14 @@ from daypass.edges.targets.common import NumberTrace, join, one_by_one, trace, u
 from daypass.edges.targets.github.health import health, inspect
 from daypass.edges.targets.github.organisation import INVITED, Organisation
 from daypass.edges.targets.github.policy import ACCOUNT, GitHubPlace, GitHubPrivilege, read_options, read_privilege
-from daypass.ports import Dated, Inviting, Numbering, Observing, Timed
+from daypass.ports import Dated, Fingerprinting, Inviting, Numbering, Timed
 
 if TYPE_CHECKING:
     from daypass.core.bounds.settings import TargetSettings
     from daypass.edges.targets.registry import Known
 
 
-class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
+class GitHubTarget(Fingerprinting, Inviting, Dated, Numbering, Timed):
     """What one organisation gives to people. Implements ports.Target."""
 
     traits = Traits()
@@ -82,6 +83,22 @@ class GitHubTarget(Observing, Inviting, Dated, Numbering, Timed):
                 offered.update(self._entitlements(place, offer.level, number))
         self._offered = frozenset(offered - there)
         return frozenset(there)
+
+    def fingerprint(self) -> str:
+        """Return a digest of who has which part in which place, and of invitations, as the last `observe` saw them.
+
+        Places are named by their numbers as well, which GitHub is asked for where only `find` would: an empty one holds
+        nothing of ours.
+        """
+        places = []
+        for place in sorted(self._named):
+            seen = self._last.seen.get(place)
+            if seen is None:
+                raise EdgeError(f"target {self.name} was not looked at yet: {place} was not seen")
+            number = self._last.number(place) if seen.holders or seen.offers else ""
+            offers = [[who, one.level, one.number, one.alone] for who, one in sorted(seen.offers.items())]
+            places.append([*place, number, sorted(seen.holders.items()), offers, seen.closed])
+        return digest([self._organisation, places])
 
     def clock(self) -> datetime | None:
         """Return the Date of GitHub's last answer."""

@@ -52,9 +52,14 @@ WHERE a.member <> (SELECT oid FROM me)
 UNION ALL
 SELECT 'clock', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), NULL, false, NULL,
     NULL::jsonb, NULL::jsonb, false, NULL
+UNION ALL
+SELECT 'self', current_user::text, me.oid::text, false, current_database()::text, NULL::jsonb, NULL::jsonb, false,
+    (SELECT system_identifier::text FROM pg_control_system())
+FROM me
 """
 )
-"""Everything: our own roles with what they lead to, then who is a member of those and of what we administer, and the time.
+"""Everything: our own roles with what they lead to, then who is a member of those and of what we administer, the time, and
+as whom we look at which database of which server.
 
 Roles, their memberships, their comments and what depends on them are the server's and not one database's, so one
 query in any database sees all of it (https://www.postgresql.org/docs/current/catalogs.html).

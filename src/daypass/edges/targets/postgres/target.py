@@ -11,7 +11,7 @@ from datetime import datetime
 
 from daypass.core.bounds.settings import TargetSettings
 from daypass.core.errors import EdgeError
-from daypass.core.ids import canonical
+from daypass.core.ids import canonical, digest
 from daypass.core.plan import Done, Entitlement, Found, Numbers, Order
 from daypass.core.planning.drift import Health, Inspection, Traits
 from daypass.core.record import replace
@@ -31,7 +31,7 @@ from daypass.edges.targets.postgres.policy import (
 from daypass.edges.targets.postgres.roles import Names, PostgresRole, database_of, not_given
 from daypass.edges.targets.postgres.server import Server, places_of, read_address
 from daypass.edges.targets.registry import NOTHING, Known
-from daypass.ports import Numbering, Observing, Timed
+from daypass.ports import Fingerprinting, Numbering, Timed
 
 AT_ONCE = 1000
 """Changes in one transaction."""
@@ -56,7 +56,7 @@ def open_postgres(settings: TargetSettings, environ: Mapping[str, str], known: K
     return PostgresTarget(name, server, known, databases, expected)
 
 
-class PostgresTarget(Observing, Numbering, Timed):
+class PostgresTarget(Fingerprinting, Numbering, Timed):
     """What one server holds. Implements ports.Target.
 
     ``known`` are the resources and privileges that the catalogue gives here, ``databases`` those that schemas may be named
@@ -82,6 +82,8 @@ class PostgresTarget(Observing, Numbering, Timed):
                 self._resources.setdefault(means.member_of, set()).add(resource)
         self._exclusive = {role for role, given in self._resources.items() if given & known.exclusive}
         self._clock: datetime | None = None
+        self._self: tuple[str, ...] = ()
+        """As whom the last `observe` looked, by name and number, at which database, and whose numbers those are."""
         self._marked: Mapping[str, PostgresRole] = {}
         """By number, the roles that bore a mark at the last `observe`."""
         self._ours: Mapping[str, PostgresRole] = {}
@@ -112,10 +114,24 @@ class PostgresTarget(Observing, Numbering, Timed):
         """
         rows = self.server.twice(lambda session: session.execute(say.OBSERVE).fetchall())
         self._clock = next((datetime.fromisoformat(row[1]) for row in rows if row[0] == "clock"), None)
+        self._self = next((row[1], row[2], row[4], row[8]) for row in rows if row[0] == "self")
         self._marked = {row[2]: PostgresRole(*row[1:7]) for row in rows if row[0] == "role"}
         self._ours = {role.name: role for role in self._marked.values() if role.mark is not None}
         self._members = {(row[2], row[8]): (row[1], row[4], row[3], row[7]) for row in rows if row[0] == "member"}
         return frozenset(one for member in self._members.values() for one in self._held(*member))
+
+    def fingerprint(self) -> str:
+        """Return a digest of the rows that the last `observe` saw, but for the time.
+
+        What `find` asks besides are the names and numbers of what these rows name, where they give what is ours.
+        """
+        if not self._self:
+            raise EdgeError(f"target {self.name} was not looked at yet")
+        roles = [
+            [number, role.name, role.can_login, role.comment, role.above, role.databases]
+            for number, role in sorted(self._marked.items())
+        ]
+        return digest({"self": self._self, "roles": roles, "members": sorted(self._members.items())})
 
     def clock(self) -> datetime | None:
         """Return what the server's clock said at the last `observe`."""

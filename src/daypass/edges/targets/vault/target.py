@@ -14,7 +14,7 @@ from typing import Any
 
 from daypass.core.bounds.settings import TargetSettings
 from daypass.core.errors import EdgeError
-from daypass.core.ids import canonical
+from daypass.core.ids import canonical, digest
 from daypass.core.plan import Action, Done, Entitlement, Order
 from daypass.core.planning.drift import Health, Inspection, OtherAccess, Traits
 from daypass.core.window import format_duration, format_instant
@@ -32,7 +32,7 @@ from daypass.edges.targets.vault.policy import (
     read_options,
 )
 from daypass.edges.targets.vault.server import VaultServer
-from daypass.ports import Observing
+from daypass.ports import Fingerprinting
 
 _POLICIES = "sys/policies/acl"
 
@@ -58,7 +58,7 @@ def open_vault(settings: TargetSettings, environ: Mapping[str, str], _: Known = 
     return VaultTarget(name, options, VaultServer(name, address, token, options.namespace, verify))
 
 
-class VaultTarget(Observing):
+class VaultTarget(Fingerprinting):
     """The roles and policies of one target at a server. Implements ports.Target."""
 
     traits = Traits(marks=True)
@@ -68,6 +68,7 @@ class VaultTarget(Observing):
         self._options = options
         self._server = server
         self._roles = f"auth/{options.auth}/role"
+        self._seen: frozenset[Entitlement] | None = None
 
     def health(self) -> Health:
         """Say which server it is, what is ours there, and whether the token may do what it must and no more."""
@@ -125,7 +126,14 @@ class VaultTarget(Observing):
             changed = self._changed(mark, text, role)
             one = mark.entitlement
             found.add(one._replace(principal=canonical({"changed": changed, "role": name})) if changed else one)
-        return frozenset(found)
+        self._seen = frozenset(found)
+        return self._seen
+
+    def fingerprint(self) -> str:
+        """Return a digest of what the last `observe` returned, which is all that is known here."""
+        if self._seen is None:
+            raise EdgeError(f"target {self.name} was not looked at yet")
+        return digest(sorted(self._seen))
 
     def _stand(self) -> Iterator[tuple[str, RoleMark | None, str, Mapping[str, Any] | None]]:
         """Yield the policies of ours: name, what it is for, its text, and the role of the name."""
