@@ -154,6 +154,53 @@ def test_the_issue_that_asked_is_answered_by_its_extension_and_closed_with_it(hu
     assert hub.api("olga", "GET", f"{ISSUES}/{issue}")["state"] == "closed"
 
 
+def approved(hub: Hub, number: int) -> None:
+    for who in ("bob", "dave"):
+        hub.approve(number, who)
+    run(hub, "gate", str(number))
+    run(hub, "apply")
+
+
+def test_the_issue_that_asked_is_answered_at_each_extension_from_the_command_line_and_closed_at_the_end(
+    hub: Hub,
+) -> None:
+    issue, number = by_issue(hub)
+    approved(hub, number)
+    (grant,) = (path.removesuffix(".yaml").removeprefix("grants/") for path in granted_files(hub))
+    for _ in range(2):
+        hub.run("extend", grant, "--for", "1h", "--at", format_instant(hub.now()), who="alice")
+        before, number = number, max(hub.repo.pulls)
+        approved(hub, number)
+        assert title(hub, before) == f"goes on by #{number}"
+        assert re.search(rf"Pull request \[#{number}\]\(\S+\): \*\*live until ", story(hub, issue))
+        assert hub.api("olga", "GET", f"{ISSUES}/{issue}")["state"] == "open"
+    hub.advance(hours=11)
+    run(hub, "expire")
+    assert re.search(rf"Pull request \[#{number}\]\(\S+\): \*\*ended .*taken away", story(hub, issue))
+    assert hub.api("olga", "GET", f"{ISSUES}/{issue}")["state"] == "closed"
+
+
+def granted_files(hub: Hub) -> list[str]:
+    return hub.bare("ls-tree", "-r", "--name-only", "main", "grants/").splitlines()
+
+
+def test_an_extension_that_comes_to_nothing_leaves_the_issue_to_what_it_asked_for(hub: Hub) -> None:
+    issue, number = by_issue(hub)
+    approved(hub, number)
+    more = hub.api("alice", "POST", f"{ISSUES}/{issue}/comments", {"body": "/extend 1h"})["id"]
+    event = hub.top / "event.json"
+    event.write_text(f'{{"action": "created", "issue": {{"number": {issue}}}, "comment": {{"id": {more}}}}}')
+    hub.run("answer", "--at", format_instant(hub.now()), environ={"GITHUB_EVENT_PATH": str(event)})
+    hub.api("alice", "PATCH", f"/repos/{REPOSITORY}/pulls/{max(hub.repo.pulls)}", {"state": "closed"})
+    run(hub, "expire")
+    assert title(hub, max(hub.repo.pulls)) == "closed without a merge"
+    assert any(f"Pull request [#{number}](" in text and "live until" in text for text in said_on(hub, issue))
+    assert hub.api("olga", "GET", f"{ISSUES}/{issue}")["state"] == "open"
+    hub.advance(hours=9)
+    run(hub, "expire")
+    assert hub.api("olga", "GET", f"{ISSUES}/{issue}")["state"] == "closed"
+
+
 def said_on(hub: Hub, issue: int) -> list[str]:
     return [one["body"] for one in hub.api("olga", "GET", f"{ISSUES}/{issue}/comments")]
 

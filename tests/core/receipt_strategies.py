@@ -105,6 +105,7 @@ admissions = st.builds(
     narrowed_from=st.one_of(st.just(""), oids),
     lack=st.one_of(st.just(""), names),
     purpose=st.sampled_from(["", "incident"]),
+    issue=st.sampled_from([0, 12]),
     due=st.dictionaries(st.sampled_from(["due", "until"]), instants).map(lambda found: tuple(sorted(found.items()))),
 )
 _PLAIN = Admission(

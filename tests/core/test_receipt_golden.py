@@ -209,6 +209,7 @@ LEFT: list[Body] = [
 RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-15", body) for n, body in enumerate(LEFT, len(RECEIPTS))]
 RECEIPTS.append(Receipt(905, DIGEST, AT, BASE, "run-16", replace(SNAPSHOT, follows=HEAD)))
 RECEIPTS.append(Receipt(906, DIGEST, AT, BASE, "run-17", Idle(DIGEST, HEAD, UNTIL, 3, 1)))
+RECEIPTS.append(Receipt(907, DIGEST, AT, BASE, "run-18", replace(BARE, issue=12)))
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

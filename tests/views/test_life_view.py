@@ -65,6 +65,15 @@ def test_what_has_ended_says_when_and_how_late(merged: Access) -> None:
     assert life_notice(life, title="t", comment="c", issue="i").closes
 
 
+def test_it_is_said_on_the_issues_that_asked_for_its_grants(merged: Access) -> None:
+    life = applied(merged, T("10:03"))
+    assert life_notice(life, title="t", comment="c", issue="i").issues == ()
+    (one,) = life.grants
+    grants = tuple(replace(one, proof=replace(one.proof, issue=number)) for number in (12, 7, 12, 0))
+    told = replace(life, grants=(*grants, LifeGrant(one.state)))
+    assert life_notice(told, title="t", comment="c", issue="i").issues == (7, 12)
+
+
 def test_a_run_that_changes_nothing_tells_of_nothing(merged: Access) -> None:
     applied(merged, T("10:03"))
     site = merged.repo()

@@ -286,6 +286,12 @@ class Pull(Struct, frozen=True):
     closing: Act | None = None
 
     @property
+    def issue(self) -> int:
+        """The issue that asked for it, 0 where none did."""
+        what, _, number = self.origin.partition(" ")
+        return int(number) if what == "issue" else 0
+
+    @property
     def pushed_at(self) -> datetime | None:
         """When the head moved last, None where it is not known to have moved."""
         return last_push(self.acts)

@@ -337,7 +337,7 @@ class Notice(Struct, frozen=True):
     those who could give a missing approval; of these ``teams`` are asked for their people, and who has ``reviewed`` it is not
     asked again. ``nudges`` are said to people once each. ``findings`` are what is to be said
     at lines of the proposed files, worst first. ``issue`` is said on the issue that asked, where one did, which is closed
-    where it ``closes``.
+    where it ``closes``: on those of ``issues``, where it is known.
     """
 
     number: int
@@ -352,5 +352,6 @@ class Notice(Struct, frozen=True):
     nudges: tuple[Nudge, ...] = ()
     issue: str = ""
     closes: bool = False
+    issues: tuple[int, ...] = ()
     teams: tuple[tuple[str, tuple[str, ...]], ...] = ()
     reviewed: tuple[str, ...] = ()

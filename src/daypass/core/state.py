@@ -118,6 +118,11 @@ class Life(Struct, frozen=True):
     grants: tuple[LifeGrant, ...]
     catalogue: Catalogue
 
+    @property
+    def issues(self) -> tuple[int, ...]:
+        """The issues that asked for its grants, or for what they go on with."""
+        return tuple(sorted({one.proof.issue for one in self.grants if one.proof is not None and one.proof.issue}))
+
 
 def entitlement_of(grant: Grant, policy: Policy) -> Entitlement | None:
     """Return what a proposed grant would give; None where it names something that nobody knows."""

@@ -213,9 +213,14 @@ def _sentence(text: str) -> str:
 
 
 def closed_text(report: Report, links: Links | None = None) -> str:
-    """Write the answer on the issue that asked for a request which was closed without a merge; "" for any other."""
+    """Write the answer on the issue that asked for a request which was closed without a merge; "" for any other.
+
+    What was to go on goes on without it as it was granted, and the issue that asked for that says how it stands.
+    """
     found = report.found
     if found.merge is not None or (found.pull.state == "open" and not found.closed):
+        return ""
+    if any(item.kind != "new" for item in found.proposal.items):
         return ""
     return f"Pull request {number_named(found.pull.number, links)}: {_next(report, links)}\n"
 

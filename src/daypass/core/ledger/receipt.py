@@ -61,9 +61,10 @@ class Admission(Struct, frozen=True, gc=False):
     ``landing`` is the commit of main that brought this blob to this path: the same bytes brought again by another
     commit need their own proof. ``meaning`` and ``grant_digest`` and ``policy`` are the digests that the approval is
     bound to. ``lack`` is why nobody was entitled to narrow it, "" where somebody was or where that was not looked at.
-    ``acts`` are who opened and pushed; receipts of earlier releases have none, and no ``purpose``. ``judged`` is the JUDGING
-    of decisions that it was judged by. ``due`` are the details that end it, as the purpose said at the merge. ``hands`` had
-    a hand in its commits. ``ends_when`` is what ends it before its window does.
+    ``acts`` are who opened and pushed; receipts of earlier releases have none, and no ``purpose``. ``judged`` is the
+    JUDGING of decisions that it was judged by. ``due`` are the details that end it, as the purpose said at the merge.
+    ``hands`` had a hand in its commits. ``ends_when`` is what ends it before its window does. ``issue`` is the issue
+    that asked, for this or for what this goes on with, 0 where none did.
     """
 
     grant: GrantId
@@ -93,6 +94,7 @@ class Admission(Struct, frozen=True, gc=False):
     due: Moments = ()
     hands: tuple[str, ...] = ()
     ends_when: tuple[Condition, ...] = ()
+    issue: int = 0
 
     @property
     def bounded(self) -> Bounded:
@@ -247,8 +249,7 @@ class Resolution(Enum):
 class AskedFile(Struct, frozen=True, gc=False):
     """A grant file that a request changes.
 
-    ``kind``: ``new``, ``widen``, ``narrow`` or ``remove``. ``subject`` is whom it names, "" where main's directory knows them
-    not.
+    ``kind``: ``new``, ``widen``, ``narrow`` or ``remove``. ``subject`` is whom it names, "" for one that main does not know.
     """
 
     grant: GrantId
@@ -262,8 +263,7 @@ class Decided(Struct, frozen=True, gc=False):
 
     ``by`` are who decided so, in the words ``rejected`` and ``closed``; nobody where policy did, whose ``codes`` say why: the
     id of the rule, or the code of the denial. ``base`` is the commit of main that it was judged by. ``number`` is the
-    requester's account at the forge. ``reason`` is the SHA-256 of what people said (``sha256:…``), "" where they said
-    nothing.
+    requester's account at the forge. ``reason`` is the SHA-256 of what people said (``sha256:…``), "" for no word.
     """
 
     what: Resolution

@@ -158,6 +158,7 @@ ADMISSION = Record(
     due=MOMENTS.optional((), "an admission that no detail ends does not say so"),
     hands=TEXTS.optional((), "an admission that nobody had a hand in does not say so"),
     ends_when=BY_NAME.optional((), "an admission that only its window ends does not say so"),
+    issue=COUNT.optional(0, "an admission that no issue asked for does not say so"),
 )
 
 
@@ -225,8 +226,7 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
             "a retirement",
             Retirement,
             pull=COUNT.optional(0),
-            by=TEXT.optional(""),
-            lack=TEXT.optional(""),
+            **dict.fromkeys(("by", "lack"), TEXT.optional("")),
             revoked=FLAG.optional(False),
             number=_NUMBER,
         ),

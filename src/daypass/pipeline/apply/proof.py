@@ -104,7 +104,7 @@ class Prover:
         if not verdict.met or verdict.item.decision is None:
             # What only takes away needs no approval, but was settled above, or takes away from nothing proved.
             return Flaw(*_why_not(verdict))
-        return self._admission(case, verdict)
+        return self._admission(case, verdict, change.old)
 
     def with_who_ended(self, body: Retirement) -> Retirement:
         """Return a retirement with who took the grant from main. Raises EdgeError where the forge does not tell."""
@@ -183,7 +183,7 @@ class Prover:
             ends_when=after.ends_when,
         )
 
-    def _admission(self, case: Gated, verdict: ItemVerdict) -> Admission:
+    def _admission(self, case: Gated, verdict: ItemVerdict, former: Oid) -> Admission:
         grant, decision, pull, merge = verdict.item.grant, verdict.item.decision, case.pull, case.merge
         evidence = case.evidence
         assert merge is not None  # noqa: S101  (it has landed)
@@ -194,6 +194,7 @@ class Prover:
         gives = given(policy, grant.subject, grant.resource, grant.role)
         assert gives is not None  # noqa: S101  (what policy does not know it denies)
         counted = verdict.judgement.counted if verdict.judgement is not None else ()
+        old = self._current(grant.id)
         return Admission(
             grant=grant.id,
             blob=verdict.item.blob,
@@ -232,6 +233,7 @@ class Prover:
             due=policy.catalogue.due(grant, merge.at),
             hands=_hands(policy, grant, pull, evidence),
             ends_when=grant.ends_when,
+            issue=pull.issue or (old.issue if old is not None and old.blob == former else 0),
         )
 
 

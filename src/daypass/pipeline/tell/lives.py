@@ -181,4 +181,5 @@ def life_notice(life: Life, *, title: str, comment: str, issue: str) -> Notice:
         state="approved",
         issue=issue,
         closes=over and not any(one.goes_on for one in life.grants),
+        issues=life.issues,
     )

@@ -114,14 +114,15 @@ class GitHubPages(RepositoryPart):
         return address
 
     def _answer(self, pull: dict[str, Any], notice: Notice) -> None:
-        """Bring the answer on the issue that asked up to date, and close it where that is the end of it."""
-        number = asking_issue(self._api, self._root, self._own.id, pull)
-        if number is None:
-            return
-        self.say(number, topic="answer", text=notice.issue)
-        if notice.closes:
-            closed = {"state": "closed", "state_reason": "completed"}
-            self._api.send("PATCH", f"{self._root}/issues/{number}", closed)
+        """Bring the answer on the issue that asked up to date, and close it where that is the end of it.
+
+        Receipts of earlier releases do not name it: then the request's branch leads to it.
+        """
+        for number in notice.issues or asking_issue(self._api, self._root, self._own.id, pull):
+            self.say(number, topic="answer", text=notice.issue)
+            if notice.closes:
+                closed = {"state": "closed", "state_reason": "completed"}
+                self._api.send("PATCH", f"{self._root}/issues/{number}", closed)
 
     def _nudge(self, reviewers: Reviewers, notice: Notice) -> list[str]:
         """Ask the people of stages that nobody answers, and write to them, once each: what was written is not again.
