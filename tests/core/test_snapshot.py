@@ -196,7 +196,8 @@ def test_a_snapshot_that_does_not_follow_is_told_by_what_it_says():
     )
     (name,) = set(files) - {INDEX}
     assert sums.wrong(snapshot, tree, {INDEX: files[INDEX]}) == f"{name} beside it is not what it names"
-    assert sums.wrong(snapshot, tree, {}) == f"index.json, {name} beside it are not what it names"
+    assert sums.wrong(snapshot, tree, {name: b"[]"}) == f"index.json, {name} beside it are not what it names"
+    assert sums.wrong(snapshot, tree, {}) == "nothing lies beside it"
 
 
 def test_of_a_snapshot_of_another_form_the_tree_alone_is_told():

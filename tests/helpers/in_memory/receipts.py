@@ -61,7 +61,8 @@ class MemoryReceipts:
         receipts = verify_chain(counted(self.envelopes(0, commit=commit), tree), open_)
         beside = partial(self.beside, commit=commit)
         count = partial(_count, self._objects.stored(commit).tree)
-        return Proof(commit, receipts, tree, Standing(), beside, count, form(), partial(self._follows, commit))
+        last, follows = partial(self.newest, commit), partial(self._follows, commit)
+        return Proof(commit, receipts, tree, Standing(), beside, count, form(), follows, last)
 
     def _follows(self, tip: Oid, sequence: int, before: Oid) -> bool:
         having = {one for one in self._objects.ancestors(tip) if self.envelope(sequence, commit=one) is not None}

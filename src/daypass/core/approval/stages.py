@@ -16,8 +16,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from daypass.core.forge import Review
-from daypass.core.policy.order import Before, all_before, before, circle, in_order
-from daypass.core.policy.requirement import Requirement, assign
+from daypass.core.policy.order import Before, all_before, assign, before, circle, in_order
+from daypass.core.policy.requirement import Requirement
 from daypass.core.window import format_instant
 
 

@@ -150,6 +150,7 @@ class Proof(NamedTuple):
     ``tree`` is over the receipts before the one that came last; ``beside`` reads the files of a snapshot; ``total`` is how
     many receipts there are in all, known once the first has come. What is asked of them raises LedgerError. ``form`` is
     that of the snapshots that count. ``follows`` says whether the commit that brought a receipt comes right after another.
+    ``last`` is the number of the last receipt that something lies beside, 0 for none, known as ``total`` is.
     """
 
     commit: Oid
@@ -160,6 +161,7 @@ class Proof(NamedTuple):
     total: Callable[[], int]
     form: str
     follows: Callable[[int, Oid], bool]
+    last: Callable[[], int]
 
 
 class SumUp:
@@ -183,7 +185,7 @@ class SumUp:
     def wrong(self, snapshot: Snapshot, tree: Tree, files: Files) -> str:
         """Say what of a snapshot does not follow from the receipts before it, ``tree`` being theirs; "" where all does.
 
-        Of a snapshot of another form only its tree can be told.
+        Of a snapshot of another form only its tree can be told. Where nothing lies beside it nothing has to be added up.
         """
         if (snapshot.size, snapshot.root) != (tree.size, tree.root):
             return (
@@ -191,6 +193,8 @@ class SumUp:
             )
         if snapshot.form != self._form:
             return ""
+        if not files:
+            return "nothing lies beside it"
         self._fold()
         expected = write(self._standing)
         if snapshot.standing != _digest(expected[INDEX]):

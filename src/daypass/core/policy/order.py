@@ -2,11 +2,13 @@
 
 A requirement comes after every other that asks one of the sources that it names, alone or in a list. Of a source that
 nobody asks it says nothing.
+
+One function says whether different people meet different requirements: before anybody is asked, and once they have approved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from daypass.core.policy.requirement import Requirement
 from daypass.core.policy.sources import parts
@@ -60,3 +62,32 @@ def circle(needs: Sequence[Requirement]) -> tuple[str, ...]:
         way.append(min(order[way[-1]] & left))
     found = way[way.index(way[-1]) :]
     return tuple(needs[place].source for place in reversed(found))
+
+
+def assign(counts: Sequence[int], able: Mapping[str, Collection[int]]) -> list[set[str]]:
+    """Give each person to at most one of some requirements so that as many as possible are filled (augmenting paths).
+
+    ``counts`` says how many people each requirement asks for, and ``able`` which requirements, by place, each can meet.
+    The same people and requirements give the same answer.
+    """
+    taken: list[set[str]] = [set() for _ in counts]
+    serves: dict[str, int] = {}
+
+    def fill(index: int, visited: set[int]) -> bool:
+        visited.add(index)
+        for handle, places in able.items():
+            if handle in taken[index] or index not in places:
+                continue
+            holder = serves.get(handle)
+            if holder is None or (holder not in visited and fill(holder, visited)):
+                if holder is not None:
+                    taken[holder].discard(handle)
+                serves[handle] = index
+                taken[index].add(handle)
+                return True
+        return False
+
+    for index, count in enumerate(counts):
+        while len(taken[index]) < count and fill(index, set()):
+            pass
+    return taken

@@ -1,11 +1,8 @@
-"""What rules require, and who can meet it: one value, from the decision to its judgement.
-
-One function says whether different people meet different requirements: before anybody is asked, and once they have approved.
-"""
+"""What rules require, and who can meet it: one value, from the decision to its judgement."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -332,35 +329,6 @@ def _why_out(part: str) -> str:
     if kind == "approvers":
         return f"approved something on {name} in the last {LATELY.days} days"
     return f"is of {part}, who may not approve this"
-
-
-def assign(counts: Sequence[int], able: Mapping[str, Collection[int]]) -> list[set[str]]:
-    """Give each person to at most one of some requirements so that as many as possible are filled (augmenting paths).
-
-    ``counts`` says how many people each requirement asks for, and ``able`` which requirements, by place, each can meet.
-    The same people and requirements give the same answer.
-    """
-    taken: list[set[str]] = [set() for _ in counts]
-    serves: dict[str, int] = {}
-
-    def fill(index: int, visited: set[int]) -> bool:
-        visited.add(index)
-        for handle, places in able.items():
-            if handle in taken[index] or index not in places:
-                continue
-            holder = serves.get(handle)
-            if holder is None or (holder not in visited and fill(holder, visited)):
-                if holder is not None:
-                    taken[holder].discard(handle)
-                serves[handle] = index
-                taken[index].add(handle)
-                return True
-        return False
-
-    for index, count in enumerate(counts):
-        while len(taken[index]) < count and fill(index, set()):
-            pass
-    return taken
 
 
 def may_approve(catalogue: Catalogue, subject: Subject) -> bool:

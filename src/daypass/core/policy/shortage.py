@@ -9,7 +9,8 @@ from functools import lru_cache
 from daypass.core.calendar.calendars import RUNS_OUT, RUNS_OUT_HINT
 from daypass.core.calendar.wait import elapse
 from daypass.core.catalogue import Catalogue, Subject
-from daypass.core.policy.requirement import REMEMBERED, Requirement, assign, may_approve
+from daypass.core.policy.order import assign
+from daypass.core.policy.requirement import REMEMBERED, Requirement, may_approve
 from daypass.core.policy.sources import (
     GROUP,
     ON_CALL,

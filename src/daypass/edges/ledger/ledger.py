@@ -120,9 +120,8 @@ class GitLedger:
     def proved(self, open_: Open, since: str = "", known: str = "") -> Proof:
         """Return the branch's receipts as all of the branch is proved.
 
-        ``since`` names a snapshot, by its number or its digest, that is believed for what stands before it. ``known`` is the
-        form of those that count, this release's by default. Raises UsageError where there is none, LedgerError where it does
-        not fit.
+        ``since`` names a snapshot, by number or digest, that is believed for what stands before it. ``known`` is the form of
+        those that count, this release's by default. Raises UsageError where there is none, LedgerError where one is unfit.
         """
         commit = self.head()
         delta, (tree, *_) = begin_at_snapshot(self, commit, open_, since, known) if since else (Delta(), Trail(Tree()))
@@ -138,8 +137,9 @@ class GitLedger:
             self.verify_shape()
             yield from self.own(verify_chain(counted(self._read(tree.size, listed()), tree), open_, start.head))
 
-        beside = partial(self.beside, commit=commit)
-        return Proof(commit, receipts(), tree, start, beside, lambda: total, known or form(), self._followed(commit))
+        beside, last = partial(self.beside, commit=commit), partial(self.newest, commit)
+        more = (known or form(), self._followed(commit), last)
+        return Proof(commit, receipts(), tree, start, beside, lambda: total, *more)
 
     def _followed(self, tip: Oid) -> Callable[[int, Oid], bool]:
         """Return what says whether the commit up to ``tip`` that brought a receipt comes right after another."""

@@ -10,7 +10,7 @@ from daypass.core.approval.held import HeldBook
 from daypass.core.approval.review import REJECTED
 from daypass.core.audit.access import NO_TRAILERS, Sources, read_trailers
 from daypass.core.audit.differences import Comparison
-from daypass.core.audit.proof import JUDGED_KINDS, PolicyFacts, check_admission, check_denial
+from daypass.core.audit.proof import JUDGED_KINDS, check_admission, check_denial
 from daypass.core.audit.reviews import check_review
 from daypass.core.audit.verified import Difference, Verified, in_order
 from daypass.core.errors import EdgeError, LedgerError
@@ -108,6 +108,8 @@ class _Run:
         self.last_at = proof.start.at
         self._proof = proof
         self._sums = SumUp(proof.start, proof.form)
+        self._held_to: int | None = None
+        self._read: tuple[str, Policy | None] = ("", None)
         self._context = context
         self._past = past
         self._comparison = comparison
@@ -144,7 +146,7 @@ class _Run:
             self._denial(receipt, body)
         self._tell(receipt, body)
         self._book.add(body, receipt.run_at)
-        self._sums.add(receipt)
+        self._sum(receipt)
         self._comparison.add(receipt)
         self.proved += 1
         self.last_at = receipt.at
@@ -169,9 +171,8 @@ class _Run:
 
     def _held(self, place: int, body: Admission) -> Held:
         """Return what was known beside an admitted grant just before this place, as far as the policies of its base ask."""
-        try:
-            policy = self._context.policy_at(self._past.policies_of(body.base))
-        except EdgeError:
+        policy = self._policies(body.base)
+        if policy is None:
             return UNREAD  # it is named when the admission is held against git
         if body.judged < TOTALS and not (policy.rules.history or policy.rules.of_ledger):
             return UNREAD  # nobody asked then
@@ -201,6 +202,15 @@ class _Run:
         view = self._book.before(landing)
         files = self._unsettled.waiting(self._past.positions.get(base, -1), view)
         return Beside(self._context.history, base, policy, view, at, files)
+
+    def _sum(self, receipt: Receipt) -> None:
+        """Add a receipt up for the snapshots that come after it: past the last of them all that is held is let go."""
+        if self._held_to is None:
+            self._held_to = self._proof.last()
+        if receipt.sequence < self._held_to:
+            self._sums.add(receipt)
+        elif receipt.sequence == self._held_to:
+            self._sums = SumUp(expected=self._proof.form)
 
     def _snapshot(self, receipt: Receipt, body: Snapshot) -> None:
         """Work a snapshot out again, and hold what lies beside it to what must."""
@@ -264,23 +274,24 @@ class _Run:
                 yield Difference(code, message, Severity.NOTE, receipt=sequences[0])
 
     def _policies(self, main: str) -> Policy | None:
-        try:
-            return self._context.policy_at(self._past.policies_of(Oid(main)))
-        except EdgeError:
-            return None
+        """Return the policies of a main, None where they cannot be read."""
+        first = self._past.policies_of(Oid(main))
+        if first != self._read[0]:  # one after the other asks for the same
+            try:
+                self._read = (first, self._context.policy_at(first))
+            except EdgeError:
+                self._read = (first, None)
+        return self._read[1]
 
     def _end(self, receipt: Receipt, body: Ended, proof: Admission | None) -> None:
         """Hold an end against the policies of the main that its run stood on. One of nothing admitted is named already."""
         if proof is None:
             return
-        policy = None
-        try:
-            policy = self._context.policy_at(self._past.policies_of(Oid(receipt.main)))
-            if body.code == RULE_DENIES and body.end <= receipt.run_at and self._ended_by_rule(policy, body):
-                return
-            ends = policy.catalogue.ends(proof.bounded)
-        except EdgeError:
-            ends = ()
+        policy = self._policies(receipt.main)
+        by_rule = body.code == RULE_DENIES and body.end <= receipt.run_at
+        if by_rule and policy is not None and self._ended_by_rule(policy, body):
+            return
+        ends = policy.catalogue.ends(proof.bounded) if policy is not None else ()
         departed = body.end <= receipt.run_at and is_end_of_departure(body.code, body.bound, self._left(policy, proof))
         rejected = body.code == REJECTED and body.grant in self._rejected
         # Whether the task was done only the forge knew, and the run that asked it: that the grant was to end with it, git.
@@ -318,8 +329,11 @@ class _Run:
         return [one for number, one in self._departed.items() if number == mine or one.person == proof.subject]
 
     def _ended_by_rule(self, policy: Policy, body: Ended) -> bool:
-        """Say whether a rule that ends what is live denies a grant. Raises EdgeError where its file is gone from git."""
-        ((_, raw),) = self._context.history.blobs([body.blob])
+        """Say whether a rule that ends what is live denies a grant; where its file is gone from git nothing shows it."""
+        try:
+            ((_, raw),) = self._context.history.blobs([body.blob])
+        except EdgeError:
+            return False
         grant = read_grant(grant_path(body.grant), raw)
         return isinstance(grant, Grant) and bool(ending_denials(policy, grant))
 
@@ -333,27 +347,26 @@ class _Run:
         for receipt, body, before, held in self._waiting:
             read = read_grant(grant_path(body.grant), contents[body.blob])
             grant = read if isinstance(read, Grant) else None
+            policy = self._policies(body.base)
+            facts = None if policy is None else (policy.digest, given(policy, body.subject, body.resource, body.role))
             self.found += check_admission(
                 receipt,
                 body,
                 grant=grant,
                 parents=self._past.parents(body.landing),
                 trailers=trailers.get(body.landing, NO_TRAILERS),
-                policy=self._policy(body),
+                policy=facts,
                 before=before,
             )
-            self.found += self._judge_again(receipt, body, grant, held)
+            if grant is not None and policy is not None and not body.narrowed_from:
+                self.found += self._judge_again(receipt, body, grant, policy, held)
         self.checked += len(self._waiting)
         self._waiting = []
 
-    def _judge_again(self, receipt: Receipt, body: Admission, grant: Grant | None, held: Held) -> Iterable[Difference]:
+    def _judge_again(
+        self, receipt: Receipt, body: Admission, grant: Grant, policy: Policy, held: Held
+    ) -> Iterable[Difference]:
         """Judge recorded approvals by the base's policies. What cannot be read was named as a difference already."""
-        if grant is None or body.narrowed_from:
-            return ()
-        try:
-            policy = self._context.policy_at(self._past.policies_of(body.base))
-        except EdgeError:
-            return ()
         step = self._comparison.brought(body)
         widened = step is not None and step.old != ABSENT
         if let_pass_then(policy, body.judged, body.requester, grant, approved=bool(body.approvals)):
@@ -385,11 +398,3 @@ class _Run:
             except EdgeError as error:
                 return f"the policies that {what} under cannot be read: {error.message}"
         return found
-
-    def _policy(self, body: Admission) -> PolicyFacts | None:
-        """Return what the policies of a base say of a grant, None where they cannot be read."""
-        try:
-            policy = self._context.policy_at(self._past.policies_of(body.base))
-        except EdgeError:
-            return None
-        return policy.digest, given(policy, body.subject, body.resource, body.role)
