@@ -8,8 +8,24 @@ import sys
 from daypass.cli.quick.options import at_once
 
 
+def _fill() -> None:
+    """Take the numbers of stdin, stdout and stderr where whoever started this closed them.
+
+    The next file that is opened would have that number, and a process of git's would write what it says into it.
+    """
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while os.open(os.devnull, os.O_RDWR) < 2:  # noqa: PLR2004  (the lowest free number is taken each time)
+        pass
+    sys.stdin, sys.stdout, sys.stderr = (
+        stream or open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115  (as long as the process)
+        for number, (stream, mode) in enumerate([(sys.stdin, "r"), (sys.stdout, "w"), (sys.stderr, "w")])
+    )
+
+
 def main() -> int:
     """Run the command line and return its exit code."""
+    _fill()
     gc.disable()  # a question is answered before it would be worth it
     code = at_once(sys.argv[1:])
     if code is not None:

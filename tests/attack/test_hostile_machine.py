@@ -243,3 +243,27 @@ def test_a_policy_whose_name_is_no_text_stops_no_end_of_access(access: Access, f
     assert "ok   - alice" in done.out
     access.run("status", "--at", "2026-11-20T12:07:00Z", expect=None if "tests" in folder else 14)
     access.run("audit", "verify", "--at", "2026-11-20T12:07:00Z")
+
+
+@pytest.mark.on_disk
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "can alice orders-db readonly",
+        f"status --at {T('09:00')}",
+        f"apply --at {T('09:00')}",
+        "audit access --resource orders-db",
+    ],
+)
+def test_a_closed_stream_takes_nothing_along(access: Access, closed: str, verb: str) -> None:
+    """A file that is opened next would have the closed one's number, and be written into."""
+    daypass = f"'{sys.executable}' -m daypass -C '{access.top}'"
+    done = subprocess.run(
+        ["bash", "-c", f"{daypass} {verb} {closed}; echo $?"], capture_output=True, text=True, check=True
+    )
+    code = done.stdout.split()[-1]
+    assert code == ("20" if verb.startswith("can") else "0"), done.stderr
+    assert "Traceback" not in done.stderr
+    access.run("audit", "verify")
+    access.git("fsck", "--strict")
