@@ -155,3 +155,9 @@ def test_the_canonical_form_does_not_depend_on_the_order_of_keys(value) -> None:
     assert canonical(turned) == canonical(value)
     assert digest(turned) == digest(value)
     assert digest(value).startswith("sha256:")
+
+
+@given(st.text(), st.text(), st.dictionaries(st.text(), st.text() | st.lists(st.text()).map(tuple)))
+def test_a_digest_is_that_of_the_canonical_form_whatever_people_write(reason, ticket, details):
+    grant = of(Span(duration=timedelta(hours=1)), reason=reason, ticket=ticket, details=tuple(sorted(details.items())))
+    assert grant.digest == digest(grant.to_dict())

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from daypass.core.ids import GrantId, digest, grant_path
+from daypass.core.ids import GrantId, digest_of_words, grant_path
 from daypass.core.window import Span, Window, format_duration, format_instant
 
 IMPORT = "import"
@@ -84,7 +84,7 @@ class Grant(Struct, frozen=True):
     @property
     def digest(self) -> str:
         """``sha256:…`` of what the grant means; layout, comments and the file's name do not count."""
-        return digest(self.to_dict())
+        return digest_of_words(self.to_dict())
 
 
 def window_fields(span: Span) -> dict[str, str]:

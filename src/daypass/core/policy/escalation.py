@@ -37,6 +37,8 @@ class Escalation(Struct, frozen=True):
 
 def able_at(handle: str, at: datetime, eligible: Collection[str], turns: Collection[Turn]) -> bool:
     """Say whether somebody can give an approval at an instant: who takes turns only while they are on call."""
+    if not turns:
+        return handle in eligible
     mine = [(start, end) for one, start, end in turns if one == handle]
     return any(start <= at < end for start, end in mine) if mine else handle in eligible
 

@@ -85,11 +85,14 @@ class Requirement(Struct, frozen=True):
 
     def includes(self, handle: str) -> bool:
         """Say whether somebody can give an approval that it asks for, at some time."""
-        return handle in self.eligible or handle in self.escalated or any(handle == one for one, *_ in self.turns)
+        if handle in self.eligible:
+            return True
+        more = bool(self.escalate or self.turns)
+        return more and (handle in self.escalated or any(handle == one for one, *_ in self.turns))
 
     def names(self, handle: str) -> bool:
         """Say whether somebody is among those whom it names, taken out or not: their no is heard."""
-        return self.includes(handle) or any(handle == one for one, _ in self.out)
+        return self.includes(handle) or (bool(self.out) and any(handle == one for one, _ in self.out))
 
     def over(self, wait: Wait, opened: datetime) -> datetime | None:
         """Return when a wait is over that began as it opened; None where its calendar does not say."""
@@ -359,9 +362,14 @@ def possible(catalogue: Catalogue, requirements: Iterable[Requirement]) -> tuple
 
 def varies(catalogue: Catalogue, requirements: Iterable[Requirement]) -> bool:
     """Say whether who can meet requirements changes as time passes, in other ways than that people leave."""
+    return bool(catalogue.directory.deputies) or _asks_by_turns(tuple(requirements))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _asks_by_turns(requirements: tuple[Requirement, ...]) -> bool:
     sources = [source for one in requirements for source in (one.source, *(step.to for step in one.escalate))]
     asked = {parted(part)[0] for source in sources for part in parts(source)}
-    return bool(catalogue.directory.deputies) or not asked.isdisjoint(("manager", SPONSOR, ON_CALL))
+    return not asked.isdisjoint(("manager", SPONSOR, ON_CALL))
 
 
 def ever(catalogue: Catalogue, part: str) -> list[Subject]:

@@ -126,10 +126,13 @@ def traced(verdict: Verdict, facts: Mapping[str, object]) -> RuleTrace:
 class _Battery:
     """Some rules as one program. Answers are remembered by the values that they depend on, where that helps.
 
-    Of the ``later`` ones, by id, only whether they apply is asked.
+    Of the ``later`` ones, by id, only whether they apply is: what denies them is asked each time that they do.
     """
 
-    def __init__(self, rules: tuple[Rule, ...], later: Collection[str] = (), *, remember: bool = False) -> None:
+    def __init__(
+        self, rules: tuple[Rule, ...], later: Mapping[str, Condition] = MappingProxyType({}), *, remember: bool = False
+    ) -> None:
+        self._later = {rule.id: later[rule.id] for rule in rules if rule.id in later}
         self._rules = tuple((rule, None if rule.id in later else rule.deny_unless) for rule in rules)
         self._names = tuple(sorted({name for rule in rules for one in _at_once(rule, later) for name in one.names}))
         self._lists = frozenset(name for name in self._names if KINDS.get(name) is VariableKind.STRINGS)
@@ -144,8 +147,14 @@ class _Battery:
     def judge(self, facts: Facts) -> tuple[Verdict, ...]:
         if not self._rules:
             return ()
-        if self._remembered is None:
-            return self._evaluate(facts)
+        found = self._recall(facts) if self._remembered is not None else self._evaluate(facts)
+        if not self._later:
+            return found
+        asked = ((verdict, self._later.get(verdict.rule.id) if verdict.applies else None) for verdict in found)
+        return tuple(said if no is None else _denying(said.rule, no, facts) for said, no in asked)
+
+    def _recall(self, facts: Facts) -> tuple[Verdict, ...]:
+        assert self._remembered is not None  # noqa: S101  (asked by the caller)
         key = tuple([tuple(facts[name]) if name in self._lists else facts.get(name) for name in self._names])
         found = self._remembered.get(key)
         if found is None:
@@ -169,7 +178,7 @@ class _Battery:
         )
 
 
-def _alike(rules: Iterable[Rule], later: Collection[str]) -> tuple[_Battery, ...]:
+def _alike(rules: Iterable[Rule], later: Mapping[str, Condition]) -> tuple[_Battery, ...]:
     """Join rules that look at the same."""
     alike: dict[frozenset[str], list[Rule]] = {}
     for rule in rules:
@@ -209,7 +218,6 @@ class Rules(Struct, frozen=True, eq=False):
     _asking: _Battery | None = None
     _of_purpose: Mapping[str, _Battery] = MappingProxyType({})
     _ahead: tuple[_Battery, ...] = ()
-    _later: Mapping[str, Condition] = MappingProxyType({})
     of_ledger: frozenset[str] = frozenset()
     """The resources of which some rule asks the ledger who holds, or approved, something there."""
     history: frozenset[str] = frozenset()
@@ -235,7 +243,7 @@ class Rules(Struct, frozen=True, eq=False):
         own = {name: _Battery(tuple(r for r in ordered if r.purpose == name)) for name in purposes}
         of_ledger = frozenset(name for rule in ordered for need in rule.require for name in need.of_ledger)
         history = HISTORY.intersection(name for rule in ordered for name in rule.names)
-        return cls(ordered, static, asking, own, ahead, later, of_ledger, history)
+        return cls(ordered, static, asking, own, ahead, of_ledger, history)
 
     @property
     def ending(self) -> frozenset[str]:
@@ -249,15 +257,11 @@ class Rules(Struct, frozen=True, eq=False):
 
     def judge_grant(self, facts: Facts) -> tuple[Verdict, ...]:
         """Ask the rules that need no request. ``facts`` must have every variable but those of the request."""
-        return tuple(self._whole(verdict, facts) for battery in self._static for verdict in battery.judge(facts))
-
-    def _whole(self, verdict: Verdict, facts: Facts) -> Verdict:
-        unless = self._later.get(verdict.rule.id) if verdict.applies else None
-        return verdict if unless is None else _denying(verdict.rule, unless, facts)
+        return tuple([verdict for battery in self._static for verdict in battery.judge(facts)])
 
     def judge(self, facts: Facts) -> tuple[Verdict, ...]:
         """Ask every rule, a purpose's own of its grants alone; the verdicts come by rule id."""
-        ahead = (self._whole(verdict, facts) for battery in self._ahead for verdict in battery.judge(facts))
+        ahead = [verdict for battery in self._ahead for verdict in battery.judge(facts)]
         asking = self._asking.judge(facts) if self._asking is not None else ()
         own = self._of_purpose.get(facts["grant.purpose"])
         more = own.judge(facts) if own is not None else ()

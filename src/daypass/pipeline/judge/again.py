@@ -89,6 +89,7 @@ def judge_again(
         return amiss
     if decision.automatic and not decision.requirements:
         return f"{people[1]} pushed to it, and nobody approved it" if people[1:] else ""
+    changes = varies(policy.catalogue, decision.requirements)
     own = dict.fromkeys((*people, admission.subject), "it is their own")
     reviews = [Review(Account(r.by, r.by), "approved", r.commit, r.at, r.review) for r in admission.approvals]
     judgement = judge(
@@ -104,7 +105,7 @@ def judge_again(
         then={
             r.review: [said_then(then[r.main] if r.main else policy, policy, asked, r.at)]
             for r in admission.approvals
-            if r.main or varies(policy.catalogue, decision.requirements)
+            if r.main or changes
         },
     )
     return "" if judgement.met else "the recorded approvals lack " + "; ".join(judgement.missing())
