@@ -322,6 +322,11 @@ def words(hub: Hub) -> int:
     return hub.bare("log", "--format=%b", "daypass-ledger").count("1 idle, run")
 
 
+def fetched_little(bare: Bare) -> bool:
+    """Say whether a run fetched no more than it needs that goes by a word, whatever the targets are."""
+    return len(bare.fetched) <= 15 and bare.commits <= 3
+
+
 def read_nothing(hub: Hub) -> bool:
     """Say whether a run went by the last one's word: it verified nothing of the ledger for itself."""
     return not (hub.top / "state" / "standing.sqlite").exists()
@@ -344,6 +349,7 @@ def test_a_run_says_that_nothing_is_to_be_done_and_the_next_ones_read_no_grant(h
         hub.advance(minutes=5)
         assert "1 live as they should be" in resting("apply", "--at", at(hub))
         assert read_nothing(hub)
+        assert fetched_little(resting)
     assert words(hub) == 1
     assert hub.run("audit", "verify").code == 0
     assert (

@@ -383,3 +383,43 @@ def test_it_says_how_it_is_found(tmp_path):
     add(target, ALICE, UNTIL)
     found = target.health()
     assert (found.facts, found.concerns) == ((f"the store {tmp_path}/s.sqlite holds 1 entitlements of main",), ())
+
+
+# The name of what it holds, by which a run goes by what an earlier one found.
+
+
+def named(path: Path, *rows: tuple[str, str, str, str], number: str = "1") -> str:
+    """Return the name of a store in which just these rows of a target stand."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM entitlements")
+        connection.executemany("INSERT INTO entitlements VALUES ('embedded', ?, ?, ?, ?)", rows)
+        connection.execute("UPDATE store SET number = ?", (number,))
+    connection.close()
+    target = EmbeddedTarget(path, "embedded")
+    target.observe()
+    return target.fingerprint()
+
+
+def test_whoever_writes_the_file_makes_no_row_pass_for_two(target: EmbeddedTarget, path: Path) -> None:
+    add(target, ALICE, UNTIL)
+    end = "2040-01-02T03:04:05Z"
+    for between, after in (("\0", "\n"), ("', '", "'), ('"), ("\x1f", "\x1e")):
+        two = named(path, ("db", "alice", "read", end), ("db", "eve", "write", end))
+        texts = between.join(["read", end]) + after + between.join(["db", "eve", "write"])
+        assert named(path, ("db", "alice", texts, end)) != two
+
+
+def test_each_part_of_a_row_and_the_stores_number_is_in_the_name(target: EmbeddedTarget, path: Path) -> None:
+    add(target, ALICE, UNTIL)
+    row = ("db", "alice", "read", "2040-01-02T03:04:05Z")
+    names = [named(path, row), named(path, row, number="2"), named(path), named(path, row, ("db", "bob", *row[2:]))]
+    names += [named(path, (*row[:n], f"{row[n]}x", *row[n + 1 :])) for n in range(4)]
+    assert len({*names}) == len(names)
+    assert named(path, ("db", "bob", *row[2:]), row) == names[3]  # in whatever order they were written
+
+
+def test_more_rows_than_are_hashed_at_once_are_all_in_the_name(target: EmbeddedTarget, path: Path) -> None:
+    add(target, ALICE, UNTIL)
+    rows = [("db", f"person-{n:05}", "read", "2040-01-02T03:04:05Z") for n in range(2500)]
+    assert named(path, *rows) == named(path, *rows)
+    assert len({named(path, *rows[:n]) for n in (1999, 2000, 2001, 2499, 2500)}) == 5

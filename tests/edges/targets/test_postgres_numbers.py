@@ -10,9 +10,12 @@ import pytest
 from psycopg import sql
 
 from daypass.core.bounds.settings import TargetSettings
+from daypass.core.errors import EdgeError
 from daypass.core.ids import canonical
 from daypass.core.plan import Action, Entitlement, Found, Numbers, Order
+from daypass.edges.targets.postgres import sql as say
 from daypass.edges.targets.postgres.policy import bridge_of
+from daypass.edges.targets.postgres.sql import OBSERVE
 from daypass.edges.targets.postgres.target import PostgresTarget, open_postgres
 from fakes.orders import add
 from servers.postgres import Postgres, server
@@ -139,3 +142,61 @@ def test_a_database_that_was_renamed_keeps_nobody_in(world: Postgres) -> None:
     assert taken(opened(world, "shop"), THERE, numbers) == ""
     assert looked(opened(world, "shop"), THERE, numbers) == Found(False)
     world.boss("DROP DATABASE store")
+
+
+# The name of what it holds, by which a run goes by what an earlier one found.
+
+
+def named(target: PostgresTarget) -> str:
+    target.observe()
+    return target.fingerprint()
+
+
+def test_what_it_holds_has_another_name_for_each_thing_that_an_answer_hangs_on(world: Postgres) -> None:
+    """Each of these leaves the names of people and roles as they were, or somebody's access."""
+    world.boss("CREATE ROLE bob LOGIN")
+    target = opened(world)
+    given(target, ONE)
+    bridge = sql.Identifier(bridge_of(ONE).name)
+    seen = [named(target)]
+    for statement in (
+        "ALTER ROLE alice NOLOGIN",
+        "ALTER ROLE readers RENAME TO others",
+        sql.SQL("GRANT SELECT ON TABLE pg_catalog.pg_class TO {}").format(bridge),
+        sql.SQL("REVOKE others FROM {} GRANTED BY daypass").format(bridge),
+        sql.SQL("COMMENT ON ROLE {} IS 'nothing'").format(bridge),
+        "GRANT others TO bob",
+    ):
+        world.boss(statement)
+        seen.append(named(target))
+    assert len({*seen}) == len(seen)
+    world.boss("CREATE ROLE carol LOGIN")
+    assert named(target) == seen[-1]  # that somebody exists is nothing
+
+
+def test_the_name_says_as_whom_and_where_it_was_looked_at(world: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = named(opened(world))
+    assert found == named(opened(world))
+    monkeypatch.setattr(say, "OBSERVE", OBSERVE.replace(b"pg_control_system()", b"(SELECT 1 AS system_identifier) s"))
+    assert named(opened(world)) != found
+    monkeypatch.setattr(say, "OBSERVE", OBSERVE.replace(b"current_database()", b"'another'"))
+    assert named(opened(world)) != found
+    monkeypatch.setattr(say, "OBSERVE", OBSERVE.replace(b"'self', current_user::text", b"'self', 'another'"))
+    assert named(opened(world)) != found
+
+
+def test_the_name_does_not_hang_on_the_order_in_which_the_server_counts(world: Postgres) -> None:
+    target = opened(world)
+    world.boss("CREATE ROLE bob LOGIN")
+    two = [ONE, ONE._replace(principal="bob")]
+    for one in two:
+        given(target, one)
+    before = named(target)
+    world.boss("UPDATE pg_auth_members SET admin_option = admin_option", "VACUUM FULL pg_auth_members")
+    assert named(target) == before
+
+
+def test_a_look_that_failed_leaves_no_name_of_what_was_not_seen(world: Postgres) -> None:
+    target = opened(world)
+    with pytest.raises(EdgeError, match="was not looked at yet"):
+        target.fingerprint()

@@ -82,9 +82,7 @@ def prepare(
 
     def before() -> None:
         nonlocal latest
-        # What was seen before a change is not what is there after it.
-        by = partial(by_receipts, context, open_readers, clocks=clocks, looks=looks if latest is standing else None)
-        latest = attend(latest, by, at, clocks.off)
+        latest = attend(latest, partial(by_receipts, context, open_readers, clocks=clocks), at, clocks.off)
 
     if watched := watched_grants(standing, at):
         before()
@@ -102,7 +100,7 @@ def prepare(
         # What this run proved is on record by now: told again, it would stand on what the other has replaced.
         raise ConflictError("another run settled what landed on main first", hint="run the command again")
     if latest is not standing or stuck is not None:
-        # Where ends were carried out meanwhile a target may still be read from.
+        # Where ends were carried out meanwhile a target may still be read from, and what was seen is no more what is there.
         targets = open_readers(tip)
         looks = remember = None
     if latest is not standing and clock is not None:
@@ -265,7 +263,6 @@ def by_receipts(
     names: frozenset[str],
     *,
     clocks: Clocks,
-    looks: Looks | None = None,
 ) -> Inputs:
     """Return what follows from the ledger and the main that it recorded last, for the targets with these names.
 
@@ -278,11 +275,7 @@ def by_receipts(
     there = {grant_id(entry.path): entry.oid for entry in context.history.entries(context.tip, FOLDER.rstrip("/"))}
     unsettled = frozenset(name for name, blob in standing.blobs() if there.get(name, blob) != blob)
     return replace(
-        _inputs(context, standing, Admitted(), main, at, targets, clocks),
-        invalid={},
-        ending=(),
-        unsettled=unsettled,
-        looks=looks,
+        _inputs(context, standing, Admitted(), main, at, targets, clocks), invalid={}, ending=(), unsettled=unsettled
     )
 
 

@@ -1,0 +1,173 @@
+"""Idle runs on a runner that starts bare, where access stands at a real PostgreSQL server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_bare_runner_at_github import Bare, admit, at, fetched_little, read_nothing, words
+
+from daypass.cli.init import template_files
+from daypass.core.ledger import snapshot
+from daypass.edges.forges.github.setup import forge_line
+from hub import APP_ID, BOT_ID, PEOPLE, REPOSITORY, Hub
+from servers.postgres import Postgres, server, verifier
+
+pytestmark = pytest.mark.on_disk
+
+SECRET = "the-applier-knows"
+BEFORE = (
+    "CREATE ROLE orders_readonly",
+    "CREATE ROLE orders_admin",
+    "CREATE ROLE alice LOGIN",
+    "CREATE ROLE carol LOGIN",
+    f"CREATE ROLE daypass LOGIN CREATEROLE PASSWORD '{verifier(SECRET)}'",
+    "GRANT pg_signal_backend TO daypass",
+    "GRANT orders_readonly, orders_admin TO daypass WITH ADMIN OPTION",
+)
+
+
+def first_files() -> dict[str, str]:
+    """Main's first commit: orders-db is at PostgreSQL, where people have the names that the directory gives them."""
+    example = template_files("example", ("olga", "Olga", "olga@example.com"))
+    people = example["policies/directory/people.yaml"]
+    for handle, (login, number) in PEOPLE.items():
+        address = f"email: {handle}@example.com"
+        more = f"forge: {{login: {login}, id: {number}}}, identities: {{postgres: {handle}}}"
+        people = people.replace(address, f"{address}, {more}")
+    line = "  embedded: {kind: embedded}"
+    settings = example["policies/daypass.yaml"].replace(
+        line, f"{line}\n  postgres: {{kind: postgres, url_env: ORDERS_DB_URL}}"
+    )
+    forge = forge_line(REPOSITORY, "app", f"daypass-acme[bot]:{BOT_ID}", str(APP_ID))
+    resource = example["policies/resources/orders-db.yaml"].replace("target: embedded", "target: postgres")
+    return {
+        "policies/directory/people.yaml": people,
+        "policies/daypass.yaml": settings.replace("forge: {kind: local}", forge) + "clock: simulated\n",
+        "policies/resources/orders-db.yaml": resource,
+    }
+
+
+@pytest.fixture(scope="module")
+def postgres_server() -> Iterator[Postgres]:
+    with server() as made:
+        yield made
+
+
+@pytest.fixture
+def orders(postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch) -> Postgres:
+    postgres_server.wipe()
+    postgres_server.boss(*BEFORE)
+    monkeypatch.setenv("ORDERS_DB_URL", postgres_server.url("daypass", SECRET))
+    return postgres_server
+
+
+@pytest.fixture
+def hub(tmp_path: Path, orders: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.setattr(snapshot, "LEAST", 4)
+    with Hub(tmp_path, simulated=True, files=first_files()) as made:
+        yield made
+
+
+@pytest.fixture
+def resting(hub: Hub) -> Bare:
+    """A runner whose last run found nothing to do."""
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    bare = Bare(hub)
+    assert "1 live as they should be" in bare("apply", "--at", at(hub))
+    assert words(hub) == 1
+    assert not read_nothing(hub)
+    hub.advance(minutes=5)
+    return bare
+
+
+def looks(orders: Postgres) -> int:
+    """Say how often the server was asked for all that it holds of ours."""
+    return orders.log.read_text(encoding="utf-8").count("SELECT 'clock', to_char(")
+
+
+def bridge(orders: Postgres) -> str:
+    """The role of ours by which alice has what she was given."""
+    ((name,),) = orders.boss("SELECT a.roleid::regrole::text FROM pg_auth_members a WHERE a.member = 'alice'::regrole")
+    return str(name)
+
+
+def test_the_next_runs_go_by_the_word_and_read_the_server_once(hub: Hub, resting: Bare, orders: Postgres) -> None:
+    for _ in range(2):
+        before = looks(orders)
+        assert "1 live as they should be" in resting("apply", "--at", at(hub))
+        assert read_nothing(hub)
+        assert looks(orders) == before + 1
+        hub.advance(minutes=5)
+        assert fetched_little(resting)
+    assert words(hub) == 1
+    assert hub.run("audit", "verify").code == 0
+    told = resting("apply", "--at", at(hub), "--format", "json")
+    assert told == hub.run("apply", "--at", at(hub), "--format", "json").out
+
+
+def test_a_run_that_reckons_all_anew_reads_the_server_once(hub: Hub, resting: Bare, orders: Postgres) -> None:
+    before = looks(orders)
+    assert "1 live as they should be" in resting("apply", "--retry", "--at", at(hub))
+    assert not read_nothing(hub)
+    assert looks(orders) == before + 1
+
+
+def test_a_membership_that_somebody_took_away_is_given_again(hub: Hub, resting: Bare, orders: Postgres) -> None:
+    orders.boss(f"REVOKE {bridge(orders)} FROM alice GRANTED BY daypass")
+    assert "ok   + alice" in resting("apply", "--at", at(hub))
+    hub.advance(hours=1, minutes=10)
+    assert "1 live as they should be" in resting("apply", "--at", at(hub))
+    assert words(hub) == 2
+
+
+def test_a_membership_that_somebody_gave_is_said_at_each_run(hub: Hub, resting: Bare, orders: Postgres) -> None:
+    orders.boss("GRANT orders_readonly TO carol")
+    for _ in range(2):
+        assert "carol" in resting("apply", "--at", at(hub))
+        hub.advance(minutes=5)
+    assert words(hub) == 1
+
+
+@pytest.mark.parametrize(
+    "anew",
+    [
+        ("DROP ROLE alice", "CREATE ROLE alice LOGIN"),
+        ("DROP ROLE alice", "CREATE ROLE alice LOGIN", "GRANT {bridge} TO alice GRANTED BY daypass"),
+        (
+            "DROP ROLE orders_readonly",
+            "CREATE ROLE orders_readonly",
+            "GRANT orders_readonly TO daypass WITH ADMIN OPTION",
+            "GRANT orders_readonly TO {bridge} GRANTED BY daypass",
+        ),
+    ],
+    ids=["somebody", "somebody, who was let in again", "something, to which ours leads again"],
+)
+def test_a_role_that_was_made_anew_under_its_name_is_another(
+    hub: Hub, resting: Bare, orders: Postgres, anew: tuple[str, ...]
+) -> None:
+    ours = bridge(orders)
+    orders.boss(*(statement.format(bridge=ours) for statement in anew))
+    said = resting("apply", "--at", at(hub), expect=None)
+    assert not read_nothing(hub)
+    assert "is no more" in said
+
+
+def test_another_server_in_its_place_is_read_and_told_of(
+    hub: Hub, resting: Bare, orders: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server() as other:
+        other.boss(*BEFORE)
+        monkeypatch.setenv("ORDERS_DB_URL", other.url("daypass", SECRET))
+        said = resting("apply", "--at", at(hub), expect=None)
+    assert not read_nothing(hub)
+    assert "1 that nobody can tell of" in said
+
+
+def test_a_server_that_does_not_answer_is_said_whatever_was_said_before(
+    hub: Hub, resting: Bare, orders: Postgres
+) -> None:
+    orders.boss("ALTER ROLE daypass NOLOGIN")
+    assert "is not permitted to log in" in resting("apply", "--at", at(hub), expect=14)
