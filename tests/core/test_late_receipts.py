@@ -17,7 +17,8 @@ from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
 from daypass.core.ledger.late import LastTold, rebase
 from daypass.core.ledger.receipt import Away, Body, Genesis, Intent, Outcome, Pulse, Receipt, Settled
-from daypass.core.ledger.standing import fold
+from daypass.core.ledger.records import Departed
+from daypass.core.ledger.standing import Departure, fold
 from daypass.core.ledger.statement import from_statement, to_statement
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 
@@ -111,14 +112,20 @@ def marks(chain: Chain) -> list[tuple[str, bool]]:
 @pytest.mark.parametrize(
     ("body", "away", "said"),
     [
-        (Intent((give(ALICE),), "plan"), Away(MINE, 0), "takes access away and does nothing else, got intent"),
-        (Intent((take(ALICE), give(BOB)), "plan"), Away(MINE, 0), "takes access away and does nothing else"),
-        (Outcome(give(ALICE), ok=True), Away(MINE, 0), "takes access away and does nothing else, got outcome"),
-        (Outcome(give(ALICE), ok=True, recovered=True), Away(MINE, 0), "takes access away and does nothing else"),
-        (Pulse(3), Away(MINE, 0), "takes access away and does nothing else, got pulse"),
+        (Intent((give(ALICE),), "plan"), Away(MINE, 0), "takes access away or says who left, got intent"),
+        (Intent((take(ALICE), give(BOB)), "plan"), Away(MINE, 0), "takes access away or says who left"),
+        (Outcome(give(ALICE), ok=True), Away(MINE, 0), "takes access away or says who left, got outcome"),
+        (Outcome(give(ALICE), ok=True, recovered=True), Away(MINE, 0), "takes access away or says who left"),
+        (Pulse(3), Away(MINE, 0), "takes access away or says who left, got pulse"),
         (Intent((take(ALICE),), "plan"), Away(MINE, 9), "after of the mark of an outbox to be below 9, got 9"),
-        (Outcome(take(ALICE), ok=True), Away(MINE, 0, witness=True), "an outcome that was sealed anew"),
-        (Intent((take(ALICE),), "plan"), Away(MINE, 0, MINE, witness=True), "an outcome that was sealed anew"),
+        (Outcome(take(ALICE), ok=True), Away(MINE, 0, witness=True), "an outcome or a departure that was sealed anew"),
+        (
+            Intent((take(ALICE),), "plan"),
+            Away(MINE, 0, MINE, witness=True),
+            "an outcome or a departure that was sealed anew",
+        ),
+        (Departed("alice", "7", "", "hr"), Away(MINE, 0), "takes access away or says who left, got departed"),
+        (Departed("alice", "7", "account-gone", "hr"), Away(MINE, 0, witness=True), "a departure that was sealed anew"),
         (Intent((take(ALICE),), "plan"), Away("mine", 0), "outbox of the mark of an outbox to be a digest, got 'mine'"),
     ],
 )
@@ -326,3 +333,42 @@ def test_a_witness_counts_in_no_statistics() -> None:
     for receipt in chain.receipts:
         counter.add(receipt)
     assert counter._late == [30 * 60]
+
+
+# Who left by the source of people
+
+GONE, BACK = Departed("alice", "7", "account-gone", "hr"), Departed("alice", "7", "", "hr")
+
+
+def test_who_left_is_on_record_as_of_when_the_source_said_so() -> None:
+    chain = Chain()
+    waiting = chain.outbox(GONE, at=70)
+    assert fold(waiting, fold(chain.receipts)).departed == {"7": Departure("alice", "account-gone", waiting[0].at)}
+    chain.add(Departed("bob", "8", "account-gone", "hr"), at=80)
+    chain.deliver(waiting)
+    assert marks(chain) == [("Departed", False)]
+    assert fold(chain.receipts).departed["7"] == Departure("alice", "account-gone", BEGIN + timedelta(minutes=70))
+    assert codes(chain) == []
+
+
+@pytest.mark.parametrize(("meanwhile", "left"), [((GONE,), True), ((GONE, BACK), False)])
+def test_what_others_have_told_of_somebody_since_is_borne_out_and_not_undone(
+    meanwhile: tuple[Departed, ...], left: bool
+) -> None:
+    chain = Chain()
+    waiting = chain.outbox(GONE, at=70)
+    chain.add(*meanwhile, at=90)
+    chain.deliver(waiting)
+    assert marks(chain) == [("Departed", True)]
+    found = fold(chain.receipts).departed
+    assert found == ({"7": Departure("alice", "account-gone", BEGIN + timedelta(minutes=90))} if left else {})
+    assert codes(chain) == []
+
+
+def test_a_departure_that_counts_though_others_had_told_of_them_is_named() -> None:
+    chain = Chain()
+    assert chain.head is not None
+    away = Away(MINE, chain.head.sequence, MINE)
+    chain.add(GONE, BACK, at=80)
+    chain.add(GONE, at=90, away=away)
+    assert codes(chain) == ["second-witness-wrong"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from daypass.core.ids import Oid
+    from daypass.core.people.leaving import Departures
+    from daypass.core.people.source import SourcePerson
     from daypass.edges.ledger.outbox import OutboxLedger, Trace
     from daypass.pipeline.apply.inputs import Attend
     from daypass.pipeline.apply.run import Applied
@@ -118,10 +120,59 @@ def deliver(repo: AccessRepository) -> str:
     return ""
 
 
+def leave_away(
+    repo: AccessRepository,
+    people: Sequence[SourcePerson],
+    source: str,
+    at: datetime,
+    *,
+    confirm: str,
+    dry_run: bool,
+) -> Departures:
+    """Say who left by the directory of the main that the ledger recorded last, and sign it into the outbox.
+
+    What they hold the next `expire` here ends. Raises the error that kept the remote from being reached where there is no
+    key here that may sign.
+    """
+    from daypass.edges.ledger.outbox import Trace
+    from daypass.edges.store import exclusive
+    from daypass.pipeline.ask.people import leavers
+
+    if repo.away is None:
+        raise RuntimeError("the remote is not away")
+    if not dry_run:
+        _ready(repo, repo.away)
+    with exclusive(repo.clone.state_dir / "apply.lock"):
+        outbox, trace = outbox_of(repo), Trace(repo.clone.git)
+        gone = _lost(trace)
+        say(*([f"daypass: {gone}"] if gone else []))
+        standing = repo.__dict__["standing"] = outbox.load()
+        told = leavers(repo, people, source, at=at, away=True)
+        found = told.found.confirmed(confirm) if confirm else told.found
+        if found.left and not found.held and not dry_run:
+            run = repo.run_name(at)
+            noting(outbox, OUTBOX).append(standing, found.left, at=at, main=told.main, run=run)
+            trace.leave(outbox.waiting(), outbox.path)
+        say(
+            f"daypass: this run did not reach the remote: {repo.away.message}",
+            f"  who left was told by main {told.main[:12]}, which the ledger recorded last; nothing was asked for there",
+            f"  {_receipts(outbox.waiting())} in the outbox for the next run that reaches the remote",
+        )
+        return found
+
+
+def _ready(repo: AccessRepository, error: AwayError) -> None:
+    try:
+        repo.ledger.ready()
+    except (EdgeError, LedgerError):
+        raise error from None  # nothing could be recorded, so nothing is done
+
+
 def run_away(
     repo: AccessRepository,
     at: datetime,
     *,
+    confirm: str = "",
     limit: Callable[[Survey], float | None],
     enough: Callable[[], bool],
 ) -> Applied:
@@ -138,10 +189,7 @@ def run_away(
     error = repo.away
     if error is None:
         raise RuntimeError("the remote is not away")
-    try:
-        repo.ledger.ready()
-    except (EdgeError, LedgerError):
-        raise error from None  # nothing could be recorded, so nothing is done
+    _ready(repo, error)
     with exclusive(repo.clone.state_dir / "apply.lock"):
         outbox, trace = outbox_of(repo), Trace(repo.clone.git)
         gone = _lost(trace)
@@ -163,6 +211,7 @@ def run_away(
                 noting(outbox, OUTBOX),
                 targets,
                 run=repo.run_name(at),
+                confirmed=confirm,
                 progress=progress,
                 timer=time.monotonic,
                 clock=clock,

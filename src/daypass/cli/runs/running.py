@@ -140,7 +140,7 @@ def run_apply(
             return _run_apply(repo, at, confirm, limit=limit, enough=enough, retry=retry)
         except AwayError as error:
             repo = left(repo, error)
-    return run_away(repo, at, limit=limit, enough=enough)
+    return run_away(repo, at, confirm=confirm, limit=limit, enough=enough)
 
 
 def _run_apply(

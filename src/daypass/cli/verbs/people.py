@@ -131,7 +131,7 @@ def _write(top: Path, files: Mapping[str, bytes]) -> None:
         (top / path).write_bytes(raw)
 
 
-@verb("check", group=people, at="writes")
+@verb("check", group=people, at="writes", follow="or away")
 @click.option("--dry-run", is_flag=True, help="Say who left; write nothing.")
 @click.option(
     "--confirm", metavar="DIGEST", default="", help="End these people though they are many: the digest that was told."
@@ -144,13 +144,16 @@ def check(repo: AccessRepository, dry_run: bool, confirm: str, at: datetime, out
 
     A signed receipt says who left; the next apply or expire ends what they hold, for good, and a request that writes
     `until` for them is merged by itself. Only people with a source_id in the directory are looked at. Where many left at
-    once nothing is written, and exit is 14; where the source cannot be read whole nobody has left, and exit is 1.
+    once nothing is written, and exit is 14; where the source cannot be read whole nobody has left, and exit is 1. While
+    the remote cannot be reached who left waits in the outbox, the next expire here ends what they hold, and exit is 14.
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
     from daypass.views.policy.people import leavers_data, leavers_text
 
     source = repo.settings.people
     if source is None:
         return _no_source(output)
+    if repo.away is not None:
+        return _check_away(repo, source, at, output, confirm=confirm, dry_run=dry_run)
     after, found = _told(repo, _from_source(repo, source), source, at, confirm=confirm, dry_run=dry_run)
     writes = not dry_run and not found.held
     ending = _end(after, at, back=bool(found.back)) if writes else None
@@ -164,12 +167,37 @@ def check(repo: AccessRepository, dry_run: bool, confirm: str, at: datetime, out
     else:
         show(leavers_text(found, source.said, _ended(ending, merged=merged)))
     if found.held:
-        say(
-            f"daypass: {found.held}: nobody's access was ended",
-            f"  hint: look at the source; if it is meant, run this with --confirm {found.digest}",
-        )
+        _say_held(found)
         return ExitCode.PARTIAL
     return ExitCode.PARTIAL if pull is not None and not merged else ExitCode.OK
+
+
+def _say_held(found: Departures) -> None:
+    say(
+        f"daypass: {found.held}: nobody's access was ended",
+        f"  hint: look at the source; if it is meant, run this with --confirm {found.digest}",
+    )
+
+
+def _check_away(
+    repo: AccessRepository, source: PeopleSource, at: datetime, output: str, *, confirm: str, dry_run: bool
+) -> ExitCode:
+    """Have who left wait in the outbox. Raises AwayError where the source is at the forge, which is away."""
+    from daypass.cli.runs.away import leave_away, say_waiting
+    from daypass.views.policy.people import leavers_data, leavers_text
+
+    if repo.away is not None and source.kind == "forge":
+        say_waiting(repo)
+        raise repo.away
+    found = leave_away(repo, _from_source(repo, source), source.said, at, confirm=confirm, dry_run=dry_run)
+    recorded = bool(found.left) and not found.held and not dry_run
+    if output == "json":
+        show_data(leavers_data(found, source.said, None, merged=False, recorded=recorded))
+    else:
+        show(leavers_text(found, source.said, "`daypass expire` here ends what they hold" if recorded else ""))
+    if found.held:
+        _say_held(found)
+    return ExitCode.PARTIAL
 
 
 def _tell_refused(repo: AccessRepository, found: Gated, at: datetime) -> None:

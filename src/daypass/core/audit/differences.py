@@ -32,6 +32,7 @@ from daypass.core.ledger.receipt import (
 from daypass.core.ledger.records import Idle
 from daypass.core.ledger.standing import Standing
 from daypass.core.ledger.statement import admission_digest, kind_of
+from daypass.core.ledger.subject import changes_of
 from daypass.core.plan import Action, Entitlement, Intended, Reason
 from daypass.core.record import replace
 from daypass.core.window import EVER, format_instant
@@ -119,7 +120,6 @@ class Comparison:
             self._intended(receipt, body)
         elif isinstance(body, Outcome):
             self._outcome(receipt, body)
-            self._late(receipt, body)
         elif isinstance(body, Decided) and body.base not in self._positions:
             self._say(
                 "decision-without-grounds",
@@ -128,6 +128,7 @@ class Comparison:
                 receipt=receipt.sequence,
                 commit=body.base,
             )
+        self._late(receipt)
         self._last.add(receipt)
         self._holdings.add(receipt)
         self._idle_grounds.add(receipt)
@@ -217,23 +218,22 @@ class Comparison:
         severity = Severity.NOTE if earlier else Severity.ERROR
         self._say("outcome-without-intent", message, severity, receipt=receipt.sequence)
 
-    def _late(self, receipt: Receipt, body: Outcome) -> None:
+    def _late(self, receipt: Receipt) -> None:
         """Hold what waited in an outbox against what others told meanwhile: it counts where they told nothing, only there."""
         if receipt.away is None or (self._since is not None and receipt.away.after < self._since.sequence):
             return  # of what others told before a snapshot nothing is known
-        other = self._last.since(body, receipt.away)
+        other = self._last.since(receipt.body, receipt.away)
         if (other is not None) == receipt.seconds:
             return
         if other is None:
             why = "bears out what others had told, and none had"
         else:
-            why = f"waited in an outbox and counts, though receipt {other} had told of the same access"
-        self._say(
-            "second-witness-wrong",
-            f"receipt {receipt.sequence}, {words_of(body.change)}, {why}",
-            grant=body.change.grants[0] if body.change.grants else "",
-            receipt=receipt.sequence,
-        )
+            why = f"waited in an outbox and counts, though receipt {other} had told of the same"
+        changes = changes_of(receipt.body)
+        about = ", ".join(map(words_of, changes)) or "who left"
+        grant = next((grant for change in changes for grant in change.grants), "")
+        message = f"receipt {receipt.sequence}, {about}, {why}"
+        self._say("second-witness-wrong", message, grant=grant, receipt=receipt.sequence)
 
     def _ended(self, receipt: Receipt, body: Ended) -> None:
         proof = self.admitted.get(body.grant)

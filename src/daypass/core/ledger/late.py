@@ -2,7 +2,8 @@
 
 A removal that waited must not undo what others did meanwhile. They may have taken the same access away, or given it
 again for another grant: a receipt of the old removal that counted like a new one would hide access that is there. So
-what others have told of since is a *second witness*. It stands in the record as what it was, and changes nothing.
+what others have told of since is a *second witness*. It stands in the record as what it was, and changes nothing. So is
+word of somebody who left, where others have told since how it stands with them: they may be back.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ from typing import Any
 
 from daypass.core.ledger.chain import Envelope, Head, seal
 from daypass.core.ledger.receipt import VERSION, Away, Body, Outcome, Receipt, Settled, envelope_digest
+from daypass.core.ledger.records import Departed
 from daypass.core.plan import Entitlement
 from daypass.core.record import replace
 
 
 class LastTold:
-    """The last receipt that told how each entitlement stands, those of each outbox by themselves."""
+    """The last receipt that told how each entitlement stands, or each person of the source, by their id there.
+
+    Those of each outbox are kept by themselves.
+    """
 
     def __init__(self) -> None:
-        self._told: dict[Entitlement, int] = {}
-        self._away: dict[Entitlement, dict[str, int]] = {}
+        self._told: dict[Entitlement | str, int] = {}
+        self._away: dict[Entitlement | str, dict[str, int]] = {}
 
     def add(self, receipt: Receipt) -> None:
         """Take the next receipt; a second witness tells nothing new."""
@@ -34,18 +39,20 @@ class LastTold:
             self._away.setdefault(told, {})[receipt.away.outbox] = receipt.sequence
 
     def since(self, body: Body, away: Away) -> int | None:
-        """Return which receipt, written by others and not known to that run, tells of what an outcome tells; None: none."""
-        if not isinstance(body, Outcome):
+        """Return which receipt, written by others and not known to that run, tells of what this one tells; None: none."""
+        told = _told_of(body)
+        if told is None:
             return None
-        entitlement = body.change.entitlement
-        others = (n for outbox, n in self._away.get(entitlement, {}).items() if outbox != away.outbox)
-        last = max(self._told.get(entitlement, -1), *others, -1)
+        others = (n for outbox, n in self._away.get(told, {}).items() if outbox != away.outbox)
+        last = max(self._told.get(told, -1), *others, -1)
         return last if last > away.after else None
 
 
-def _told_of(body: Body) -> Entitlement | None:
+def _told_of(body: Body) -> Entitlement | str | None:
     if isinstance(body, Outcome):
         return body.change.entitlement
+    if isinstance(body, Departed):
+        return body.number
     return body.holding.entitlement if isinstance(body, Settled) else None
 
 

@@ -364,16 +364,16 @@ def from_statement(statement: Mapping[str, Any], digest: str = "") -> Receipt:
 
 
 def _check_away(away: Away, body: Body, sequence: int, version: int) -> None:
-    """Refuse anything in an outbox but that access was taken away: whoever holds it could else give unseen."""
-    changes = changes_of(body)
+    """Refuse anything in an outbox but that access was taken away, or who left: whoever holds it could else give unseen."""
+    changes, left = changes_of(body), isinstance(body, Departed) and bool(body.code)
     if version < _SINCE_AWAY:
         raise LedgerError(f"a receipt of version {version} was in no outbox")
-    if not changes or any(change.action is not Action.REMOVE for change in changes):
-        raise LedgerError(f"a receipt of an outbox takes access away and does nothing else, got {kind_of(body)}")
+    if not left and (not changes or any(change.action is not Action.REMOVE for change in changes)):
+        raise LedgerError(f"a receipt of an outbox takes access away or says who left, got {kind_of(body)}")
     if away.after >= sequence:
         raise LedgerError(f"expected after of the mark of an outbox to be below {sequence}, got {away.after}")
-    if away.witness and not (away.original and isinstance(body, Outcome)):
-        raise LedgerError("a second witness is an outcome that was sealed anew")
+    if away.witness and not (away.original and isinstance(body, Outcome | Departed)):
+        raise LedgerError("a second witness is an outcome or a departure that was sealed anew")
 
 
 def kind_of(body: Body) -> str:

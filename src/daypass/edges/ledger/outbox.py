@@ -188,7 +188,7 @@ class OutboxLedger:
         """Sign receipts after ``standing`` and put them into the outbox; return the new state.
 
         Raises ConflictError, having written nothing, where it is not the state that the outbox ends with; LedgerError for
-        anything but that access is taken away.
+        anything but that access is taken away, and who left.
         """
         there = self._outbox.ends()
         tip = envelope_digest(there[-1].raw) if there else self._ledger.load().digest
@@ -265,10 +265,10 @@ class OutboxLedger:
 
 
 class _Continued(Standing):
-    """The standing after what waits. Only what removals change is added up; the rest is that of the standing below."""
+    """The standing after what waits. What that may change is added up; the rest is that of the standing below."""
 
     def __init__(self, below: Standing, receipts: Sequence[Receipt]) -> None:
-        parts = {name: getattr(below, name) for name in ("holdings", "begun", "handovers", "taken")}
+        parts = {name: getattr(below, name) for name in ("holdings", "begun", "handovers", "taken", "departed")}
         after = fold(receipts, Standing(below.head, below.commit, **parts), below.commit)
         vars(self).update({name: getattr(after, name) for name in ("head", "commit", *parts)})
         self._below = below

@@ -289,6 +289,7 @@ def away(
 ) -> Inputs:
     """Return what follows from a ledger while the remote cannot be reached: only what receipts show as ended.
 
+    What people hold who left, by a receipt, is over from now on; for good it ends once a run reaches the remote.
     Claims are what was proved, as receipts say, whatever policies say by now: main may have moved, and nobody can look.
     The targets are those of the main that the ledger recorded last. Raises RefusedError where that is not here.
     """
@@ -308,7 +309,7 @@ def away(
         standing.revoked, Reason.REVOKED
     )
     targets = open_readers(main)
-    return Inputs(
+    found = Inputs(
         context.history,
         standing,
         context.policy_at(main),
@@ -321,6 +322,7 @@ def away(
         clocks=Clocks(clock),
         away=True,
     )
+    return replace(_with_departed(found, context, standing), ending=())
 
 
 def _as_told(row: AdmittedGrant, standing: Standing) -> Window:

@@ -15,6 +15,7 @@ from daypass.core.people.leaving import LEAVING, LEFT_TITLE, Departures, departu
 from daypass.core.people.matching import DirectoryImport, match
 from daypass.core.people.source import SourcePerson
 from daypass.core.people.writing import FOLDER, with_people
+from daypass.core.record import replace
 from daypass.core.request import Gated
 from daypass.pipeline.apply.current import landed
 from daypass.pipeline.apply.tidy import Kept, keep
@@ -79,18 +80,21 @@ class Leavers(Struct, frozen=True):
     main: Oid
 
 
-def leavers(context: Context, people: Sequence[SourcePerson], source: str, *, at: datetime) -> Leavers:
+def leavers(
+    context: Context, people: Sequence[SourcePerson], source: str, *, at: datetime, away: bool = False
+) -> Leavers:
     """Say who left, and who is back, of which no receipt tells.
 
-    Grants that landed since the last run are still to be proved: then it is asked of the main that the ledger knows. Raises
-    RefusedError where main does not continue that one, InvalidError where policies do not read.
+    Grants that landed since the last run are still to be proved: then it is asked of the main that the ledger knows, as it
+    is while the remote is ``away``, when nobody is back. Raises RefusedError where main does not continue that one,
+    InvalidError where policies do not read.
     """
     new = landed(context)
-    if new is None:
+    if new is None or (away and not context.standing.main):
         raise RefusedError(
             "main does not continue what the ledger knows of it", hint="`daypass plan` says more; nobody is ended by it"
         )
-    main = Oid(context.standing.main) if new else context.tip
+    main = Oid(context.standing.main) if new or away else context.tip
     policy = context.policy_at(main)
     if policy.broken:
         raise InvalidError(
@@ -98,7 +102,8 @@ def leavers(context: Context, people: Sequence[SourcePerson], source: str, *, at
         )
     catalogue = policy.catalogue
     limits, departed = catalogue.settings.limits, context.standing.departed
-    return Leavers(departures(people, catalogue.directory, departed, limits, source=source, at=at), main)
+    found = departures(people, catalogue.directory, departed, limits, source=source, at=at)
+    return Leavers(replace(found, back=()) if away else found, main)
 
 
 class EndedEngagements(Struct, frozen=True):

@@ -153,7 +153,7 @@ class _Run:
 
     def _tell(self, receipt: Receipt, body: Body) -> None:
         """Take in what people, or their source, said."""
-        if isinstance(body, Departed):
+        if isinstance(body, Departed) and not receipt.seconds:
             self._depart(receipt, body)
         elif isinstance(body, Idle) and not self._proof.follows(receipt.sequence, body.follows):
             message = (
@@ -308,10 +308,10 @@ class _Run:
             self.found.append(Difference("end-without-grounds", message, grant=body.grant, receipt=receipt.sequence))
 
     def _depart(self, receipt: Receipt, body: Departed) -> None:
-        """Hold what the source of people said against the main that it was asked by, and remember who left."""
+        """Hold what the source said against the main it was asked by, which a seal put on anew hides; remember who left."""
         policy = self._policies(receipt.main)
         subject = policy.catalogue.directory.subjects.get(body.person) if policy is not None else None
-        if subject is None or subject.source_id != body.number:
+        if (subject is None or subject.source_id != body.number) and not (receipt.away and receipt.away.original):
             message = f"receipt {receipt.sequence} says that {body.person} left; main's directory had nobody by that id"
             self.found.append(Difference("departure-of-nobody", message, receipt=receipt.sequence))
         elif body.code:

@@ -15,7 +15,7 @@ once or in portions. The rules of the fold:
 - what an addition handed over is remembered until it ends by itself. When the entitlement is taken away before, or cut
   to an earlier end, it has ended early, and stays so even where the entitlement is given again;
 - what waited in an outbox and was told by others meanwhile changes nothing, but that its own intent is closed: the
-  entitlement may have been given again since;
+  entitlement may have been given again since, and who had left may be back;
 - who approved something on a resource is remembered, with when they did last;
 - who had which role when is remembered for a while after: from an admission until its end, or whatever ended it before;
 - what was decided of a request that was not merged is remembered, so that it is recorded once;
@@ -162,7 +162,7 @@ class Delta:
             self._refuse(body, receipt.run_at)
         elif isinstance(body, Settled):
             self._end_doubt(body, receipt.run_at)
-        else:
+        elif not receipt.seconds:
             self._tell(body, receipt.run_at)
 
     def _tell(self, body: Body, at: datetime) -> None:
