@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from msgspec.structs import replace
 
-from daypass.cli.verbs.audit import index_of
+from daypass.cli.quick.place import index_of
 from daypass.core.errors import LedgerError
 from daypass.pipeline.audit.change import policy_change
 from daypass.pipeline.audit.replay import replay

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from daypass.cli.verbs.audit import index_of
+from daypass.cli.quick.place import index_of
 from daypass.core.errors import EdgeError
 from daypass.edges.git import index
 from daypass.pipeline.audit import replay

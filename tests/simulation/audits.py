@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from daypass.cli.quick.place import _read_subject, index_of
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verbs.audit import _read_subject, index_of
 from daypass.core.audit.access import GrantStep, Sources, about
 from daypass.core.audit.events import EventKind, HistoryEvent
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from daypass.cli.verbs.audit import _read_subject
+from daypass.cli.quick.place import _read_subject
 from daypass.core.errors import EdgeError
 from daypass.core.ids import ABSENT, Oid
 from daypass.edges import kept
