@@ -37,7 +37,7 @@ def main() -> int:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(ROOT / "src")], check=False)
     folder = options.folder.resolve()
-    scale = Scale(folder, 2_000, 500, 200, 2_000) if options.quick else Scale(folder)
+    scale = Scale(folder, 200, 50, 20, 200) if options.quick else Scale(folder)
     missed = 0
     print(f"{'':22}{'seconds':>9}{'limit':>9}{'ratio':>9}{'(min-max)':>17}{'bar':>8}{'MB':>6}  against")
     for name, row in ROWS.items():

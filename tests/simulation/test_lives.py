@@ -41,7 +41,7 @@ from simulation.terms import PLAIN, tell
 
 LIVES = PLAIN
 """So many are played whenever tests run: each planted fault is found by one of them. CI plays 10,000 beside that, or for
-two minutes, and a nightly job for an hour."""
+a minute, and a nightly job for an hour."""
 PARTS = 8
 TERMS = 120
 """Among so many after those, each fault that is planted in what terms are is found."""
@@ -73,8 +73,8 @@ def test_what_is_counted_is_written_down_as_it_is() -> None:
     said, ci = ((_ROOT / name).read_text("utf-8") for name in ("docs/development.md", ".ci/run"))
     assert max(planted.seed for planted in PLANTED.values()) < LIVES
     assert said.count(f"first {LIVES}") == 2
-    assert "10,000 of them or until two minutes are over" in said
-    assert "-m simulation --pairs --seed 0 --lives 10000 --seconds 120" in ci
+    assert "10,000 of them or until a minute is over" in said
+    assert "-m simulation --seed 0 --lives 10000 --seconds 60" in ci
 
 
 def test_the_same_seed_tells_the_same_story() -> None:
