@@ -10,9 +10,22 @@ from hypothesis import strategies as st
 from policy_samples import AT, DIRECTORY, RESOURCE, policy
 
 from daypass.core.ids import GrantId, Oid, canonical
-from daypass.core.plan import AdmittedGrant, Claim, Entitlement, Holding, Observed, Plan, Reason
+from daypass.core.plan import (
+    AdmittedGrant,
+    Claim,
+    Entitlement,
+    Found,
+    Holding,
+    Observed,
+    Plan,
+    Reason,
+    by_number,
+    renamed_of,
+    unknown_of,
+)
 from daypass.core.planning.compute import ClaimMaker, compute
 from daypass.core.policy.policies import Policy
+from daypass.core.record import replace
 from daypass.core.window import Window
 
 _BLOB = Oid("1" * 40)
@@ -108,5 +121,34 @@ def test_what_is_as_it_should_be_is_passed_by_as_the_rules_would(told, held, see
     observed = Observed(seen, offered=offered, by_ledger=frozenset({"t"} if by_ledger else ()))
     plans = [compute(one, holdings, observed, at=AT, main="m") for one in (claims, whole)]
     assert _plain(plans[0]) == _plain(plans[1])
+    # Where something else is there as well, what is seen is not just what is held, and everything is looked for in it.
+    apart = Entitlement("t", "db", "z", canonical({"role": "r"}))
+    more = Observed(seen | {apart}, offered=offered, by_ledger=observed.by_ledger)
+    beside = compute(claims, holdings, more, at=AT, main="m")
+    assert apart in beside.unmanaged
+    assert replace(beside, unmanaged=tuple(e for e in beside.unmanaged if e != apart)) == plans[0]
     live = {c.entitlement for c in claims if c.blocked is None and c.window.holds(AT)}
     assert plans[0].live == len(live - offered)
+
+
+_FOUND = st.dictionaries(
+    st.sampled_from(_GIVEN),
+    st.builds(
+        Found,
+        st.sampled_from([True, True, False, None]),
+        st.sampled_from(["", "", "why"]),
+        st.sampled_from([(), (), (_GIVEN[0],)]),
+    ),
+)
+
+
+@given(seen=_SEEN, found=_FOUND, live=_SEEN)
+def test_what_targets_say_by_numbers_is_taken_at_once_as_one_by_one(seen, found, live) -> None:
+    there = {e for e, one in found.items() if one.there}
+    called = {e for one in found.values() for e in one.called}
+    assert by_number(seen, found) == (seen - found.keys() - called) | there
+    observed = Observed(seen, found=found)
+    assert Observed.joined([observed, Observed(frozenset())]) == observed
+    doubts = {e for e, one in found.items() if one.there is None or (one.there is False and one.why and e in live)}
+    assert unknown_of(observed, live) == {e: found[e].why for e in doubts}
+    assert renamed_of(observed) == {e: found[e].why for e in there if found[e].why}

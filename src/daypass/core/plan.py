@@ -172,7 +172,7 @@ UNBRAKED = THERE_BEFORE | {Reason.INTERVAL_OPENED}
 """Additions that the brake never holds back: they open no access, or the next interval of a window that was approved."""
 
 
-class Claim(Struct, frozen=True):
+class Claim(Struct, frozen=True, gc=False):
     """What one proved grant of main gives: an entitlement during a window. ``blocked``: why it gives nothing now.
 
     ``bound`` says what ends the window before its own end, "" where nothing does. Where that was over before the window
@@ -322,11 +322,14 @@ class Observed(Struct, frozen=True):
     @classmethod
     def joined(cls, parts: Collection[Observed]) -> Observed:
         """Return what was seen at several targets."""
+        found: dict[Entitlement, Found] = {}
+        for part in parts:
+            found.update(part.found)
         return cls(
             frozenset().union(*(part.entitlements for part in parts)),
             {name: why for part in parts for name, why in part.unreadable.items()},
             frozenset().union(*(part.offered for part in parts)),
-            {entitlement: one for part in parts for entitlement, one in part.found.items()},
+            found,
             {name: skew for part in parts for name, skew in part.skews.items()},
             frozenset().union(*(part.by_ledger for part in parts)),
         )
@@ -338,10 +341,10 @@ def by_number(seen: frozenset[Entitlement], found: Mapping[Entitlement, Found]) 
     What is there by its number stands under the name that the ledger has, and not under today's as somebody else's. What
     is not, or of which nobody can tell, does not stand there because somebody else bears its name.
     """
+    if all(one.there and not one.called for one in _said(found)) and seen.issuperset(set(found)):
+        return seen  # as most targets are found
     there = {entitlement for entitlement, one in found.items() if one.there}
     called = {entitlement for one in found.values() for entitlement in one.called}
-    if not called and len(there) == len(found) and seen.issuperset(there):
-        return seen  # as most targets are found
     return (seen - found.keys() - called) | there
 
 
@@ -351,6 +354,8 @@ def unknown_of(observed: Observed, live: Container[Entitlement]) -> dict[Entitle
     What is gone by its number is gone. But while a grant of it is live it would be given again, to whoever bears the name
     now: that waits for a person (invariant 15).
     """
+    if all(one.there for one in _said(observed.found)):
+        return {}
     return {
         entitlement: one.why
         for entitlement, one in observed.found.items()
@@ -360,7 +365,13 @@ def unknown_of(observed: Observed, live: Container[Entitlement]) -> dict[Entitle
 
 def renamed_of(observed: Observed) -> dict[Entitlement, str]:
     """Return what is ours and has another name now at its target, and why it has."""
-    return {entitlement: one.why for entitlement, one in observed.found.items() if one.there and one.why}
+    found = observed.found if any(one.there and one.why for one in _said(observed.found)) else {}
+    return {entitlement: one.why for entitlement, one in found.items() if one.there and one.why}
+
+
+def _said(found: Mapping[Entitlement, Found]) -> Collection[Found]:
+    """Return what is said of any; of very many entitlements targets say it by the same object."""
+    return {id(one): one for one in found.values()}.values()
 
 
 class Order(NamedTuple):

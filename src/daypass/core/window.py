@@ -159,7 +159,7 @@ class Window(Struct, frozen=True, order=True, gc=False):
 
     def holds(self, at: datetime) -> bool:
         """Whether access exists at this instant."""
-        return self.interval_at(at) is not None
+        return self.start <= at < self.end and (not self.parts or self.interval_at(at) is not None)
 
     @property
     def closes(self) -> datetime:

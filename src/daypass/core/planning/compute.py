@@ -13,7 +13,7 @@ without changes stays one until the next boundary, and a run that finds all as i
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -60,7 +60,9 @@ class ClaimMaker:
         self._catalogue: Catalogue = policy.catalogue
         self._roles: dict[tuple[str, str], tuple[str, str, str] | None] = {}
         self._principals: dict[tuple[str, str], str | None] = {}
-        self._endless: dict[tuple[str, str], bool] = {}
+        self._broken = bool(policy.broken)
+        self._endless_subjects: dict[str, bool] = {}
+        self._endless_resources: dict[str, bool] = {}
 
     def claim(self, proved: AdmittedGrant, ended: str = "") -> Claim:
         """Return what a proved grant gives today.
@@ -70,7 +72,7 @@ class ClaimMaker:
         grant, _, _, subject, resource, role, window, entitlement, meaning, *_ = proved
         if ended:
             return Claim(grant, entitlement, window, bound=ended)
-        if self._policy.broken:
+        if self._broken:
             held = self._holdings.get(entitlement)
             told = window.until(held.until) if held is not None and held.until is not None else window
             return self._cut(proved, told or window)
@@ -104,11 +106,11 @@ class ClaimMaker:
 
     def _is_endless(self, subject: str, resource: str) -> bool:
         """Say whether nothing of the catalogue ends what somebody has on a resource, asked once of each of the two."""
-        known, read = self._endless, self._read
-        for key in ((subject, ""), ("", resource)):
-            if key not in known:
-                known[key] = read.endless(*key)
-        return known[subject, ""] and known["", resource]
+        if subject not in self._endless_subjects:
+            self._endless_subjects[subject] = self._read.endless(subject, "")
+        if resource not in self._endless_resources:
+            self._endless_resources[resource] = self._read.endless("", resource)
+        return self._endless_subjects[subject] and self._endless_resources[resource]
 
     def _principal(self, subject: str, resource: str, target: str) -> str | None:
         """Return who somebody is today at the target of a resource that is there, None where nobody knows them."""
@@ -174,15 +176,16 @@ def compute(
     known = _Sorted.of(claims, at, invalid or {})
     live, begun = known.live, begun or {}
     unknown = unknown_of(observed, live)
-    additions = _additions(known, holdings, observed, unknown, importing, taken)
+    strays = observed.entitlements.difference(holdings)
+    additions = _additions(known, holdings, observed, unknown, importing, taken, strays=strays)
     lost = [a for a in additions if a.reason is Reason.LOST and a.entitlement.target in leave_lost]
     additions = [a for a in additions if a not in lost]
     removals = _removals(known, holdings, begun, observed, unknown)
-    stray = {e for e in observed.entitlements.difference(holdings) if e not in live}
+    stray = {e for e in strays if e not in live}
     left = {e for e in stray if e.resource not in exclusive and e not in taken}
     removals += [_removal_of_stray(e, exclusive, at) for e in stray - left]
     over = {a.entitlement for a in additions if a.reason is Reason.TAKEN_OVER}
-    adopted = {e for e in live.keys() - holdings.keys() if e in observed.entitlements and e not in over}
+    adopted = {e for e in strays if e in live and e not in over}
     apart = {*observed.offered, *unknown, *(change.entitlement for change in lost)}
     return Plan(
         at=at,
@@ -288,7 +291,7 @@ def _removals(
     return [
         *(
             known.removal(holdings[e])
-            for e in holdings.keys() - known.live.keys()
+            for e in set(holdings).difference(known.live)
             if e.target not in observed.unreadable and e not in unknown
         ),
         *(
@@ -311,30 +314,38 @@ def _additions(
     unknown: Container[Entitlement],
     importing: frozenset[GrantId],
     taken: frozenset[Entitlement],
+    *,
+    strays: Collection[Entitlement],
 ) -> list[Intended]:
     """Return the additions of what claims give; what is offered is not asked for again."""
-    asked = (
-        _addition(e, giving, holdings.get(e), observed.entitlements, known.at, importing=importing, taken=taken)
-        for e, giving in known.live.items()
-        if e.target not in observed.unreadable and e not in observed.offered and e not in unknown
-    )
-    return [addition for addition in asked if addition is not None]
+    seen: Container[Entitlement] = observed.entitlements
+    if not strays and len(observed.entitlements) == len(holdings):
+        seen = holdings  # the very same, and claims speak of it by the same objects: it is found there at once
+    held, given = holdings.get, list[Intended]()
+    for entitlement, giving in known.live.items():
+        holding = held(entitlement)
+        if holding is not None and len(giving) == 1 and giving[0].grant in holding.grants and entitlement in seen:
+            window = giving[0].window
+            if window.end == holding.until and not window.parts:
+                continue  # as it should be, as most are
+        if entitlement.target in observed.unreadable or entitlement in observed.offered or entitlement in unknown:
+            continue
+        addition = _addition(entitlement, giving, holding, seen, known.at, importing=importing, taken=taken)
+        if addition is not None:
+            given.append(addition)
+    return given
 
 
 def _addition(
     entitlement: Entitlement,
     giving: list[Claim],
     holding: Holding | None,
-    observed: frozenset[Entitlement],
+    observed: Container[Entitlement],
     at: datetime,
     *,
     importing: frozenset[GrantId],
     taken: frozenset[Entitlement],
 ) -> Intended | None:
-    if holding is not None and len(giving) == 1 and entitlement in observed and giving[0].grant in holding.grants:
-        window = giving[0].window
-        if not window.parts and window.end == holding.until:
-            return None  # as it should be, as most are
     grants = tuple(sorted(claim.grant for claim in giving))
     open_now = [interval for claim in giving if (interval := claim.window.interval_at(at)) is not None]
     until = max(interval.end for interval in open_now)

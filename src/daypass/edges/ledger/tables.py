@@ -156,13 +156,13 @@ class StoredStanding(Standing):
 
     def _rows(self) -> dict[GrantId, AdmittedGrant]:
         words, made, known = self._word_list(), self._known, self._entitlement
-        unpack, instant, make = PACKED.unpack_from, datetime.fromtimestamp, tuple.__new__
+        unpack, instant, make, size = PACKED.unpack_from, datetime.fromtimestamp, tuple.__new__, PACKED.size
         found: dict[GrantId, AdmittedGrant] = {}
         for grant, packed in self._query("SELECT grant_id, packed FROM admitted ORDER BY grant_id"):
             target, asset, principal, privilege, subject, resource, role, meaning, purpose, rest, start, until, cut = (
                 unpack(packed)
             )
-            ids = packed[PACKED.size :].hex()
+            ids = packed[size:].hex()
             due: Moments = ()
             if words[rest]:
                 due, parts, calendar = _rest(words[rest])
@@ -210,7 +210,12 @@ class StoredStanding(Standing):
 
     def _holdings(self) -> dict[Entitlement, Holding]:
         self._word_list()
-        made, known, numbered = self._known, self._entitlement, lru_cache(1024)(_numbers)
+        made, known, numbered, instant = (
+            self._known,
+            self._entitlement,
+            lru_cache(1024)(_numbers),
+            datetime.fromtimestamp,
+        )
         found: dict[Entitlement, Holding] = {}
         for target, resource, principal, privilege, grants, until, numbers in self._query(
             "SELECT target, resource, principal, privilege, grants, until, numbers FROM holding"
@@ -218,8 +223,8 @@ class StoredStanding(Standing):
             which = (target, resource, principal, privilege)
             one = made.get(which) or known(*which)
             givers = tuple(grants.split("\n")) if grants else ()
-            end = utc(until) if until is not None else None
-            found[one] = Holding(one, givers, end, numbered(numbers))
+            end = instant(until, UTC) if until is not None else None
+            found[one] = Holding(one, givers, end, numbered(numbers) if numbers else ())
         return found
 
     def _taken(self) -> frozenset[Entitlement]:

@@ -73,9 +73,10 @@ def live_claims(
 ) -> list[tuple[Claim, Oid]]:
     """Return the claims that give something at an instant, with the blob that was proved of each."""
     rows, changed = standing.rows, admitted.changed if admitted is not None else {}
-    return [
-        (c, (changed.get(c.grant) or rows[c.grant]).blob) for c in claims if c.blocked is None and c.window.holds(at)
-    ]
+    live = (claim for claim in claims if claim.blocked is None and claim.window.holds(at))
+    if not changed:
+        return [(claim, rows[claim.grant].blob) for claim in live]
+    return [(claim, (changed.get(claim.grant) or rows[claim.grant]).blob) for claim in live]
 
 
 def claims_on(context: Context, grants: Iterable[AdmittedGrant] | None = None) -> Mapping[GrantId, Claim]:

@@ -369,7 +369,7 @@ def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]
 
     What was begun and never finished may be access as well, though nothing shows it as ours yet.
     """
-    named = {entitlement.target for entitlement in standing.holdings.keys() | standing.unfinished}
+    named = {entitlement.target for held in (standing.holdings, standing.unfinished) for entitlement in held}
     return {name: EdgeError(f"the settings name no target {name!r}") for name in named - set(targets)}
 
 

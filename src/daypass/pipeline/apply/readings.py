@@ -132,9 +132,11 @@ class Readings:
         clock: Callable[[], datetime] | None = None,
         looks: EarlierLooks | None = None,
     ) -> None:
-        mine: dict[str, dict[Entitlement, Numbers]] = {}
-        for entitlement, known in numbers_of(holdings, begun).items():
-            mine.setdefault(entitlement.target, {})[entitlement] = known
+        mine: dict[str, dict[Entitlement, Numbers]] = {n: {} for n, t in targets.items() if isinstance(t, Numbering)}
+        for ours in (dict.fromkeys(begun, ()), holdings) if mine else ():
+            for entitlement, known in ours.items():
+                if (there := mine.get(entitlement.target)) is not None:
+                    there[entitlement] = known.numbers if isinstance(known, Holding) else ()
         self._targets = targets
         self._holdings = holdings
         self._at = at

@@ -191,7 +191,7 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
     # What we set about to give and of which no receipt says that it came about.
     given = [*(c for c in standing.pending.values() if c.action is Action.ADD), *standing.voided.values()]
     exclusive = frozenset(n for r in policy.catalogue.resources.values() if r.exclusive for n in (r.name, *r.was))
-    strays = observed.entitlements - holdings.keys()
+    strays = observed.entitlements.difference(holdings)
     plan = compute(
         inputs.claims,
         holdings,
@@ -200,7 +200,7 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
         main=inputs.tip,
         exclusive=exclusive,
         invalid=inputs.invalid,
-        taken=_taken(standing, holdings, observed, targets),
+        taken=_taken(standing, strays, targets),
         leave_lost=frozenset(t.name for t in policy.catalogue.settings.targets.values() if t.leave_lost),
         begun={c.entitlement: Holding(c.entitlement, c.grants, c.until) for c in given},
         importing=_importing(inputs.history, standing, inputs.admitted, inputs.claims, strays),
@@ -344,17 +344,14 @@ def _nothing_to_say(found: Survey) -> bool:
 
 
 def _taken(
-    standing: Standing,
-    holdings: Mapping[Entitlement, Holding],
-    observed: Observed,
-    targets: Mapping[str, TargetReader | EdgeError],
+    standing: Standing, strays: frozenset[Entitlement], targets: Mapping[str, TargetReader | EdgeError]
 ) -> frozenset[Entitlement]:
-    """Return what is there and not held, though we took it away, at targets that know ours from others'.
+    """Return what of what is there and not held we took away, at targets that know ours from others'.
 
     The ledger is asked only where something is there that it does not show as held.
     """
     marking = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.traits.marks}
-    stray = {e for e in observed.entitlements.difference(holdings) if e.target in marking}
+    stray = {e for e in strays if e.target in marking}
     return standing.taken & stray if stray else frozenset()
 
 

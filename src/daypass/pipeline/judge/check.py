@@ -274,23 +274,25 @@ def denied_live(
     context = f"{program}/{policy.digest}"
     by_resource: dict[str, list[tuple[Claim, Oid]]] = {}
     for one in live:
-        by_resource.setdefault(_whole_name(one[0].grant), []).append(one)
-    names = {name: digest(sorted((claim.grant, blob) for claim, blob in ones)) for name, ones in by_resource.items()}
+        by_resource.setdefault(one[0].grant.partition("/")[0], []).append(one)
+    by_resource = {f"{_WHOLE}{resource}": ones for resource, ones in by_resource.items()}
+    names = {
+        name: digest(sorted([f"{blob} {claim.grant}" for claim, blob in ones])) for name, ones in by_resource.items()
+    }
     whole = verdicts.whole(context, names)
     unsaid = [one for name, ones in by_resource.items() if name not in whole for one in ones]
     found, clean, wrong = _judged(history, verdicts, context, policy, unsaid)
     if clean:
         verdicts.store(context, clean)
-    passed = {*whole, *map(_whole_name, wrong)}
+    passed = {*whole, *(f"{_WHOLE}{grant.partition('/')[0]}" for grant in wrong)}
     fine = [(name, names[name], len(ones)) for name, ones in by_resource.items() if name not in passed]
     if fine:
         verdicts.store_whole(context, fine)
     return tuple(sorted(found))
 
 
-def _whole_name(grant: GrantId) -> str:
-    """Return what all that is live on a grant's resource is remembered by, which is no folder's name."""
-    return f"live/{grant.partition('/')[0]}"
+_WHOLE = "live/"
+"""What all that is live on a resource is remembered by begins with this, as no folder's name does."""
 
 
 def _judged(
