@@ -326,7 +326,7 @@ def test_a_redirect_is_not_followed(world: World, status: int) -> None:
         lambda: world.api("bob").get(README),
         f"GitHub has moved {README} elsewhere",
         status=status,
-        hint="the repository was renamed or moved: name it anew in policies/daypass.yaml",
+        hint="the repository was renamed or moved: name it anew in policies/daypass.yaml on main, then `git pull` here",
     )
     assert len(world.double.calls) == 1
 

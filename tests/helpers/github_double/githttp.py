@@ -42,7 +42,8 @@ def serve(hub: Double, method: str, path: str, query: str, headers: dict[str, st
             login, kind = token.user.login, token.kind
             repo = hub.find(match[1]) if match else None
             pushing = match is not None and (match[2] == "git-receive-pack" or "service=git-receive-pack" in query)
-            _allow(hub, token, repo, *(match.groups() if match else ("", "")), pushing=pushing)
+            named, rest = match.groups() if match else ("", "")
+            _allow(hub, token, repo, named, f"{rest}?{query}" if query else rest, pushing=pushing)
         assert repo is not None
         assert match is not None
         if match[2] == "git-receive-pack":

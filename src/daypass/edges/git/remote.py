@@ -55,7 +55,7 @@ _FENCES = (
     ("was archived", "unarchive the repository: nothing can be recorded there meanwhile"),
     (
         "returned error: 30[1278]",
-        "the repository was renamed or moved: name it anew in policies/daypass.yaml",
+        "the repository was renamed or moved: name it anew in policies/daypass.yaml on main, then `git pull` here",
     ),
 )
 """What a server refuses everybody like us, by words of its refusal, and what to do about it."""

@@ -284,7 +284,7 @@ def refusal(verb: str, url: str, answer: Answer) -> ApiError:
         return ApiError(
             f"GitHub has moved {place(url)} elsewhere",
             status=status,
-            hint="the repository was renamed or moved: name it anew in policies/daypass.yaml",
+            hint="the repository was renamed or moved: name it anew in policies/daypass.yaml on main, then `git pull` here",
         )
     needs = shown(answer.headers.get("x-accepted-github-permissions", "")) if status == HTTPStatus.FORBIDDEN else ""
     hint = fence_of(said, answer.headers.get("x-github-sso", ""))
