@@ -32,7 +32,7 @@ class _Resource:
 
     def __init__(self, standing: Standing, resource: str) -> None:
         self.blobs, self.held = standing.on_resource(resource)
-        self.by: dict[tuple[str, str], dict[GrantId, None]] = {}
+        self.by: dict[tuple[str, str], tuple[GrantId, ...]] = {}  # a mapping each would weigh as much as all else
         for grant, held in self.held.items():
             self._note(grant, held)
 
@@ -59,11 +59,15 @@ class _Resource:
 
     def _note(self, grant: GrantId, held: Iterable[HeldWindow]) -> None:
         for one in held:
-            self.by.setdefault((one.subject, one.role), {})[grant] = None
+            there = self.by.get((one.subject, one.role), ())
+            if grant not in there:
+                self.by[one.subject, one.role] = (*there, grant)
 
     def _drop(self, grant: GrantId, held: Iterable[HeldWindow]) -> None:
         for one in held:
-            self.by.get((one.subject, one.role), {}).pop(grant, None)
+            left = tuple(other for other in self.by.pop((one.subject, one.role), ()) if other != grant)
+            if left:
+                self.by[one.subject, one.role] = left
 
 
 class RoleBook:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
-from operator import attrgetter
 
 from daypass.core.audit.access import GrantStep
 from daypass.core.ids import Oid
 from daypass.core.ledger.receipt import Admission, Refusal
-
-_POSITION = attrgetter("position")
 
 
 class Steps:
@@ -19,11 +17,12 @@ class Steps:
 
     def __init__(self, steps: Iterable[GrantStep], positions: Mapping[Oid, int]) -> None:
         self.each = sorted(steps)
+        self._places = array("q", (step.position for step in self.each))
         self._positions = positions
 
     def brought(self, body: Admission | Refusal) -> int | None:
         """Return the place of the step by which what a receipt tells of landed, None where none did."""
         position, each = self._positions.get(body.landing, -1), self.each
-        places = range(bisect_left(each, position, key=_POSITION), len(each))
+        places = range(bisect_left(self._places, position), len(each))
         here = takewhile(lambda place: each[place].position == position, places)
         return next((n for n in here if (each[n].grant, each[n].new) == (body.grant, body.blob)), None)

@@ -33,7 +33,7 @@ REMEMBERED = 4096
 """So many answers of each kind are remembered: few things are required of very many requests."""
 
 
-class Requirement(Struct, frozen=True):
+class Requirement(Struct, frozen=True, cache_hash=True):
     """Approvals that must be there: how many, from whom, which rules ask ("default" when none did).
 
     ``without`` are sources whose people are taken out, in the one order that they are written in. It is a stage where

@@ -110,7 +110,9 @@ class Batch:
         assert process.stdin is not None  # noqa: S101  (asked for above)
         assert process.stdout is not None  # noqa: S101
         try:
-            process.stdin.write("".join(f"{what} {name}\n" for name in names).encode("utf-8", "surrogateescape"))
+            asked = "".join([f"{what} {name}\n" for name in names])
+            # Without a buffer git would write each answer by itself.
+            process.stdin.write(f"{asked}flush\n".encode("utf-8", "surrogateescape"))
             process.stdin.flush()
         except OSError as error:
             self.close()
@@ -145,7 +147,7 @@ class Git:
     def __init__(self, folder: Path, common_dir: Path | None = None) -> None:
         self.folder = folder
         self._common_dir = common_dir
-        self.batch = Batch(self.command("cat-file", "--batch-command"))
+        self.batch = Batch(self.command("cat-file", "--batch-command", "--buffer"))
         """The process that gives objects: one for all that is read here."""
 
     def check(self, name: str) -> Header:
