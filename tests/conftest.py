@@ -52,6 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "e2e" not in item.path.parts)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how long took what a test says it of."""
+    for report in terminalreporter.stats.get("passed", []):
+        for what, how_long in (pair for pair in report.user_properties if pair[0] == "took"):
+            terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]} {what} {how_long}")
+
+
 @pytest.fixture(autouse=True)
 def own_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = tmp_path_factory.mktemp("home")

@@ -83,6 +83,11 @@ class Postgres:
         self._kept: psycopg.Connection[Any] | None = None
         """The superuser's connection, which stays open: to come in costs the server fifty times what a statement does."""
 
+    @property
+    def programs(self) -> Path:
+        """Where PostgreSQL's programs lie, psql among them."""
+        return Path(_program("initdb", self._programs)).parent
+
     def found(self) -> None:
         """Make the server's files."""
         _own(self.folder)
