@@ -124,11 +124,35 @@ def test_a_membership_that_somebody_took_away_is_given_again(hub: Hub, resting: 
 
 
 def test_a_membership_that_somebody_gave_is_said_at_each_run(hub: Hub, resting: Bare, orders: Postgres) -> None:
+    """Standing access of others keeps no run from going by a word: the server shows by itself that it is theirs."""
     orders.boss("GRANT orders_readonly TO carol")
-    for _ in range(2):
-        assert "carol" in resting("apply", "--at", at(hub))
-        hub.advance(minutes=5)
-    assert words(hub) == 1
+    hub.advance(hours=1)
+    assert "not ours carol" in resting("apply", "--at", at(hub))
+    assert not read_nothing(hub)
+    assert words(hub) == 2
+    hub.advance(minutes=5)
+    assert "not ours carol" in resting("apply", "--at", at(hub))
+    assert read_nothing(hub)
+    hub.advance(minutes=5)
+    told = resting("apply", "--at", at(hub), "--format", "json")
+    assert read_nothing(hub)
+    assert told == hub.run("apply", "--at", at(hub), "--format", "json").out
+    assert hub.run("audit", "verify").code == 0
+    orders.boss("REVOKE orders_readonly FROM carol")
+    assert "carol" not in resting("apply", "--at", at(hub))
+    assert not read_nothing(hub)
+
+
+def test_a_machine_that_remembers_says_the_same_of_others(hub: Hub, resting: Bare, orders: Postgres) -> None:
+    orders.boss("GRANT orders_readonly TO carol", "GRANT orders_admin TO carol")
+    told = [
+        hub.run(
+            "drift", "--format", "json", "--at", at(hub), expect=13, environ={"DAYPASS_STATE": str(hub.top / state)}
+        )
+        for state in ("one", "one", "two")
+    ]
+    assert told[0].out == told[1].out == told[2].out.replace("acme/two/", "acme/one/")
+    assert told[0].out.count("carol") >= 2
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,21 @@ def test_targets_are_worth_a_look_in_its_time_and_where_nothing_else_has_moved()
     assert not found.may_hold("beside", at(10))
     assert not found.may_hold("beside", at(-1))
     assert not found.may_hold("grounds", at(5))
+
+
+@pytest.mark.parametrize(
+    ("privilege", "theirs"),
+    [
+        ('{"member_of":"a","unmanaged":true}', True),
+        ('{"member_of":"a","unmanaged":"true"}', False),
+        ('{"member_of":"unmanaged"}', False),
+        ('["unmanaged",true]', False),
+        ('"unmanaged" and no JSON', False),
+        ('{"member_of":"a"}', False),
+    ],
+)
+def test_access_that_others_gave_is_known_by_its_mark_alone(privilege: str, theirs: bool) -> None:
+    assert Entitlement("t", "db", "eve", privilege).shown_as_others is theirs
 
 
 @given(

@@ -21,6 +21,8 @@ from daypass.ports import Fingerprinting
 from driver import Access
 from fakes.target import FakeTarget
 
+_SHOWN = '{"member_of":"orders_readonly","unmanaged":true}'
+
 
 @dataclass
 class NamedFake(FakeTarget, Fingerprinting):
@@ -168,3 +170,18 @@ def test_nothing_is_waited_for_beyond_the_next_end(memory: Memory) -> None:
     threading.Timer(3, memory.other.may.set).start()
     assert not quiet(memory.plan())
     assert memory.other.reads.count("begun") == 1
+
+
+def test_what_others_gave_is_told_by_each_run_and_by_none_that_could_not_tell_it_from_ours(memory: Memory) -> None:
+    (ours,) = memory.one.held
+    shown = [one._replace(principal="eve", privilege=text) for one in (ours,) for text in (_SHOWN, '{"unmanaged":1}')]
+    memory.one.give_unmanaged(shown[:1])
+    assert memory.plan().plan.unmanaged == (shown[0],)
+    found = memory.plan()
+    assert quiet(found)
+    assert found.plan.unmanaged == (shown[0],)
+    memory.one.give_unmanaged(shown)
+    for _ in range(2):
+        found = memory.plan()
+        assert not quiet(found)
+        assert found.plan.unmanaged == tuple(sorted(shown))

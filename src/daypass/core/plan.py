@@ -41,6 +41,11 @@ class Entitlement(NamedTuple):
             return None
         return found if isinstance(found, dict) else None
 
+    @property
+    def shown_as_others(self) -> bool:
+        """Whether its target shows by itself that others gave it, so that nobody need ask what is ours."""
+        return '"unmanaged"' in self.privilege and (self.fields or {}).get("unmanaged") is True
+
 
 class AdmittedGrant(NamedTuple):
     """The part of an admission that planning needs; fields as in Admission."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from daypass.core.errors import EdgeError
 from daypass.core.ids import Oid, digest
-from daypass.core.plan import Unchanged
+from daypass.core.plan import Entitlement, Unchanged
 from daypass.core.planning.holdback import doubt
 from daypass.pipeline.apply.readings import BackgroundCalls, Looked, look_at
 from daypass.ports import Fingerprinting, Observing, TargetReader
@@ -52,24 +52,28 @@ class Looks:
         self._clock = clock
         self._asked = BackgroundCalls({name: partial(_named, t, clock) for name, t in self._targets.items()})
 
-    def prove(self, recalled: Unchanged, grounds: Grounds, at: datetime, patience: timedelta) -> bool:
-        """Say whether a fresh reckoning would say at an instant what an earlier run found.
+    def prove(
+        self, recalled: Unchanged, grounds: Grounds, at: datetime, patience: timedelta
+    ) -> tuple[Entitlement, ...] | None:
+        """Return what others gave, where a fresh reckoning would say at an instant what an earlier run found; else None.
 
         Targets are waited for no longer than until something is due. One that cannot be read, or whose clock is not ours,
         is told of by a run that reads it.
         """
         if not self._nameable:
-            return False
+            return None
         self._asked.wait(min(patience, recalled.until - at).total_seconds())
         if self._asked.waiting:
-            return False
+            return None
         try:
             seen = {name: self._asked.answer(name) for name in self._targets}
         except Exception:  # noqa: BLE001  (whatever is wrong with a target is told by reading it)
-            return False
+            return None
         skews = {name: looked.skew for name, (looked, _) in seen.items() if looked.skew is not None}
         prints = {name: text for name, (_, text) in seen.items()}
-        return doubt(at, None, skews) is None and recalled.holds(grounds.named(prints), at)
+        if doubt(at, None, skews) is not None or not recalled.holds(grounds.named(prints), at):
+            return None
+        return tuple(sorted(one for looked, _ in seen.values() for one in looked.seen if one.shown_as_others))
 
     def of(self, name: str, target: object) -> Callable[[], Looked] | None:
         """Return what waits for the look that was made at this very target, None where none was."""

@@ -18,7 +18,7 @@ from daypass.core.ledger.receipt import Ended
 from daypass.core.ledger.records import LONGEST_IDLE, Idle
 from daypass.core.ledger.standing import Standing
 from daypass.core.people.leaving import said
-from daypass.core.plan import AdmittedGrant, Claim, Plan, Reason, Unchanged
+from daypass.core.plan import AdmittedGrant, Claim, Entitlement, Plan, Reason, Unchanged
 from daypass.core.planning.compute import ClaimMaker
 from daypass.core.planning.holdback import doubt
 from daypass.core.policy.decision import RULE_DENIES
@@ -93,8 +93,8 @@ def prepare(
     apart = doubt(at - clocks.off, standing.at, clocks.skews) is not None
     if recalled is not None and recalled.may_hold(grounds.beside, at) and not apart:
         looks = Looks(targets, clock)
-        if looks.prove(recalled, grounds, at, AT_RUN):
-            return _as_recalled(context, standing, recalled, at, targets)
+        if (others := looks.prove(recalled, grounds, at, AT_RUN)) is not None:
+            return _as_recalled(context, standing, recalled, at, targets, others)
     admitted, tip, stuck = _follow(context, at, before)
     if stuck is None and latest.main != standing.main:
         # What this run proved is on record by now: told again, it would stand on what the other has replaced.
@@ -207,9 +207,8 @@ def at_rest(
     targets = open_readers(context.tip)
     if any(isinstance(target, Recalling) for target in targets.values()):
         return None
-    if not Looks(targets, clock).prove(recalled, grounds, at, AT_REST):
-        return None
-    return _as_recalled(context, standing, recalled, at, targets).unchanged
+    others = Looks(targets, clock).prove(recalled, grounds, at, AT_REST)
+    return _as_recalled(context, standing, recalled, at, targets, others).unchanged if others is not None else None
 
 
 def _as_recalled(
@@ -218,10 +217,11 @@ def _as_recalled(
     recalled: Unchanged,
     at: datetime,
     targets: Mapping[str, TargetReader | EdgeError],
+    others: tuple[Entitlement, ...],
 ) -> Inputs:
-    """Return the inputs of a run in which nothing has moved since nothing was to be done."""
+    """Return the inputs of a run in which nothing has moved since nothing was to be done; ``others`` gave that."""
     tip, policy = context.tip, context.policy_at(context.tip)
-    plan = Plan(at, tip, (), live=recalled.live, by_ledger=recalled.by_ledger)
+    plan = Plan(at, tip, (), unmanaged=others, live=recalled.live, by_ledger=recalled.by_ledger)
     answer = Survey(plan, Admitted(), (), standing, policy, 0, 0, boundary=recalled.until)
     return Inputs(context.history, standing, policy, Admitted(), tip, at, targets, unchanged=answer)
 

@@ -335,12 +335,15 @@ def survey(inputs: Inputs) -> Survey:
 
 
 def _nothing_to_say(found: Survey) -> bool:
-    """Whether a plan has neither changes nor anything else to tell, now or before the next boundary."""
+    """Whether a plan has neither changes nor anything else to tell that a look does not show, until the next boundary."""
     plan, admitted = found.plan, found.admitted
-    said = (plan.changes, plan.waiting, plan.blocked, plan.unmanaged, plan.unreadable, plan.lost, plan.offered)
+    said = (plan.changes, plan.waiting, plan.blocked, plan.unreadable, plan.lost, plan.offered)
     doubts = (plan.unknown, plan.renamed, plan.failing, plan.denied, found.doubts)
     left = (found.ended, admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.holes)
-    return not any(said) and not any(doubts) and not any(left)
+    # What others gave is told by every run: it can be without the ledger where targets show all of it as theirs.
+    there = found.observed.entitlements if found.observed is not None else frozenset()
+    others = {one for one in there if one.shown_as_others}
+    return not any(said) and not any(doubts) and not any(left) and others == {*plan.unmanaged}
 
 
 def _taken(
