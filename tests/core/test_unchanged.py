@@ -32,15 +32,6 @@ def test_the_next_boundary_is_the_first_start_or_end_still_to_come() -> None:
 
 def test_calm_holds_on_its_grounds_and_inside_its_time_only() -> None:
     found = Unchanged("grounds", "beside", at(0), at(10), 3, 0)
-    assert found.holds("grounds", at(0))
-    assert found.holds("grounds", at(9))
-    assert not found.holds("grounds", at(10))
-    assert not found.holds("grounds", at(-1))
-    assert not found.holds("others", at(5))
-
-
-def test_targets_are_worth_a_look_in_its_time_and_where_nothing_else_has_moved() -> None:
-    found = Unchanged("grounds", "beside", at(0), at(10), 3, 0)
     assert found.may_hold("beside", at(0))
     assert found.may_hold("beside", at(9))
     assert not found.may_hold("beside", at(10))

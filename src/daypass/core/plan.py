@@ -278,9 +278,8 @@ class Plan(Struct, frozen=True):
 class Unchanged(Struct, frozen=True):
     """Nothing is to be done from ``since`` on and before ``until``, while all of ``grounds`` stays as it is.
 
-    ``grounds`` names the program, the ledger's commit, main's, and a digest of what each target holds; ``beside`` names
-    these without the targets. ``live`` counts what should exist, ``by_ledger`` how many of it stand at targets that nobody
-    can look at.
+    ``grounds`` names the program, the ledger's commit, main's, and a digest of what each target holds, ``beside`` all but
+    the last. ``live`` counts what should exist, ``by_ledger`` how many of it stand at targets that nobody can look at.
     """
 
     grounds: str
@@ -291,12 +290,8 @@ class Unchanged(Struct, frozen=True):
     by_ledger: int
 
     def may_hold(self, beside: str, at: datetime) -> bool:
-        """Say whether this may still say what a fresh reckoning would, so that targets are worth a look."""
+        """Say whether this is still what a fresh reckoning would find, as far as that can be said without the targets."""
         return self.beside == beside and self.since <= at < self.until
-
-    def holds(self, grounds: str, at: datetime) -> bool:
-        """Say whether this still says what a fresh reckoning would."""
-        return self.grounds == grounds and self.since <= at < self.until
 
 
 def changes_digest(main: str, changes: Iterable[Intended]) -> str:

@@ -57,8 +57,8 @@ class Looks:
     ) -> tuple[Entitlement, ...] | None:
         """Return what others gave, where a fresh reckoning would say at an instant what an earlier run found; else None.
 
-        Targets are waited for no longer than until something is due. One that cannot be read, or whose clock is not ours,
-        is told of by a run that reads it.
+        As far as that can be said without the targets it is known to hold. Targets are waited for no longer than until
+        something is due. One that cannot be read, or whose clock is not ours, is told of by a run that reads it.
         """
         if not self._nameable:
             return None
@@ -71,7 +71,7 @@ class Looks:
             return None
         skews = {name: looked.skew for name, (looked, _) in seen.items() if looked.skew is not None}
         prints = {name: text for name, (_, text) in seen.items()}
-        if doubt(at, None, skews) is not None or not recalled.holds(grounds.named(prints), at):
+        if doubt(at, None, skews) is not None or recalled.grounds != grounds.named(prints):
             return None
         return tuple(sorted(one for looked, _ in seen.values() for one in looked.seen if one.shown_as_others))
 
