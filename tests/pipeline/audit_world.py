@@ -231,10 +231,10 @@ class World:
         found = read_grant(path, raw)
         return found.subject if isinstance(found, Grant) else None
 
-    def verified(self, at: datetime, since: str = "", **more: object) -> Verified:
+    def verified(self, at: datetime, since: str = "", known: str = "", **more: object) -> Verified:
         return verify(
             SimpleNamespace(history=GitHistory(self.git), main="refs/heads/main", policy_at=cache(self.policy_at)),  # type: ignore[arg-type]
-            partial(self.ledger.proved, self.verifier.open, since),
+            partial(self.ledger.proved, self.verifier.open, since, known),
             at=at,
             **more,  # type: ignore[arg-type]
         )

@@ -12,13 +12,16 @@ from daypass.core.audit.verified import Verified
 from daypass.core.errors import LedgerError, UsageError
 from daypass.core.finding import Severity
 from daypass.core.ids import GrantId, Oid
+from daypass.core.ledger.keys import KeyLimits
 from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import Away, Ended, Intent, Outcome, Refusal, Retirement
-from daypass.core.ledger.snapshot import INDEX
+from daypass.core.ledger.snapshot import INDEX, form
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, Intended, Reason
 from daypass.core.window import Window
 from daypass.edges.git.trees import commit_tree
+from daypass.edges.ledger.keyfiles import generate_key
+from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
 from daypass.views.audit import audit_json, audit_text
 
 PLAN = "sha256:" + "0" * 64
@@ -291,3 +294,21 @@ def test_what_an_outbox_brings_from_before_it_is_not_held_against_what_others_to
     at = live.window.end + timedelta(minutes=1)
     assert "second-witness-wrong" in codes(world.verified(at))
     assert "second-witness-wrong" not in codes(world.verified(at, since=place))
+
+
+def test_what_a_revoked_key_told_is_in_a_snapshot_after_it(world, tmp_path):
+    live = world.life("orders-db/one", 30)
+    private = tmp_path / "stolen.pem"
+    public = generate_key(private)
+    keys = {
+        "ledger.pub": world.git.run("cat-file", "blob", "refs/heads/main:policies/ledger.pub"),
+        "stolen.pub": public,
+    }
+    world.verifier = EnvelopeVerifier(keys, {"stolen.pub": KeyLimits(first_void=0)})
+    own, world.signer = world.signer, EnvelopeSigner(private, public)
+    change = Intended(Action.ADD, live.entitlement, (live.grant,), Reason.LOST, minutes(31), minutes(90))
+    world.write([Outcome(change, ok=True)], minutes(40))
+    world.signer = own
+    known = form(world.verifier.revoked)
+    world.snapshot(minutes(41), said=lambda body: replace(body, form=known))
+    assert codes(world.verified(minutes(60), known=known)) == ["receipt-void"]

@@ -127,7 +127,8 @@ class _Run:
 
     def add(self, receipt: Receipt) -> None:
         body = receipt.body
-        if receipt.void:  # it is named, and held against nothing
+        if receipt.void:  # it is named, and held against nothing; a snapshot tells of the additions in it
+            self._sum(receipt)
             self._comparison.add(receipt)
             self.proved += 1
             return
@@ -205,11 +206,10 @@ class _Run:
 
     def _sum(self, receipt: Receipt) -> None:
         """Add a receipt up for the snapshots that come after it: past the last of them all that is held is let go."""
-        if self._held_to is None:
-            self._held_to = self._proof.last()
-        if receipt.sequence < self._held_to:
+        last = self._held_to = self._proof.last() if self._held_to is None else self._held_to
+        if receipt.sequence < last:
             self._sums.add(receipt)
-        elif receipt.sequence == self._held_to:
+        elif receipt.sequence == last:
             self._sums = SumUp(expected=self._proof.form)
 
     def _snapshot(self, receipt: Receipt, body: Snapshot) -> None:
