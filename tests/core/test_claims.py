@@ -6,7 +6,7 @@ from policy_samples import AT, DIRECTORY, RESOURCE, policy
 
 from daypass.core.ids import GrantId, Oid, canonical
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Reason
-from daypass.core.planning.compute import ClaimMaker, entitlement_in, given
+from daypass.core.planning.claims import ClaimMaker, entitlement_in, given
 from daypass.core.window import Window
 
 BLOB = Oid("1" * 40)

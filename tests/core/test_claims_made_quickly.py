@@ -23,7 +23,8 @@ from daypass.core.plan import (
     renamed_of,
     unknown_of,
 )
-from daypass.core.planning.compute import ClaimMaker, compute
+from daypass.core.planning.claims import ClaimMaker
+from daypass.core.planning.compute import compute
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.core.window import Window
@@ -71,14 +72,18 @@ def _row(number: int, subject: str, resource: str, role: str, window: Window, du
 
 
 @pytest.mark.parametrize("name", _POLICIES)
-@given(told=_ROWS, old=st.booleans())
-def test_one_maker_of_many_claims_says_what_is_said_of_each_by_itself(name: str, told, old: bool) -> None:
+@given(told=_ROWS, old=st.booleans(), over=st.sets(st.integers(0, 8)))
+def test_one_maker_of_many_claims_says_what_is_said_of_each_by_itself(name: str, told, old: bool, over) -> None:
     now: Policy = _POLICIES[name]
     read = policy() if name == "broken" and old else now
     rows = [_row(number, *one) for number, one in enumerate(told)]
     holdings = {row.entitlement: Holding(row.entitlement, (row.grant,), AT + _HOUR) for row in rows[::2]}
+    ended = {row.grant: "it was ended" for number, row in enumerate(rows) if number in over}
+    each = [_Asking(now, read, holdings, AT).claim(row, ended.get(row.grant, "")) for row in rows]
     many = ClaimMaker(now, read, holdings, AT)
-    assert [many.claim(row) for row in rows] == [_Asking(now, read, holdings, AT).claim(row) for row in rows]
+    assert [many.claim(row, ended.get(row.grant, "")) for row in rows] == each
+    assert many.claims(rows, ended) == each
+    assert ClaimMaker(now, read, holdings, AT).claims([*rows, *rows], ended) == [*each, *each]
 
 
 _GIVEN = [Entitlement("t", "db", who, canonical({"role": "r"})) for who in "abc"]

@@ -7,7 +7,7 @@ from test_claims import BLOB, GIVEN, WINDOW
 from daypass.core.files.codeowners import wanted_lines
 from daypass.core.ids import GrantId
 from daypass.core.plan import AdmittedGrant, Reason
-from daypass.core.planning.compute import ClaimMaker
+from daypass.core.planning.claims import ClaimMaker
 from daypass.core.policy.analysis.compare import compare
 from daypass.core.policy.analysis.renamed import unsaid
 from daypass.core.policy.decision import Request, decide, static_denials

@@ -17,7 +17,7 @@ from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission, Refusal
 from daypass.core.ledger.records import Awaited
 from daypass.core.plan import AdmittedGrant, Claim, Denied, Entitlement, Holding
-from daypass.core.planning.compute import entitlement_in
+from daypass.core.planning.claims import entitlement_in
 from daypass.core.planning.holdback import FAILING
 from daypass.core.policy.decision import Decision, Denial
 from daypass.core.policy.policies import Policy

@@ -155,7 +155,7 @@ class StoredStanding(Standing):
         return found
 
     def _rows(self) -> dict[GrantId, AdmittedGrant]:
-        words, made, known = self._word_list(), self._known, self._entitlement
+        words, made = self._word_list(), self._known
         unpack, instant, make, size = PACKED.unpack_from, datetime.fromtimestamp, tuple.__new__, PACKED.size
         found: dict[GrantId, AdmittedGrant] = {}
         for grant, packed in self._query("SELECT grant_id, packed FROM admitted ORDER BY grant_id"):
@@ -170,7 +170,10 @@ class StoredStanding(Standing):
             else:
                 window = Window(instant(start, UTC), instant(until, UTC))
             which = (target, asset, principal, privilege)
-            entitlement = made.get(which) or known(*which)
+            entitlement = made.get(which)
+            if entitlement is None:  # as `_entitlement` makes them
+                names = (words[target], words[asset], words[principal], words[privilege])
+                entitlement = made[which] = make(Entitlement, names)
             found[grant] = make(
                 AdmittedGrant,
                 (

@@ -18,7 +18,7 @@ from daypass.core.ledger.receipt import Admission, Refusal
 from daypass.core.ledger.standing import Departure, Standing
 from daypass.core.people.leaving import absent
 from daypass.core.plan import AdmittedGrant, Claim, Reason
-from daypass.core.planning.compute import ClaimMaker
+from daypass.core.planning.claims import ClaimMaker
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.pipeline.judge.policies import last_read

@@ -19,7 +19,7 @@ from daypass.core.ledger.records import LONGEST_IDLE, Idle
 from daypass.core.ledger.standing import Standing
 from daypass.core.people.leaving import said
 from daypass.core.plan import AdmittedGrant, Claim, Entitlement, Plan, Reason, Unchanged
-from daypass.core.planning.compute import ClaimMaker
+from daypass.core.planning.claims import ClaimMaker
 from daypass.core.planning.holdback import doubt
 from daypass.core.policy.decision import RULE_DENIES
 from daypass.core.record import replace
@@ -378,7 +378,7 @@ def _claims(standing: Standing, admitted: Admitted, maker: ClaimMaker) -> tuple[
     changed = admitted.changed
     ended = {name: one.bound for name, one in standing.ends.items()}
     claims = [
-        *(maker.claim(row, ended.get(row.grant, "")) for row in standing.admitted() if row.grant not in changed),
+        *maker.claims((row for row in standing.admitted() if row.grant not in changed), ended),
         *(maker.claim(AdmittedGrant.of(proof)) for proof in changed.values() if proof is not None),
     ]
     stopped = (g for g in (*standing.revoked, *admitted.revoked) if admitted.changed.get(g) is None)

@@ -17,7 +17,7 @@ from daypass.core.grant import Grant, narrowed, narrows
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Admission, Retirement
 from daypass.core.ledger.records import ActRecord, ApprovalRecord
-from daypass.core.planning.compute import given
+from daypass.core.planning.claims import given
 from daypass.core.policy.decision import JUDGING
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace

@@ -16,7 +16,7 @@ from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.plan import Reason
-from daypass.core.planning.compute import ClaimMaker
+from daypass.core.planning.claims import ClaimMaker
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.core.state import GrantState, Overview

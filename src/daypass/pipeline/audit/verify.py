@@ -34,7 +34,7 @@ from daypass.core.ledger.records import Departed, Idle
 from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.ledger.standing import Departure
 from daypass.core.people.leaving import is_end_of as is_end_of_departure
-from daypass.core.planning.compute import given
+from daypass.core.planning.claims import given
 from daypass.core.policy.decision import RULE_DENIES, TOTALS, ending_denials, let_pass_then
 from daypass.core.policy.held import UNREAD, Held, HeldGrant
 from daypass.pipeline.audit.past import BATCH, Past

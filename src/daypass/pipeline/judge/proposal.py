@@ -22,7 +22,7 @@ from daypass.core.grant import Grant, narrows
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.plan import Entitlement
-from daypass.core.planning.compute import given
+from daypass.core.planning.claims import given
 from daypass.core.policy.decision import Decision, Request, decide
 from daypass.core.policy.held import Held, HeldGrant
 from daypass.core.policy.policies import Policy
