@@ -21,6 +21,7 @@ from daypass.core.errors import EdgeError, ExitCode, InvalidError, UsageError, w
 
 if TYPE_CHECKING:
     from daypass.cli.main import Invocation
+    from daypass.core.bounds.settings import Settings
     from daypass.core.policy.policies import Policy
     from daypass.edges.forges.founding import SetupClone, Stage, Step
     from daypass.edges.forges.host import Host
@@ -144,10 +145,10 @@ def _look_over(invocation: Invocation, environ: Mapping[str, str]) -> ExitCode:
     return worst([ExitCode.CHANGES if one.told else ExitCode.PARTIAL for one in complaints])
 
 
-def _host(repo: AccessRepository, environ: Mapping[str, str]) -> Host:
+def _host(repo: AccessRepository, environ: Mapping[str, str], settings: Settings | None = None) -> Host:
     from daypass.edges.forges.host import Run, open_host
 
-    return open_host(repo.settings, Run(repo.clone, repo.main, "", environ, lambda seconds: pause(seconds)))  # noqa: PLW0108
+    return open_host(settings or repo.settings, Run(repo.clone, repo.main, "", environ, lambda seconds: pause(seconds)))  # noqa: PLW0108
 
 
 def _place(
@@ -162,8 +163,8 @@ def _place(
         place = keys_folder() / f"{read_public_key(public).keyid}.pem"
         return place.read_text(encoding="ascii") if place.is_file() else ""
 
-    def policy() -> Policy:
-        return AccessRepository(repo.folder).policy
+    def policy() -> Policy:  # main moves while setup runs
+        return repo.policy_at(repo.history.find(repo.main) or repo.tip)
 
     def generated() -> dict[str, str]:
         from daypass.core.files.codeowners import CODEOWNERS_FILE, codeowners_text
@@ -175,7 +176,7 @@ def _place(
         return {CODEOWNERS_FILE: codeowners_text(catalogue), form: text}
 
     def given(begins: str) -> bool:
-        seen = AccessRepository(repo.folder, host=_host(AccessRepository(repo.folder), environ))
+        seen = AccessRepository(repo.folder, host=_host(repo, environ, policy().catalogue.settings))
         seen.follow()
         return any(name.startswith(begins) for holding in seen.standing.holdings.values() for name in holding.grants)
 
