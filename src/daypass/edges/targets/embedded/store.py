@@ -81,6 +81,10 @@ _HELD = (
 _HINT = "restore it from a backup, or move it away: of what was given in it `daypass ledger settle` then ends the doubt"
 
 
+Row = tuple[str, str, str, str]
+"""Resource, principal, privilege and end of one row."""
+
+
 def holds(path: Path, entitlement: tuple[str, str, str, str]) -> bool:
     """Say whether an entitlement, given by its fields, exists now. Raises EdgeError when the store cannot tell."""
     return bool([*rows(path, _HOLDS, *entitlement, whole=False)])
@@ -129,8 +133,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
 
 
 @contextmanager
-def holding(path: Path, target: str) -> Iterator[tuple[str, Iterator[tuple[str, str, str, str]]]]:
-    """Give the store's number, and in their order the rows of one target: resource, principal, privilege and end.
+def holding(path: Path, target: str) -> Iterator[tuple[str, Iterator[Row]]]:
+    """Give the store's number, and in their order the rows of one target.
 
     The number is "" where there is no store, or none that is numbered. All is of one instant. Raises EdgeError.
     """

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
@@ -23,7 +23,10 @@ from daypass.edges.targets.embedded.unkept import UnkeptTarget
 from daypass.ports import Dated, Fingerprinting, Numbering
 
 if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
     from daypass.core.bounds.settings import TargetSettings
+    from daypass.edges.targets.embedded.store import Row
 
 
 _AT_ONCE = 1000
@@ -69,16 +72,13 @@ class EmbeddedTarget(Fingerprinting, Dated, Numbering):
         # Few texts stand in many rows: one copy of each is smaller, and is hashed once.
         known: dict[str, str] = {}
         one, make, name = known.setdefault, tuple.__new__, self.name
-        there: set[Entitlement] = set()
         with holding(self.path, name) as (number, rows):
             seen = hashlib.sha256(repr(number).encode())
-            while some := [*islice(rows, _AT_ONCE)]:
-                seen.update(repr(some).encode())  # quoted: no text can pass for two rows
-                there.update(
-                    make(Entitlement, (name, one(resource, resource), one(who, who), one(what, what)))
-                    for resource, who, what, _ in some
-                )
-        self._seen, self._store, self._print = frozenset(there), number, seen.hexdigest()
+            there = frozenset(
+                make(Entitlement, (name, one(resource, resource), one(who, who), one(what, what)))
+                for resource, who, what, _ in _hashed(rows, seen)
+            )
+        self._seen, self._store, self._print = there, number, seen.hexdigest()
         return self._seen
 
     def ends(self, entitlements: Iterable[Entitlement]) -> Mapping[Entitlement, datetime | None]:
@@ -132,6 +132,13 @@ class EmbeddedTarget(Fingerprinting, Dated, Numbering):
             self._writer = open_writer(self.path)
             weakref.finalize(self, self._writer.close)
         write(self.path, self._writer, statement, values)
+
+
+def _hashed(rows: Iterator[Row], seen: Hash) -> Iterator[Row]:
+    """Yield rows, and let a hash see them: quoted, so that no text can pass for two."""
+    while some := [*islice(rows, _AT_ONCE)]:
+        seen.update(repr(some).encode())
+        yield from some
 
 
 def read_options(settings: TargetSettings) -> PurePath:
