@@ -11,6 +11,7 @@ from test_bare_runner_at_github import Bare, admit, at, fetched_little, read_not
 from daypass.cli.init import template_files
 from daypass.core.ledger import snapshot
 from daypass.edges.forges.github.setup import forge_line
+from daypass.edges.targets.postgres import sql as say
 from hub import APP_ID, BOT_ID, PEOPLE, REPOSITORY, Hub
 from servers.postgres import Postgres, server, verifier
 
@@ -28,7 +29,7 @@ BEFORE = (
 )
 
 
-def first_files() -> dict[str, str]:
+def first_files(*, simulated: bool = True) -> dict[str, str]:
     """Main's first commit: orders-db is at PostgreSQL, where people have the names that the directory gives them."""
     example = template_files("example", ("olga", "Olga", "olga@example.com"))
     people = example["policies/directory/people.yaml"]
@@ -44,7 +45,7 @@ def first_files() -> dict[str, str]:
     resource = example["policies/resources/orders-db.yaml"].replace("target: embedded", "target: postgres")
     return {
         "policies/directory/people.yaml": people,
-        "policies/daypass.yaml": settings.replace("forge: {kind: local}", forge) + "clock: simulated\n",
+        "policies/daypass.yaml": settings.replace("forge: {kind: local}", forge) + ("clock: simulated\n" * simulated),
         "policies/resources/orders-db.yaml": resource,
     }
 
@@ -195,3 +196,22 @@ def test_a_server_that_does_not_answer_is_said_whatever_was_said_before(
 ) -> None:
     orders.boss("ALTER ROLE daypass NOLOGIN")
     assert "is not permitted to log in" in resting("apply", "--at", at(hub), expect=14)
+
+
+def test_a_servers_clock_that_is_off_by_now_is_told_whatever_was_said_before(
+    tmp_path: Path, orders: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Hub(tmp_path, files=first_files(simulated=False)) as hub:
+        number = hub.request_pull("alice", hub.grant())
+        for who in ("bob", "dave"):
+            hub.approve(number, who)
+        hub.run("gate", str(number))
+        hub.run("apply")
+        bare = Bare(hub)
+        bare("apply")
+        assert "1 live as they should be" in bare("apply")
+        assert read_nothing(hub)
+        later = say.OBSERVE.replace(b"clock_timestamp()", b"(clock_timestamp() + interval '2 hours')")
+        monkeypatch.setattr(say, "OBSERVE", later)
+        assert "the clock of target postgres is 2h ahead of ours" in bare("apply", expect=14)
+        assert not read_nothing(hub)
