@@ -183,9 +183,17 @@ def test_what_does_not_read_or_costs_too_much_is_refused_with_why(raw: bytes, me
     with pytest.raises(UsageError, match=r"calendar|event|zone") as caught:
         told(raw)
     assert message in caught.value.message
-    with pytest.raises(UsageError) as again:
-        read_feed(raw, YEAR)
-    assert message in again.value.message
+
+
+def test_what_the_process_of_its_own_refuses_is_refused_here_in_the_same_words() -> None:
+    raw = feed(event(*AN_HOUR, "RRULE:FREQ=SECONDLY"))
+    refusals = []
+    for read in (told, lambda raw: read_feed(raw, YEAR)):
+        with pytest.raises(UsageError) as caught:
+            read(raw)
+        refusals.append((caught.value.message, caught.value.hint))
+    assert refusals[0] == refusals[1]
+    assert "recurs SECONDLY" in refusals[0][0]
 
 
 def test_a_series_that_never_comes_does_not_keep_anybody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
