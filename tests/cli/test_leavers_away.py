@@ -129,6 +129,20 @@ def test_who_is_back_by_what_others_recorded_meanwhile_is_not_ended_again(machin
     assert "OK" in machines.proves()
 
 
+def test_word_of_somebody_whom_main_has_no_more_from_the_source_proves_all_the_same(machines: Leaving) -> None:
+    machines.given("bob")
+    with machines.away():
+        machines.server.delete(machines.ids["alice"])
+        machines.check("one", expect=14)
+    people = machines.hub.bare("show", f"main:{FILE}")
+    machines.hub.push_branch("olga", "main", {FILE: people.replace(f"source_id: {machines.ids['alice']}, ", "") + "\n"})
+    machines.give("carol")
+    machines.run("two", "apply")
+    machines.expire("one")
+    assert machines.late() == [("departed", False)]
+    assert "OK" in machines.proves()
+
+
 def test_many_who_leave_at_once_wait_for_a_person_as_ever(machines: Leaving) -> None:
     settings = machines.hub.bare("show", f"main:{SETTINGS}")
     machines.hub.push_branch("olga", "main", {SETTINGS: settings.replace("removals: 25%", "removals: 1")})
