@@ -24,7 +24,7 @@ from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Outcome, Receipt, Settled
 from daypass.core.ledger.standing import Delta, Standing
 from daypass.core.plan import Claim, Done, Entitlement, Intended, Numbers, Observed, Reason
-from daypass.core.planning import compute, drift
+from daypass.core.planning import claims, drift
 from daypass.core.planning.compute import _Sorted
 from daypass.core.policy import decision
 from daypass.core.record import replace
@@ -190,7 +190,7 @@ def no_review(known: Catalogue, grant: Grant, merged_at: datetime) -> Moments:
 PLANTED_IN_TERMS = {
     "an end of an agreement is no bound": Planted(Vendor, "bounds", no_bound, {"1", "2"}, 83),
     "what adds up is not looked at": Planted(decision, "held_too_long", no_bound, {"1", "2"}, 77),
-    "a calendar that is cut takes nothing away": Planted(compute, "left_of", whole_window, {"1", "2"}, 81),
+    "a calendar that is cut takes nothing away": Planted(claims, "left_of", whole_window, {"1", "2"}, 81),
     "old names are forgotten": Planted(catalogue, "known_as", no_names, {"8", "10"}, 77),
     "emergencies need no review": Planted(Catalogue, "due", no_review, {"1", "2"}, 89),
 }
