@@ -328,7 +328,7 @@ class AccessRepository:
                 found[name] = EdgeError(error.message, hint=error.hint)
         return found
 
-    def _known(self, target: str, revision: Oid, told: bool) -> Known:
+    def _known(self, target: str, revision: Oid, told: bool = True) -> Known:
         """Return what the catalogue and, with ``told``, the ledger know of a target."""
         from daypass.edges.targets.registry import Known
 
