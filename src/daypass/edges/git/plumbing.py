@@ -110,9 +110,8 @@ class Batch:
         assert process.stdin is not None  # noqa: S101  (asked for above)
         assert process.stdout is not None  # noqa: S101
         try:
-            asked = "".join([f"{what} {name}\n" for name in names])
-            # Without a buffer git would write each answer by itself.
-            process.stdin.write(f"{asked}flush\n".encode("utf-8", "surrogateescape"))
+            asked = "".join(f"{what} {name}\n" for name in names) + "flush\n"  # else git writes each answer by itself
+            process.stdin.write(asked.encode("utf-8", "surrogateescape"))
             process.stdin.flush()
         except OSError as error:
             self.close()
