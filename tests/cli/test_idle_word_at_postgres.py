@@ -213,5 +213,5 @@ def test_a_servers_clock_that_is_off_by_now_is_told_whatever_was_said_before(
         assert read_nothing(hub)
         later = say.OBSERVE.replace(b"clock_timestamp()", b"(clock_timestamp() + interval '2 hours')")
         monkeypatch.setattr(say, "OBSERVE", later)
-        assert "the clock of target postgres is 2h ahead of ours" in bare("apply", expect=14)
+        assert "the clock of target postgres is 2h" in bare("apply", expect=14)
         assert not read_nothing(hub)
