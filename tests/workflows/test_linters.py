@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from kept import KEEPERS, files
+from kept import KEEPERS, TOP, files
 
 TOOLS = Path(sys.prefix) / "bin"
 EXCEPTED = {("gate.yml", "dangerous-triggers"), ("request.yml", "dangerous-triggers")}
@@ -75,3 +75,12 @@ def test_the_script_is_bash_that_both_systems_have(folder: Path) -> None:
     ):
         assert newer not in text
     assert not re.search(r"\beval\b|\bcurl\b|\bwget\b|\bsudo\b", text)
+
+
+def test_no_check_before_a_change_lands_is_passed_by() -> None:
+    """The shell that ends where a command fails goes on where that command stands before `&&`, but for the last of a list."""
+    checks = [
+        line for line in (TOP / ".ci" / "run").read_text(encoding="utf-8").splitlines() if line.startswith("echo ")
+    ]
+    assert len(checks) > 10
+    assert [line for line in checks if "&&" in line] == []
