@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -171,3 +178,70 @@ def test_each_question_is_a_verb_with_the_options_that_it_states(question: Quick
     found = read([*question.words, *(["word"] * len(question.arguments)), *required])
     assert found is not None
     assert found[2].keys() == set(names)
+
+
+def _process(asked: Access, *words: str, **more: str) -> list[str]:
+    return [
+        *(f"{name}={value}" for name, value in more.items()),
+        sys.executable,
+        "-m",
+        "daypass",
+        "-C",
+        str(asked.top),
+        *words,
+    ]
+
+
+def test_a_grant_that_is_named_by_its_file_is_named_by_its_id(
+    asked: Access, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = asked.top.glob("grants/staging/*.yaml")
+    words = ("audit", "history", "--grant", str(path.relative_to(asked.top)))
+    assert at_once(["-C", str(asked.top), *words]) is None
+    assert json.loads(asked.run(*words, "--format", "json").out)["grant"] == f"staging/{path.stem}"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_answer_is_written_once_where_nothing_can_be_said_beside_it(asked: Access) -> None:
+    words = ("audit", "history", "--approver", "zz", "--format", "json", *NOON)
+    plain = subprocess.run(["env", *_process(asked, *words)], capture_output=True, text=True, check=False)
+    assert plain.stderr
+    with Path("/dev/full").open("w") as full:
+        command = ["env", *_process(asked, *words)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == plain.stdout
+
+
+def test_who_interrupts_a_question_is_told_so(asked: Access, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    (tmp_path / "git").write_text(f"#!/bin/sh\ntouch '{begun}'\nexec sleep 30\n")
+    (tmp_path / "git").chmod(0o755)
+    command = _process(asked, "audit", "access", "--resource", "staging", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    with subprocess.Popen(["env", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not begun.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, "")
+    assert err == "daypass: interrupted; nothing was written at the forge or in the ledger\n"
+
+
+@pytest.mark.parametrize("words", [("can", b"\xff", "staging", "deploy"), ("can", "alice", "staging", b"\xff")])
+def test_a_word_that_is_no_text_is_refused_in_words(asked: Access, words: tuple[str | bytes, ...]) -> None:
+    command = [os.fsencode(word) for word in ("env", "COLUMNS=" + "9" * 5000, *_process(asked), *words)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"daypass: ")
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("lost", "said"), [("main", "the index was built anew"), ("branch", "alice")])
+def test_an_index_that_lost_a_line_of_its_own_is_built_anew(asked: Access, lost: str, said: str) -> None:
+    with closing(sqlite3.connect(asked.top / ".git" / "daypass" / "audit.sqlite")) as database:
+        database.execute("delete from meta where key = ?", (lost,))
+        database.commit()
+    told = asked.run("audit", "access", "--resource", "staging").out
+    assert said in told
+    assert "alice" in told

@@ -9,7 +9,8 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
@@ -261,22 +262,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return int(ExitCode.USAGE)
-    except click.Abort:
-        from daypass.cli.verb import interrupted
-
-        click.echo("\n".join(interrupted(invocation.written)), err=True)
-        return int(ExitCode.FAILED)
     except DaypassError as error:
         show_error(error)
         return int(error.exit_code)
-    except BrokenPipeError:
+    except (click.Abort, OSError) as error:
+        return int(failed(error, invocation.written))
+    return code if isinstance(code, int) else 0
+
+
+def failed(error: BaseException, written: Mapping[object, str] = MappingProxyType({})) -> ExitCode:
+    """Tell of an interruption, which says what was ``written``, or of what the system refused."""
+    if isinstance(error, BrokenPipeError):
         # The reader went away (`| head`); pointing stdout elsewhere keeps Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.FAILED)
-    except OSError as error:
+    elif isinstance(error, OSError):
         show_os_error(error)
-        return int(ExitCode.FAILED)
-    return code if isinstance(code, int) else 0
+    else:
+        from daypass.cli.verb import interrupted
+
+        click.echo("\n".join(interrupted(written)), err=True)
+    return ExitCode.FAILED
 
 
 def show_error(error: DaypassError) -> None:

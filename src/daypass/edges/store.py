@@ -213,7 +213,7 @@ class AnswerCache:
     def recall(self, kind: str, key: str = "") -> str | None:
         """Return what was kept, None for nothing."""
         found = None
-        with suppress(OSError, sqlite3.Error):
+        with suppress(OSError, sqlite3.Error, UnicodeEncodeError):
             connection = self._store.read()
             if connection is not None:
                 with closing(connection):
@@ -224,7 +224,7 @@ class AnswerCache:
     def keep(self, kind: str, value: str, key: str = "", *, most: int = 1) -> None:
         """Remember, and forget all of the kind but the newest ``most``."""
         old = "SELECT id FROM answer WHERE kind = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
-        with suppress(OSError, sqlite3.Error, EdgeError):
+        with suppress(OSError, sqlite3.Error, EdgeError, UnicodeEncodeError):
             connection, _ = self._store.open()
             with closing(connection), writing(connection):
                 put = "INSERT OR REPLACE INTO answer(kind, key, value) VALUES (?, ?, ?)"

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from daypass.core.errors import ExitCode
 
+_DIGITS = 6
+"""A line is not wider than a number of fewer digits; another one is none."""
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -46,7 +48,7 @@ def read_instant(text: str) -> datetime:
 def line_width() -> int:
     """Return how wide stdout is read: COLUMNS, or the terminal's width; 0 where neither says."""
     told = os.environ.get("COLUMNS", "")
-    if told.isdecimal():
+    if told.isdecimal() and len(told) < _DIGITS:
         return int(told)
     return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
 

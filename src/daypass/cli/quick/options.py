@@ -6,12 +6,16 @@ whatever is not read here (help, completion, an error) is click's.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daypass.core.errors import DaypassError
+
+if TYPE_CHECKING:
+    from daypass.cli.quick.around import Said
 
 
 class QuickOption(NamedTuple):
@@ -98,6 +102,8 @@ def read(words: Sequence[str]) -> tuple[str, QuickVerb, dict[str, Any]] | None:
             plain.append(word)
         elif not _read_option(word, rest, named, given):
             return None
+    if str(given.get("grant", "")).endswith(".yaml"):  # a grant that is named by its file
+        return None
     lacks = any(option.required and not given[option.name] for option in options)
     if lacks or len(plain) != len(asked.arguments) or not all(plain) or given["format"] not in asked.formats:
         return None
@@ -121,12 +127,26 @@ def _read_option(word: str, rest: Iterator[str], named: dict[str, QuickOption], 
 def at_once(words: Sequence[str]) -> int | None:
     """Answer a question as its verb would, and return the exit code.
 
-    None where anything else was typed, and where no answer was found: the verb then says why.
+    None where anything else was typed, and where no answer was found: the verb then says why. It is not asked again once
+    something was written, since that would stand there twice.
     """
     found = read(words)
     if found is None:
         return None
-    folder, asked, given = found
+    try:
+        said = _answer(*found)
+        if said is None:
+            return None
+        _write(said)
+    except (KeyboardInterrupt, OSError) as error:
+        from daypass.cli.main import failed
+
+        return int(failed(error))
+    return int(said.code)
+
+
+def _answer(folder: str, asked: QuickVerb, given: dict[str, Any]) -> Said | None:
+    """Return the answer as it is to be shown, None where there is none."""
     if asked.at:
         _load_msgspec()
     from importlib import import_module
@@ -142,16 +162,22 @@ def at_once(words: Sequence[str]) -> int | None:
             given[option] = read_instant(given[option])
         if asked.at and given["at"] is None:
             given["at"] = now()
-        said = getattr(import_module(f"daypass.cli.quick.{module}"), name)(QuickPlace(Path(folder)), **given)
-        sys.stdout.write(folded(said.out, said.output))
-        sys.stdout.flush()
-        if said.lines:
-            from daypass.views.findings import joined
-
-            sys.stderr.write(joined(said.lines))
+        said: Said = getattr(import_module(f"daypass.cli.quick.{module}"), name)(QuickPlace(Path(folder)), **given)
+        return said._replace(out=folded(said.out, said.output))
     except (DaypassError, OSError, ValueError):
         return None
-    return int(said.code)
+
+
+def _write(said: Said) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as the other verbs do
+        sys.stdout.reconfigure(errors="backslashreplace")
+    sys.stdout.write(said.out)
+    sys.stdout.flush()
+    if said.lines:
+        from daypass.views.findings import joined
+
+        sys.stderr.write(joined(said.lines))
+        sys.stderr.flush()
 
 
 def _load_msgspec() -> None:

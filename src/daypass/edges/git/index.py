@@ -148,7 +148,7 @@ class AuditIndex:
         if self._unusable():
             return False
         meta = self._meta()
-        if meta["main"] != self.main or not meta.get("ledger"):
+        if meta["main"] != self.main or not meta.get("ledger") or not meta.get("branch"):
             return False
         return self._git.find(meta["branch"]) == meta["ledger"]
 
@@ -170,12 +170,12 @@ class AuditIndex:
         if others_may_write(self.path):
             return "others may write the index, so it is not believed"
         try:
-            version = self._meta().get("version", "")
+            meta = self._meta()
         except EdgeError as error:
             return f"the index could not be read: {error.__cause__}"
-        return (
-            "" if version == _VERSION else f"the index has the format {version!r}, and this daypass writes {_VERSION!r}"
-        )
+        version = meta.get("version", "") if "main" in meta else ""
+        why = f"the index has the format {version!r}, and this daypass writes {_VERSION!r}"
+        return "" if version == _VERSION else why
 
     def _build(self, *, keep: bool) -> None:
         make_folder(self.path.parent)
