@@ -201,6 +201,26 @@ def test_an_extension_that_comes_to_nothing_leaves_the_issue_to_what_it_asked_fo
     assert hub.api("olga", "GET", f"{ISSUES}/{issue}")["state"] == "closed"
 
 
+def test_an_issue_tells_nothing_of_what_somebody_else_made_of_the_grant(hub: Hub) -> None:
+    issue, number = by_issue(hub)
+    approved(hub, number)
+    (path,) = granted_files(hub)
+    changed = hub.bare("show", f"main:{path}").replace("subject: alice", "subject: carol") + "\n"
+    hub.push_branch("carol", "carols", {path: changed})
+    asked = {"title": "Access for carol", "head": "carols", "base": "main"}
+    other = int(hub.api("carol", "POST", f"/repos/{REPOSITORY}/pulls", asked)["number"])
+    approved(hub, other)
+    assert title(hub, other).startswith("live until ")
+    hub.advance(hours=9)
+    run(hub, "expire")
+    assert title(hub, other).startswith("ended ")
+    told = [text for text in said_on(hub, issue) if "Pull request" in text]
+    assert len(told) == 1
+    assert f"Pull request [#{number}](" in told[0]  # which says by which request it goes on
+    assert "carol" not in told[0]
+    assert hub.api("olga", "GET", f"{ISSUES}/{issue}")["state"] == "open"
+
+
 def said_on(hub: Hub, issue: int) -> list[str]:
     return [one["body"] for one in hub.api("olga", "GET", f"{ISSUES}/{issue}/comments")]
 

@@ -195,6 +195,7 @@ class Prover:
         assert gives is not None  # noqa: S101  (what policy does not know it denies)
         counted = verdict.judgement.counted if verdict.judgement is not None else ()
         old = self._current(grant.id)
+        goes_on = old is not None and old.blob == former and old.subject == grant.subject
         return Admission(
             grant=grant.id,
             blob=verdict.item.blob,
@@ -233,7 +234,8 @@ class Prover:
             due=policy.catalogue.due(grant, merge.at),
             hands=_hands(policy, grant, pull, evidence),
             ends_when=grant.ends_when,
-            issue=pull.issue or (old.issue if old is not None and old.blob == former else 0),
+            # Whose issue asked first is told nothing of what somebody else makes of it.
+            issue=pull.issue or (old.issue if old is not None and goes_on else 0),
         )
 
 
