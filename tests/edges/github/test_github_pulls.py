@@ -168,14 +168,43 @@ def test_what_a_branch_of_that_name_was_before_does_not_count(world: World) -> N
     assert world.forge().pull(number).pushers == (ALICE,)
 
 
-def test_moves_after_the_merge_do_not_count(world: World) -> None:
+@pytest.mark.parametrize("seconds", [0, 1])
+@pytest.mark.parametrize("more", ["a push", "pushes", "another branch of the name"])
+def test_moves_after_the_merge_do_not_count(world: World, seconds: int, more: str) -> None:
     world.double.clock = world.double.now()
     number = world.opened("alice")
     world.double.advance(minutes=5)
     world.squashed(number, "bob")
-    world.double.advance(minutes=5)
+    world.double.advance(seconds=seconds)
+    if more == "another branch of the name":
+        world.ask("dora", "DELETE", "/git/refs/heads/wanted")
     world.push("dora", "wanted", {"grants/late.yaml": "late\n"})
+    if more == "pushes":
+        world.push("carol", "wanted", {"grants/later.yaml": "later\n"})
     assert world.forge().pull(number).pushers == (ALICE,)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_moves_before_the_merge_count_though_they_are_of_its_second(world: World, *, force: bool) -> None:
+    world.double.clock = world.double.now()
+    number = world.opened("alice")
+    world.double.advance(minutes=5)
+    world.push("carol", "wanted", {"grants/more.yaml": "more\n"})
+    world.push("bob", "wanted", {GRANT: "by bob\n"}, force=force)
+    world.squashed(number, "bob")
+    world.push("dora", "wanted", {"grants/late.yaml": "late\n"})
+    assert world.forge().pull(number).pushers == (ALICE, CAROL, BOB)
+
+
+def test_a_move_of_the_merges_second_that_does_not_go_on_from_its_head_counts(world: World) -> None:
+    """GitHub's record of one second may be out of order: what began elsewhere may have been there before the merge."""
+    world.double.clock = world.double.now()
+    number = world.opened("alice")
+    world.double.advance(minutes=5)
+    world.squashed(number, "bob")
+    world.push("dora", "wanted", {"grants/late.yaml": "late\n"})
+    world.repo.activity[-1].before = "c" * 40
+    assert world.forge().pull(number).pushers == (ALICE, Account("", "dora-x (id 104)"))
 
 
 def test_a_beginning_that_is_noted_a_moment_late_counts(world: World) -> None:

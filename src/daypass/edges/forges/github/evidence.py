@@ -228,9 +228,7 @@ def _life(moves: Sequence[Fields], pull: Pull) -> list[Fields] | None:
     if not born:
         return None
     life = []
-    for move in moves[: born[0] + 1]:
-        if pull.merge is not None and move.instant("timestamp") > pull.merge.at:
-            continue
+    for move in _until_merge(moves[: born[0] + 1], pull):
         kind = move.text("activity_type")
         if kind == "branch_deletion":
             continue
@@ -238,3 +236,19 @@ def _life(moves: Sequence[Fields], pull: Pull) -> list[Fields] | None:
             return None  # a way of moving a branch that nobody here knows
         life.append(move)
     return life if any(move.value("after") == pull.head for move in life) else None
+
+
+def _until_merge(moves: Sequence[Fields], pull: Pull) -> Sequence[Fields]:
+    """Leave out what came after the merge. Of the merge's very second that is what goes on, move by move, from its head.
+
+    GitHub binds a merge to the head: had such a move come before, another head would have been merged.
+    """
+    if pull.merge is None:
+        return moves
+    at, last = pull.merge.at, pull.head
+    told = [move for move in moves if move.instant("timestamp") <= at]
+    first = merged = next((place for place, move in enumerate(told) if move.value("after") == last), 0)
+    while first and told[first - 1].instant("timestamp") == at and told[first - 1].value("before") == last:
+        first, last = first - 1, told[first - 1].value("after")
+    # What does not go on from that head may have come before it: whoever made it stays among the pushers.
+    return [*told[:first], *told[merged:]]
