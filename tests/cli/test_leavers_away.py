@@ -200,3 +200,49 @@ def test_without_a_key_nothing_is_done(machines: Leaving) -> None:
             "one", "people", "check", expect=1, DAYPASS_SCIM_TOKEN=TOKEN, DAYPASS_LEDGER_KEY=""
         ).err  # fmt: skip
         assert machines.held() == {"alice"}
+
+
+def departure_told_late(machines: Leaving) -> None:
+    """One machine is told that alice left while the forge is away; she is back, and is given access, before that is known."""
+    machines.given("bob")
+    machines.run("two", "apply")
+    with machines.away():
+        machines.server.change(machines.ids["alice"], active=False)
+        machines.check("one", expect=14)
+    machines.server.change(machines.ids["alice"], active=True)
+    assert "0 left, 0 back" in machines.check("two")
+    machines.hub.advance(minutes=60)
+    machines.give("alice")
+    machines.run("two", "apply")
+    assert machines.held() == {"alice", "bob"}
+
+
+def test_what_was_approved_after_a_departure_that_is_told_late_is_held_back_and_given_again(machines: Leaving) -> None:
+    departure_told_late(machines)
+    said = machines.expire("one")
+    assert "it was merged since, and is held back until people check tells whether they are back" in said
+    assert machines.late() == [("departed", False)]
+    for verb in ("expire", "apply"):
+        machines.run("two", verb)
+        assert machines.held() == {"bob"}
+    assert "ended" not in [receipt["kind"] for receipt in machines.receipts()]
+    assert "grants/staging/alice-" in machines.hub.bare("ls-tree", "-r", "--name-only", "main")
+    assert machines.hub.bare("for-each-ref", "refs/heads/daypass/removal") == ""  # nobody is asked to take the file out
+    assert "is there again" in machines.check("two")
+    machines.run("two", "apply")
+    assert machines.held() == {"alice", "bob"}
+    assert "OK" in machines.proves()
+
+
+def test_what_was_approved_after_a_departure_ends_for_good_once_the_source_bears_it_out(machines: Leaving) -> None:
+    departure_told_late(machines)
+    machines.expire("one")
+    machines.server.change(machines.ids["alice"], active=False)
+    assert "ended their engagement in the directory" in machines.check("two")
+    machines.expire("two")
+    assert [receipt["kind"] for receipt in machines.receipts()].count("ended") == 1
+    machines.server.change(machines.ids["alice"], active=True)
+    machines.check("two")
+    machines.run("two", "apply")
+    assert machines.held() == {"bob"}
+    assert "OK" in machines.proves()

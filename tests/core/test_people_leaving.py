@@ -11,7 +11,16 @@ from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import RefusedError
 from daypass.core.ledger.records import Departed
 from daypass.core.ledger.standing import Departure
-from daypass.core.people.leaving import Departures, absent, departures, is_end_of, said, untils, without_leavers
+from daypass.core.people.leaving import (
+    Departures,
+    absent,
+    departures,
+    is_end_of,
+    is_final,
+    said,
+    untils,
+    without_leavers,
+)
 from daypass.core.people.source import SourcePerson
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -55,6 +64,11 @@ def test_a_list_with_somebody_without_an_id_says_of_nobody_that_they_left_or_are
     people = [*there(0, 2, 3, 4), SourcePerson("", "p9")]
     with pytest.raises(RefusedError, match="team acme/staff names 'p9' without an id"):
         ask(people, staff(5), {"1": LEFT})
+
+
+@pytest.mark.parametrize(("seconds", "final"), [(-1, True), (0, False), (1, False)])
+def test_a_departure_ends_for_good_only_what_had_been_merged_before_it(seconds: int, *, final: bool) -> None:
+    assert is_final(LEFT, AT + timedelta(seconds=seconds)) is final
 
 
 def test_whose_engagement_is_over_has_left_already() -> None:

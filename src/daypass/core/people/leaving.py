@@ -119,6 +119,15 @@ def said(departure: Departure) -> str:
     return f"{words.format(departure.person)}, since {format_instant(departure.at)}"
 
 
+def is_final(departure: Departure, merged_at: datetime) -> bool:
+    """Say whether a departure ends for good what was merged at an instant: only what had been merged before it.
+
+    Word of it may have waited in an outbox while somebody was back and was given access anew. What was merged since is
+    held back for as long as they are on record as having left, and ends for good with their engagement in the directory.
+    """
+    return merged_at < departure.at
+
+
 def untils(directory: Directory, departed: Mapping[str, Departure]) -> Mapping[str, datetime]:
     """Return whose engagement main's directory is to end, and when: of those who left, who are there by it for longer."""
     found = {}

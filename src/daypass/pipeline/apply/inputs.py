@@ -17,7 +17,7 @@ from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Ended
 from daypass.core.ledger.records import LONGEST_IDLE, Idle
 from daypass.core.ledger.standing import Standing
-from daypass.core.people.leaving import said
+from daypass.core.people.leaving import is_final, said
 from daypass.core.plan import AdmittedGrant, Claim, Entitlement, Plan, Reason, Unchanged
 from daypass.core.planning.claims import ClaimMaker
 from daypass.core.planning.holdback import doubt
@@ -141,14 +141,24 @@ def _with_tasks_done(
     return _ended_now(found, standing, {one.grant: (ENDS_WHEN[one.key].code, one.said) for one in done})
 
 
+_SINCE = "it was merged since, and is held back until people check tells whether they are back"
+
+
 def _with_departed(found: Inputs, context: Context, standing: Standing) -> Inputs:
-    """Return inputs in which what people hold who left, by what the source of people said, is over from now on."""
+    """Return inputs in which what people hold who left, by what the source of people said, is over from now on.
+
+    What was merged after they had left is held back alone: no end is recorded of it.
+    """
     if not standing.departed or found.stuck is not None:
         return found
-    catalogue = last_policies(context, standing, found.tip).catalogue
-    left = departed_grants(standing, catalogue, found.at, found.admitted.changed)
-    bounds = {grant: (departure.code, said(departure)) for grant, departure in left.items()}
-    return _ended_now(found, standing, bounds)
+    catalogue, changed = last_policies(context, standing, found.tip).catalogue, found.admitted.changed
+    left = departed_grants(standing, catalogue, found.at, changed)
+    proofs = {grant: changed.get(grant) or standing.admission(grant) for grant in left}
+    ended = {g for g, proof in proofs.items() if proof is None or is_final(left[g], proof.merged_at)}
+    back = {grant: f"{said(one)}; {_SINCE}" for grant, one in left.items() if grant not in ended}
+    claims = tuple(c.ending(found.at, back[c.grant]) if c.grant in back else c for c in found.claims)
+    bounds = {grant: (one.code, said(one)) for grant, one in left.items() if grant in ended}
+    return _ended_now(replace(found, claims=claims), standing, bounds)
 
 
 def _ended_now(found: Inputs, standing: Standing, bounds: Mapping[GrantId, tuple[str, str]]) -> Inputs:
