@@ -73,8 +73,8 @@ def test_what_is_counted_is_written_down_as_it_is() -> None:
     said, ci = ((_ROOT / name).read_text("utf-8") for name in ("docs/development.md", ".ci/run"))
     assert max(planted.seed for planted in PLANTED.values()) < LIVES
     assert said.count(f"first {LIVES}") == 2
-    assert "10,000 of them or until a minute is over" in said
-    assert "-m simulation --seed 0 --lives 10000 --seconds 60" in ci
+    assert "10,000 of them or until two minutes are over" in said
+    assert "-m simulation --seed 0 --lives 10000 --seconds 120" in ci
 
 
 def test_the_same_seed_tells_the_same_story() -> None:
