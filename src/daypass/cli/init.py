@@ -1,4 +1,4 @@
-"""init, schema, demo: making a new access repository, the files it begins with, and the life of three grants in one."""
+"""init, schema, demo: making a new access repository, the files it begins with, and what becomes of three requests in one."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ _SETTINGS = "policies/daypass.yaml"
 
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-@click.option(
-    "--example", is_flag=True, help="Fill it with a worked example: three resources, five people, three rules."
-)
+@click.option("--example", is_flag=True, help="Fill it with a worked example: three resources, six people, ten rules.")
 @click.option(
     "--merge", is_flag=True, help="Allow a directory that is not empty; files that exist are left as they are."
 )
@@ -149,6 +147,7 @@ def init(
     click.echo(f"Made {top}: {len(written)} files{' and the ledger' * begun}.")
     if new.key_path:
         click.echo(f"The signing key is {new.key_path} (mode 0600). Keep it where only the applier reads it.")
+    click.echo("The pages that messages name (docs/…) are in daypass's own repository and its source archive.")
     asker = new.person()[0] if new.signing_key() else ""
     here = _next_steps(directory, example, new.at if simulated_clock else None, asker)
     click.echo(forge.next_steps(new.key_path) if forge else here)
@@ -316,7 +315,7 @@ def schema(invocation: Invocation, name: str | None, writing: bool, checking: bo
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), required=False)
 def demo(directory: Path | None) -> int:
-    """Play the life of three grants in DIRECTORY (a temporary one by default): what to type, and what is seen.
+    """Play what becomes of three requests in DIRECTORY (a temporary one by default): what to type, and what is seen.
 
     One is approved, one is refused with its reasons, one passes by itself; the two expire; the audit proves it all.
     """

@@ -78,7 +78,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "answer": ("verbs.forge:answer", "answer an issue or a comment that asks for access"),
     "refresh": ("verbs.generated:refresh", "propose the generated files that main has outgrown"),
     "schema": ("init:schema", "print a JSON Schema for editors"),
-    "demo": ("init:demo", "play the life of three grants in a temporary repository"),
+    "demo": ("init:demo", "play what becomes of three requests in a temporary repository"),
     "completion": ("completion:completion", "print the shell completion script"),
 }
 """Each verb: where it is below this folder, and its line of help."""
