@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+from daypass.cli.quick.options import at_once
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format
@@ -203,6 +204,39 @@ def test_writing_verbs_take_an_instant_only_on_a_simulated_clock(access: Access)
     said = access.run("apply", "--at", T("10:00"), expect=2)
     assert "--at may not be used with a verb that writes" in said.err
     access.run("plan", "--at", "2030-01-01T00:00:00Z")
+
+
+@pytest.mark.on_disk
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("access", "--resource", "orders-db"),
+        ("history",),
+        ("verify",),
+        ("stats",),
+        ("case", "INC-1"),
+        ("vendor", "helpdesk"),
+    ],
+)
+def test_no_answer_about_the_past_tells_of_what_is_still_to_come(
+    access: Access, asked: tuple[str, ...], capsys
+) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    asked = ("audit", *asked, "--at", "2990-01-01T00:00:00Z")
+    simulated = access.run(*asked, expect=None)
+    assert "--at" not in simulated.err
+    path = "policies/daypass.yaml"
+    text = (access.top / path).read_text()
+    access.write(path, "\n".join(line for line in text.splitlines() if not line.startswith("clock:")) + "\n")
+    access.commit("a real clock")
+    access.run("audit", "history", "--grant", grant, "--at", T("10:07"))  # the index is brought up to date
+    assert at_once(["-C", str(access.top), *asked]) is None
+    assert capsys.readouterr().out == ""
+    said = access.run(*asked, expect=2)
+    assert said.out == ""
+    assert "--at is still to come, and this verb tells of what is on record" in said.err
+    assert "hint: leave it out to ask as of now; `daypass plan --at` says what is to come" in said.err
 
 
 @pytest.mark.parametrize("verb", ["init", "request", "check", "apply", "audit", "can", "demo"])

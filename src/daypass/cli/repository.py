@@ -345,11 +345,12 @@ class AccessRepository:
 
         return AnswerCache(self.clone.state_dir)
 
-    def instant(self, at: datetime | None, *, writes: bool = False) -> datetime:
+    def instant(self, at: datetime | None, *, writes: bool = False, past: bool = False) -> datetime:
         """Return the run's instant: ``--at``, else the clock, read once.
 
-        A verb that writes takes ``--at`` only where the settings simulate the clock: a receipt from the future would
-        stop every honest run until that day.
+        Where the settings do not simulate the clock, a verb that writes takes no ``--at``: a receipt from the future would
+        stop every honest run until that day. One that tells of the ``past`` takes none that is still to come: what is
+        live today would be told as overdue then.
         """
         if at is None:
             return now()
@@ -358,6 +359,9 @@ class AccessRepository:
                 "--at may not be used with a verb that writes",
                 hint="`clock: simulated` in policies/daypass.yaml allows it, for demonstrations only",
             )
+        if past and at > now() and not self.settings.simulated_clock:
+            hint = "leave it out to ask as of now; `daypass plan --at` says what is to come"
+            raise UsageError("--at is still to come, and this verb tells of what is on record", hint=hint)
         return at
 
     def acting_handle(self) -> str:

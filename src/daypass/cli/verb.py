@@ -36,7 +36,7 @@ def verb(
     *,
     group: click.Group | None = None,
     follow: bool | Literal["or away"] = True,
-    at: Literal["reads", "writes", "as given"] = "reads",
+    at: Literal["reads", "writes", "past", "as given"] = "reads",
     formats: Sequence[str] = ("text", "json"),
 ) -> Callable[[Callable[Concatenate[AccessRepository, _P], Codes]], click.Command]:
     """Make a verb of a function that takes the repository and the options, and returns its exit codes.
@@ -44,7 +44,8 @@ def verb(
     ``follow``: the repository is brought up to where it stands at its forge first; "or away" for what also runs while
     that cannot be reached. A parameter ``at`` comes by ``--at``,
     and ``output`` by ``--format`` and one of ``formats``, where the function has no options of these names itself. ``at``
-    here says what the parameter is: the instant of a verb that reads, of one that writes, or what was typed.
+    here says what the parameter is: the instant of a verb that reads, of one that writes, of one that tells of the past, or
+    what was typed.
     """
 
     def decorate(function: Callable[Concatenate[AccessRepository, _P], Codes]) -> click.Command:
@@ -56,7 +57,8 @@ def verb(
                 repo = _followed(repo, or_away=follow == "or away")
             if "at" in options and at != "as given":
                 typed = options["at"]
-                options["at"] = repo.instant(typed if isinstance(typed, datetime) else None, writes=at == "writes")
+                given = typed if isinstance(typed, datetime) else None
+                options["at"] = repo.instant(given, writes=at == "writes", past=at == "past")
             codes = function(repo, *arguments, **options)
             return int(worst([codes] if isinstance(codes, ExitCode) else codes or ()))
 

@@ -162,6 +162,8 @@ def _answer(folder: str, asked: QuickVerb, given: dict[str, Any]) -> Said | None
             given[option] = read_instant(given[option])
         if asked.at and given["at"] is None:
             given["at"] = now()
+        if asked.at and given["at"] > now():  # the verb knows whether main's settings allow it
+            return None
         said: Said = getattr(import_module(f"daypass.cli.quick.{module}"), name)(QuickPlace(Path(folder)), **given)
         return said._replace(out=folded(said.out, said.output))
     except (DaypassError, OSError, ValueError):

@@ -25,7 +25,7 @@ def audit() -> None:
     """Answer who could reach what, how it came to be and what ended it, from git and the ledger alone."""
 
 
-@verb(group=audit, follow=False, formats=ACCESS.formats)
+@verb(group=audit, follow=False, at="past", formats=ACCESS.formats)
 @stated(ACCESS)
 def access(repo: AccessRepository, resource: str, at: datetime, output: str) -> Codes:
     """Say who could reach a resource at an instant.
@@ -36,7 +36,7 @@ def access(repo: AccessRepository, resource: str, at: datetime, output: str) -> 
     return tell(quick.access(QuickPlace(repo.folder, repo), resource=resource, at=at, output=output))
 
 
-@verb(group=audit, follow=False, formats=HISTORY.formats)
+@verb(group=audit, follow=False, at="past", formats=HISTORY.formats)
 @stated(HISTORY)
 def history(repo: AccessRepository, /, at: datetime, output: str, **asked: Any) -> Codes:
     """Tell each event with its commit, pull request, approvers, policy digest and receipt.
@@ -47,7 +47,7 @@ def history(repo: AccessRepository, /, at: datetime, output: str, **asked: Any) 
     return tell(quick.history(QuickPlace(repo.folder, repo), at=at, output=output, **asked))
 
 
-@verb(group=audit, follow=False, formats=CASE.formats)
+@verb(group=audit, follow=False, at="past", formats=CASE.formats)
 @stated(CASE)
 def case(repo: AccessRepository, ticket: str, at: datetime, output: str) -> Codes:
     """Print the log of one case, the grants with this TICKET: who asked, approved, gave and ended what, when and why.
@@ -60,7 +60,7 @@ def case(repo: AccessRepository, ticket: str, at: datetime, output: str) -> Code
     return tell(quick.case(QuickPlace(repo.folder, repo), ticket=ticket, at=at, output=output))
 
 
-@verb(group=audit, follow=False, formats=_TABLE)
+@verb(group=audit, follow=False, at="past", formats=_TABLE)
 @click.argument("vendor", type=Named("vendor"))
 def vendor(repo: AccessRepository, vendor: str, at: datetime, output: str) -> None:
     """Tell all of a VENDOR: agreements, sponsors, workers, live grants, and every grant of the past with who approved it.
@@ -81,7 +81,7 @@ def vendor(repo: AccessRepository, vendor: str, at: datetime, output: str) -> No
         show((vendor_csv if output == "csv" else vendor_json)(answer), output)
 
 
-@verb(group=audit, follow=False)
+@verb(group=audit, follow=False, at="past")
 def stats(repo: AccessRepository, at: datetime, output: str) -> None:
     """Tell, from receipts alone, how quick access came and how late it went.
 
@@ -93,7 +93,7 @@ def stats(repo: AccessRepository, at: datetime, output: str) -> None:
     tell(quick.said(pipeline.stats(index_of(repo), at=at), output))
 
 
-@verb(group=audit, follow=False)
+@verb(group=audit, follow=False, at="past")
 @click.argument("number", type=click.IntRange(min=1))
 def serial(repo: AccessRepository, number: int, at: datetime, output: str) -> Codes:
     """Lead the serial NUMBER of an SSH certificate, as sshd logs it, back to its grants. Exit 20 for an unknown one."""
@@ -110,7 +110,7 @@ def serial(repo: AccessRepository, number: int, at: datetime, output: str) -> Co
     return ExitCode.OK
 
 
-@verb(group=audit, follow=False, formats=_TABLE)
+@verb(group=audit, follow=False, at="past", formats=_TABLE)
 @click.option(
     "--since", metavar="SNAPSHOT", default="", help="Believe this snapshot (number or digest); prove what follows."
 )
