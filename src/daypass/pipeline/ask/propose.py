@@ -18,7 +18,7 @@ from daypass.core.ids import FOLDER, GrantId, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.standing import Standing
 from daypass.core.policy.decision import Decision, Request, decide
-from daypass.core.policy.held import HeldGrant
+from daypass.core.policy.held import HELD_TOO_LONG, HeldGrant
 from daypass.core.policy.intervals import room
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
@@ -145,7 +145,10 @@ def extension(
     decision = decide(policy, Request(new, requester, at, "widen", held=held), trace=True)
     left = room(policy.catalogue, old, admission.window)
     hint = f"at most {format_duration(left)} more is possible" if left > timedelta(0) else "no more is possible"
-    told = (replace(d, hint=hint) if d.code in _TOO_LATE else d for d in decision.denials)
+    # By itself it is longer than all of them together may be: what the old window takes of that would contradict the hint.
+    itself = any(d.code == "too-long" for d in decision.denials)
+    denials = (d for d in decision.denials if not (itself and d.code == HELD_TOO_LONG))
+    told = (replace(d, hint=hint) if d.code in _TOO_LATE else d for d in denials)
     return new, replace(decision, denials=tuple(told))
 
 
