@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from administrator import REPOSITORY, TEAM, Administrator
 from daypass.edges.forges.beginnings import FIRST_TARGETS
@@ -421,3 +423,33 @@ def test_rules_that_a_plan_does_not_have_are_not_taken_for_set(olga, access):
     assert "still unsafe: cannot tell " in said.err
     assert "Upgrade to GitHub Pro or make this repository public to enable this feature. [main-protection]" in said.err
     assert not olga.repo.pulls
+
+
+PINS = {
+    "postgres": 'host: "example.org"',
+    "github": "app: 7",
+    "vault": 'host: "example.org"',
+    "ssh": "ca: ssh-ed25519 ",
+}
+
+
+@pytest.mark.parametrize("kind", sorted(PINS))
+def test_main_says_where_credentials_go_wherever_setup_stops_between_them(olga, kind):
+    key = olga.top / "key.pem"
+    key.write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    said = {"first resource?": kind, "The file of": str(key), "EXAMPLE_": "https://example.org", "TARGETS_APP": "7"}
+    olga.answer = lambda question: next((text for words, text in said.items() if words in question), "")
+    olga.run("init", "access", "--github", REPOSITORY)
+    access = olga.top / "access"
+    said |= {"Try it": "n"}
+    path = f"/repos/{REPOSITORY}/environments/daypass/secrets/(?!DAYPASS_APP)[A-Z_]+"
+    stops, code = 0, 1
+    while code == 1:
+        olga.double.faults.clear()
+        olga.double.faults.add("PUT", path, times=4, drop=True, after_effect=True)
+        code = olga.run("setup", folder=access, expect=None).code
+        stops += code == 1
+    assert stops == len(olga.environment.values.keys() - {"DAYPASS_APP_KEY"}) >= 2
+    assert PINS[kind] in git(olga.repo.path, "show", "main:policies/daypass.yaml")
+    told = json.loads(olga.run("doctor", "--format", "json", folder=access, expect=None).out)["complaints"]
+    assert "unpinned" not in {one["code"] for one in told}

@@ -309,18 +309,22 @@ class SecretsStep(Step):
         return frozenset(str(name) for option, name in options if option.endswith("_key_env"))
 
     def do(self) -> str:
-        """Seal and send each."""
+        """Say on main where they go, then seal and send each: of a secret that is there nobody is asked again."""
         ground, done = self._ground, self._missing()
         values = {name: self._value(name, ground.place.environ) for name in done}
+        self._pin(values)
         for name, value in values.items():
             put_secret(ground.api, name, value)
-        place = ground.place.top / SETTINGS
-        text = place.read_text(encoding="utf-8")
-        changed = pinned(text, ground.policy.catalogue.settings, values)
-        if changed != text:
-            ground.commit("Say where the targets' credentials go", {SETTINGS: changed})
         ground.changed()
         return f"{', '.join(done)} sealed into the environment {ENVIRONMENT}"
+
+    def _pin(self, values: Mapping[str, str]) -> None:
+        """Commit what main does not say yet; a run that stopped may have written it here without a commit."""
+        ground, settings = self._ground, self._ground.policy.catalogue.settings
+        main = (ground.on_main(SETTINGS) or b"").decode()
+        if pinned(main, settings, values) != main:
+            text = (ground.place.top / SETTINGS).read_text(encoding="utf-8")
+            ground.commit("Say where the targets' credentials go", {SETTINGS: pinned(text, settings, values)})
 
     def _value(self, name: str, environ: Mapping[str, str]) -> str:
         if name == "DAYPASS_LEDGER_KEY":

@@ -49,7 +49,7 @@ class Ground:
     @property
     def by_app(self) -> bool:
         """Whether main's workflows act by an App."""
-        return b"DAYPASS_APP_KEY" in (self._file(".github/workflows/gate.yml") or b"DAYPASS_APP_KEY")
+        return b"DAYPASS_APP_KEY" in (self.on_main(".github/workflows/gate.yml") or b"DAYPASS_APP_KEY")
 
     @property
     def bot(self) -> Bot | None:
@@ -105,12 +105,13 @@ class Ground:
     def complaints(self, codes: Collection[str] = ()) -> tuple[Complaint, ...]:
         """Return what is unsafe, of some kinds where they are named; read anew once something was changed."""
         if self._complaints is None:
-            files = {path: raw for path in GitHubSettings.files if (raw := self._file(path)) is not None}
+            files = {path: raw for path in GitHubSettings.files if (raw := self.on_main(path)) is not None}
             settings = GitHubSettings(self.api, page=self.page, bot=self.bot, clock=lambda: datetime.now(UTC))
             self._complaints = settings.examine(self.policy.catalogue, files)
         return tuple(one for one in self._complaints if not codes or one.code in codes)
 
-    def _file(self, path: str) -> bytes | None:
+    def on_main(self, path: str) -> bytes | None:
+        """Return a file of this clone's main, None where there is none."""
         found = self.place.git.attempt("cat-file", "blob", f"refs/heads/main:{path}")
         return found.stdout if found.returncode == 0 else None
 
