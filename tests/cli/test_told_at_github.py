@@ -36,12 +36,16 @@ def story(hub: Hub, number: int) -> str:
 
 
 def title(hub: Hub, number: int) -> str:
-    """What comment and check run both say of it."""
+    """What comment and check run both say of it, once label and conclusion were seen to say so as well."""
     head = hub.pull(number)["head"]["sha"]
     checks = hub.api("olga", "GET", f"/repos/{REPOSITORY}/commits/{head}/check-runs")["check_runs"]
     (check,) = [one for one in checks if one["name"] == "daypass"]
     said = story(hub, number).split("### daypass: ", 1)[1].split("\n", 1)[0]
     assert check["output"]["title"] == said
+    labels = [one["name"] for one in hub.pull(number)["labels"] if one["name"].startswith("daypass: ")]
+    given = "not be proved" not in said and said != "closed without a merge"
+    conclusion, label = ("success", "approved") if given else ("failure", "refused")
+    assert (check["conclusion"], labels) == (conclusion, [f"daypass: {label}"])
     return said
 
 

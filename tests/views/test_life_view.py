@@ -159,7 +159,17 @@ def test_several_grants_are_counted_and_folded(access: Access) -> None:
     assert issue_text(life).count("\n- ") == 50
 
 
-@pytest.mark.parametrize("failed", [state("unproved"), state("pending", note="failing since x: y"), state("blocked")])
-def test_what_failed_fails_the_check(access: Access, failed: GrantState) -> None:
+@pytest.mark.parametrize(
+    ("failed", "label"),
+    [
+        (state("unproved"), "refused"),
+        (state("pending", note="failing since x: y"), "approved"),  # which is tried again
+        (state("blocked"), "refused"),
+    ],
+)
+def test_what_failed_fails_the_check_and_is_labelled_refused_where_it_gives_nothing(
+    access: Access, failed: GrantState, label: str
+) -> None:
     life = life_of(access.repo().policy.catalogue, state("live", until=UNTIL), failed)
-    assert life_notice(life, title="t", comment="c", issue="i").conclusion == "failure"
+    notice = life_notice(life, title="t", comment="c", issue="i")
+    assert (notice.conclusion, notice.state) == ("failure", label)

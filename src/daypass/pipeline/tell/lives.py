@@ -163,13 +163,17 @@ def _refused(context: Context, refusal: Refusal) -> Life | None:
     return Life(pull.number, pull.head, merge.commit, merge.at, by, (LifeGrant(state),), catalogue)
 
 
-_FAILED = frozenset({"unproved", "blocked"})
+_REFUSED = frozenset({"unproved", "blocked"})
 
 
 def life_notice(life: Life, *, title: str, comment: str, issue: str) -> Notice:
-    """Join what became of a request with the words for it. Its issue is closed once nothing of it is left to come."""
+    """Join what became of a request with the words for it. Its issue is closed once nothing of it is left to come.
+
+    What gives nothing, though it was merged, is labelled as refused; what fails at its target is tried again.
+    """
     states = [one.state for one in life.grants]
-    failed = any(state.state in _FAILED or state.fails for state in states)
+    refused = any(state.state in _REFUSED for state in states)
+    failed = refused or any(state.fails for state in states)
     over = all(one.state.state in ("ended", "unproved") and not one.state.provisioned for one in life.grants)
     return Notice(
         number=life.pull,
@@ -178,7 +182,7 @@ def life_notice(life: Life, *, title: str, comment: str, issue: str) -> Notice:
         title=title,
         summary=comment,
         comment=comment,
-        state="approved",
+        state="refused" if refused else "approved",
         issue=issue,
         closes=over and not any(one.goes_on for one in life.grants),
         issues=life.issues,
