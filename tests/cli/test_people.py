@@ -89,6 +89,25 @@ def test_whoever_cannot_be_told_apart_is_named_and_the_others_are_brought(access
     assert "gina" not in (access.top / IMPORTED).read_text()
 
 
+def test_a_table_of_handles_and_addresses_makes_nobody_a_manager(access: Access, tmp_path: Path) -> None:
+    before = (access.top / FILE).read_text()
+    table = tmp_path / "staff.csv"
+    table.write_text("handle,email\nzoe,zoe@example.com\nyan,yan@example.com\nalice,alice@example.com\n")
+    access.run("people", "import", "--csv", str(table), *at(0))
+    assert "manager" not in (access.top / IMPORTED).read_text()
+    assert (access.top / FILE).read_text() == before
+
+
+def test_a_manager_whom_nobody_knows_is_said_and_the_rest_is_brought(access: Access, tmp_path: Path) -> None:
+    table = tmp_path / "staff.csv"
+    table.write_text("handle,manager,active\nzoe,walt,yes\nyan,zoe,\nalice,,no\n")
+    said = access.run("people", "import", "--csv", str(table), "--open", *at(0), expect=None)
+    assert "0 refused, 2 in part" in said.out
+    why = "their manager 'walt' is not written: neither in the directory nor in the source"
+    assert f"  zoe                      left out: {why}" in said.out
+    assert access.git("show", "daypass/people-import:" + IMPORTED).count("manager") == 1
+
+
 def test_who_is_disabled_loses_access_at_the_next_run(access: Access, service: ScimServer) -> None:
     made = everybody(access, service)
     access.grant("2026-11-20T09:01:00Z", "2026-11-20T09:02:00Z")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from daypass.core.catalogue import Directory, Subject
 from daypass.core.errors import RefusedError
@@ -176,3 +178,119 @@ def test_a_source_that_cannot_be_right_is_not_believed() -> None:
     with pytest.raises(RefusedError, match="more than 50000 people"):
         believable((account(str(n), f"p{n}") for n in range(MOST + 1)), "it")
     assert believable([account("", "a"), account("", "b")], "it")
+
+
+def row(handle: str, manager: str = "", **more: object) -> SourcePerson:
+    return SourcePerson(str(more.pop("id", "")), handle, manager=manager, exact=True, **more)  # type: ignore[arg-type]
+
+
+def written(told: DirectoryImport) -> dict[str, object]:
+    """Return whom an import makes whose manager."""
+    return {one.handle: one.say["manager"] for one in (*told.new, *told.changed) if "manager" in one.say}
+
+
+@pytest.mark.parametrize("more", [{}, {"id": "dan"}, {"login": "dan-login", "forge_id": 9}])
+def test_rows_without_ids_and_managers_make_nobody_a_manager(more: dict[str, object]) -> None:
+    told = found(row("zoe"), row("yan"), row("dan", "", **more), row("alice", emails=("alice@example.com",), name="A."))
+    assert [one.handle for one in told.new] == ["dan", "yan", "zoe"]
+    assert [one.handle for one in told.changed] == ["alice"]
+    assert (written(told), told.left_out) == ({}, ())
+
+
+def test_an_empty_cell_names_no_manager_and_a_full_one_just_whom_it_names() -> None:
+    told = found(row("zoe"), row("xu", "bob"), row("yan", ""))
+    assert (written(told), told.left_out) == ({"xu": "bob"}, ())
+
+
+def test_an_empty_number_of_a_manager_is_nobodys() -> None:
+    told = found(account("z-1", "zoe"), account("", "yan"), account("x-1", "xu", manager=""))
+    assert written(told) == {}
+
+
+def test_a_manager_who_is_new_in_the_same_table_is_written_with_the_rest() -> None:
+    people = (row("zoe", "yan"), row("yan", "bob"))
+    told = found(*people)
+    assert written(told) == {"zoe": "yan", "yan": "bob"}
+    after = (BOB, Subject("zoe", manager="yan"), Subject("yan", manager="bob"))
+    again = found(*people, known=after)
+    assert (again.new, again.changed, again.left_out, again.same) == ((), (), (), ("yan", "zoe"))
+
+
+def test_an_id_that_is_anothers_handle_makes_nobody_the_wrong_manager() -> None:
+    known = (Subject("mallory", source_id="boss"), Subject("zed", source_id="z-1"))
+    told = found(row("zoe", "boss"), row("boss"), row("yan", "walt", id="y-1"), row("una", id="walt"), known=known)
+    assert written(told) == {"zoe": "boss"}
+    assert [(one.called, one.why) for one in told.left_out] == [
+        ("yan", "their manager 'walt' is not written: neither in the directory nor in the source")
+    ]
+
+
+_NOT = "is not written: refused, not active, or no person"
+
+
+@pytest.mark.parametrize(
+    ("people", "why"),
+    [
+        ((row("zoe", "nobody"),), "'nobody' is not written: neither in the directory nor in the source"),
+        ((row("zoe", "robot"),), f"'robot' {_NOT}"),
+        ((row("zoe", "yan"), row("yan", active=False)), f"'yan' {_NOT}"),
+        ((row("zoe", "yan"), row("yan", login="a b")), f"'yan' {_NOT}"),
+        ((row("zoe", "b-1"),), "'b-1' is not written: neither in the directory nor in the source"),
+        ((account("z-1", "zoe", manager="n-1"),), "'n-1' is not written: neither in the directory nor in the source"),
+        ((account("z-1", "zoe", manager="bob"),), "'bob' is not written: neither in the directory nor in the source"),
+        ((account("z-1", "zoe", manager="y-1"), account("y-1", "yan", active=False)), f"'y-1' {_NOT}"),
+        ((account("z-1", "zoe", manager="a-1"), account("a-1", "alice")), f"'a-1' {_NOT}"),
+        (
+            (account("z-1", "zoe", manager="b-1"), account("b-1", "bob", login="alice-ngo", forge_id=583231)),
+            f"'b-1' {_NOT}",
+        ),
+        (
+            (
+                account("z-1", "zoe", manager="a-1"),
+                account("a-1", "ngo", emails=("alice@example.com",)),
+                account("a-2", "ali", emails=("alice@example.com",)),
+            ),
+            f"'a-1' {_NOT}",
+        ),
+    ],
+)
+def test_a_manager_whom_nobody_knows_is_said_and_not_written(people: tuple[SourcePerson, ...], why: str) -> None:
+    told = found(*people)
+    assert written(told) == {}
+    assert [(one.called, one.why) for one in told.left_out] == [("zoe", f"their manager {why}")]
+    assert [one.handle for one in told.new if one.handle == "zoe"] == ["zoe"]
+
+
+def test_a_new_manager_of_a_source_is_found_by_any_of_their_numbers() -> None:
+    told = found(account("z-1", "zoe", manager="e-9"), account("y-1", "yan", also=("e-9",)))
+    assert (written(told), told.left_out) == ({"zoe": "yan"}, ())
+
+
+def test_numbers_that_are_those_of_two_refuse() -> None:
+    told = found(account("b-1", "bob", also=("c-1",)), known=(BOB, Subject("carol", source_id="c-1")))
+    assert [one.why for one in told.refused] == ["id, account and addresses are those of several: bob, carol"]
+
+
+def test_a_table_without_ids_says_that_active_no_is_not_acted_on() -> None:
+    why = "that they are not active is not acted on"
+    told = found(row("dan", active=False), row("eve", active=False), known=(Subject("dan"),))
+    assert [(one.called, one.why) for one in told.left_out] == [("dan", why)]
+    assert "source_id" in told.left_out[0].hint
+    told = found(row("bob", id="b-1", active=False))
+    assert (told.gone, told.left_out) == ((("bob", DISABLED),), ())
+
+
+def test_a_row_without_an_id_is_told_to_bring_one() -> None:
+    told = found(row("alice"))
+    assert [one.hint for one in told.refused] == ["give each row the id that the directory has as source_id"]
+
+
+_NAMES = st.sampled_from(["", "bob", "alice", "zoe", "yan", "robot", "b-1", "nobody"])
+
+
+@given(st.lists(st.tuples(_NAMES, _NAMES, _NAMES), max_size=6))
+def test_a_table_makes_managers_of_those_alone_whom_a_row_names(rows: list[tuple[str, str, str]]) -> None:
+    told = found(*(row(handle, manager, id=number) for handle, manager, number in rows))
+    named = {(handle, manager) for handle, manager, _ in rows}
+    there = {"alice", "bob", *(one.handle for one in told.new)}
+    assert {(one, above) for one, above in written(told).items()} <= {pair for pair in named if pair[1] in there}

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from daypass.schema.shapes import Texts, many, of, output, shape
 
 _ENTRY = shape("DirectoryEntry", {**of(str, "person", "number"), "keys": Texts})
+_UNFIT = shape("UnfitPerson", of(str, "number", "called", "why", "hint"))
 _LEFT = shape("LeftPerson", of(str, "person", "number", "code"))
 
 PEOPLE: dict[str, type[BaseModel]] = {
@@ -17,7 +18,7 @@ PEOPLE: dict[str, type[BaseModel]] = {
             **of(many(_ENTRY), "new", "changed"),
             "gone": many(shape("GonePerson", of(str, "person", "what"))),
             "same": Texts,
-            "refused": many(shape("UnfitPerson", of(str, "number", "called", "why", "hint"))),
+            **of(many(_UNFIT), "refused", "left_out"),
             "files": Texts,
             "pull": int | None,
         },

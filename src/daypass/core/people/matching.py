@@ -7,7 +7,7 @@ a name alone. Where name and number do not agree nothing is written.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -30,7 +30,8 @@ class WrittenPerson(Struct, frozen=True):
 class DirectoryImport(Struct, frozen=True):
     """What comes of a source: entries to make, to change, those that are as they should be, and people who are ``gone``.
 
-    ``gone`` are handles with what the source says of them; nothing is written about them here.
+    ``gone`` are handles with what the source says of them; nothing is written about them here. ``left_out`` are people of
+    whom something that the source says is not written, with what; all else of them is.
     """
 
     new: tuple[WrittenPerson, ...] = ()
@@ -38,6 +39,7 @@ class DirectoryImport(Struct, frozen=True):
     same: tuple[str, ...] = ()
     gone: tuple[tuple[str, str], ...] = ()
     refused: tuple[Unfit, ...] = ()
+    left_out: tuple[Unfit, ...] = ()
 
 
 DISABLED = "disabled"
@@ -48,33 +50,35 @@ GONE = "gone"
 def match(people: Sequence[SourcePerson], directory: Directory) -> DirectoryImport:
     """Say what the directory lacks by a source."""
     good, refused = fit(people)
-    matcher = _Matcher(directory, good)
+    matcher = _Matcher(directory, good, people)
+    gone = gone_of(people, directory)
+    told = {handle for handle, _ in gone}
     new: list[WrittenPerson] = []
     changed: list[WrittenPerson] = []
     same: list[str] = []
     more: list[Unfit] = []
-    entries = [(one, matcher.entry(one)) for one in good]
-    times = Counter(found.handle for _, found in entries if isinstance(found, Subject))
-    for one, found in entries:
+    left_out: list[Unfit] = []
+    for one, found in matcher.entries:
         if isinstance(found, Unfit):
             more.append(found)
-        elif found is not None and times[found.handle] > 1:
-            more.append(Unfit(one.number, one.called, f"several people of the source would be {found.handle}"))
-        elif found is None and one.active:
-            handle = one.handle
-            new.append(WrittenPerson(handle, one.number, matcher.says(one, None)))
-        elif found is not None:
-            say = matcher.says(one, found)
-            if say:
-                changed.append(WrittenPerson(found.handle, one.number, say))
-            else:
-                same.append(found.handle)
+            continue
+        if found is None and not one.active:
+            continue
+        left_out += matcher.left_out(one, told=found is None or found.handle in told)
+        say = matcher.says(one, found)
+        if found is None:
+            new.append(WrittenPerson(one.handle, one.number, say))
+        elif say:
+            changed.append(WrittenPerson(found.handle, one.number, say))
+        else:
+            same.append(found.handle)
     return DirectoryImport(
         tuple(sorted(new, key=lambda one: one.handle)),
         tuple(sorted(changed, key=lambda one: one.handle)),
         tuple(sorted(same)),
-        gone_of(people, directory),
+        gone,
         (*refused, *more),
+        tuple(left_out),
     )
 
 
@@ -99,23 +103,34 @@ def gone_of(people: Sequence[SourcePerson], directory: Directory) -> tuple[tuple
 class _Matcher:
     """Finds whose entry a person's is, and what it is to say."""
 
-    def __init__(self, directory: Directory, people: Sequence[SourcePerson]) -> None:
+    def __init__(self, directory: Directory, people: Sequence[SourcePerson], told: Sequence[SourcePerson]) -> None:
         self._directory = directory
         self._linked = linked(directory)
         self._was = {old for subject in directory.subjects.values() for old in subject.was}
-        self._handles: dict[str, str] = {}
-        for one in people:
-            found = self.entry(one)
-            if found is None or isinstance(found, Subject):
-                self._handles[one.number] = found.handle if found is not None else one.handle
         self._addresses = Counter(email.lower() for one in people for email in one.emails)
+        entries = [(one, self._entry(one)) for one in people]
+        times = Counter(found.handle for _, found in entries if isinstance(found, Subject))
+        # Everybody with their entry, None where they have none, or with why nobody can tell.
+        self.entries = [(one, self._alone(one, found, times)) for one, found in entries]
+        # By what a manager is named by; "" for who is in the source and will have no entry by it.
+        self._handles = {name: "" for one in told for name in _names(one)}
+        for one, found in self.entries:
+            will_be = found.handle if isinstance(found, Subject) else one.handle if found is None and one.active else ""
+            self._handles |= dict.fromkeys(_names(one), will_be)
 
-    def entry(self, one: SourcePerson) -> Subject | Unfit | None:
+    def _alone(
+        self, one: SourcePerson, found: Subject | Unfit | None, times: Mapping[str, int]
+    ) -> Subject | Unfit | None:
+        if isinstance(found, Subject) and times[found.handle] > 1:
+            return self._unfit(one, f"several people of the source would be {found.handle}")
+        return found
+
+    def _entry(self, one: SourcePerson) -> Subject | Unfit | None:
         """Return the entry of a person, None where they have none, or why nobody can tell."""
-        by = [next((self._linked[number] for number in one.numbers if number in self._linked), None)]
-        by += [self._directory.by_forge_id(one.forge_id)] if one.forge_id is not None else []
-        if by[0] is None:
+        by: list[Subject | None] = [self._linked[number] for number in one.numbers if number in self._linked]
+        if not by:
             by += [self._directory.by_email(email) for email in one.emails]
+        by += [self._directory.by_forge_id(one.forge_id)] if one.forge_id is not None else []
         known = {subject.handle: subject for subject in by if subject is not None}
         if len(known) > 1:
             return self._unfit(one, f"id, account and addresses are those of several: {', '.join(sorted(known))}")
@@ -138,7 +153,7 @@ class _Matcher:
             return self._contradiction(one, other) or self._unfit(
                 one,
                 f"{other.handle} is in the directory, and nothing but the name says that it is they",
-                f"where it is, write source_id: {quoted(one.number)} there",
+                f"where it is, write source_id: {quoted(one.number)} there" if one.number else _A_NUMBER,
             )
         if one.exact and one.handle == other.handle:
             return other
@@ -203,11 +218,36 @@ class _Matcher:
         return self._addresses[email.lower()] == 1 and (owner is None or owner.handle == handle)
 
     def _above(self, one: SourcePerson) -> str:
-        """Return the handle of somebody's manager, "" where the source names nobody whom the directory will have."""
-        if one.exact and one.manager in self._directory.subjects:
-            return one.manager
-        known = self._linked.get(one.manager)
-        return known.handle if known is not None else self._handles.get(one.manager, "")
+        """Return the handle of somebody's manager, "" where the source names nobody whom the directory will have.
+
+        A manager approves: one is found by the very handle that a table names, or by a number, and never by an empty one.
+        """
+        if not one.manager:
+            return ""
+        found = (self._directory.subjects if one.exact else self._linked).get(one.manager)
+        if found is not None and (one.exact or one.manager not in self._handles):
+            return found.handle if found.is_person else ""
+        return self._handles.get(one.manager, "")
+
+    def left_out(self, one: SourcePerson, *, told: bool) -> Iterator[Unfit]:
+        """Yield what a source says of somebody that is not written; ``told``: that they are active no more is said."""
+        if one.manager and not self._above(one):
+            who = f"their manager {quoted(one.manager)} is not written"
+            known = one.manager in (self._directory.subjects if one.exact else self._linked)
+            if known or one.manager in self._handles:
+                yield self._unfit(one, f"{who}: refused, not active, or no person")
+            else:
+                yield self._unfit(one, f"{who}: neither in the directory nor in the source")
+        if one.exact and not one.active and not told:
+            yield self._unfit(one, "that they are not active is not acted on", _A_NUMBER)
+
+
+def _names(one: SourcePerson) -> tuple[str, ...]:
+    """Return what others name somebody by as their manager."""
+    return (one.handle,) if one.exact else one.numbers
+
+
+_A_NUMBER = "give each row the id that the directory has as source_id"
 
 
 def _numbered(one: SourcePerson, found: Subject) -> bool:

@@ -22,12 +22,16 @@ def import_text(found: DirectoryImport, source: str, files: Iterable[str]) -> st
     lines = [
         f"By {source}: {len(found.new)} new, {len(found.changed)} changed, {len(found.gone)} gone, "
         f"{len(found.same)} as they should be, {len(found.refused)} refused"
+        + (f", {len({one.called for one in found.left_out})} in part" if found.left_out else "")
     ]
     lines += _entries("new", found.new)
     lines += _entries("changed", found.changed)
     lines += [f"  {handle:24} gone: the source has them {_HOW[how]}" for handle, how in found.gone]
     for one in found.refused:
         lines.append(f"  {one.called:24} refused: {one.why}")
+        lines += [f"    hint: {one.hint}"] if one.hint else []
+    for one in found.left_out:
+        lines.append(f"  {one.called:24} left out: {one.why}")
         lines += [f"    hint: {one.hint}"] if one.hint else []
     lines += [f"  {path}" for path in files]
     return joined(lines)
@@ -45,6 +49,7 @@ def import_data(found: DirectoryImport, source: str, files: Iterable[str], pull:
         "gone": [{"person": handle, "what": how} for handle, how in found.gone],
         "same": list(found.same),
         "refused": [plain(one) for one in found.refused],
+        "left_out": [plain(one) for one in found.left_out],
         "files": list(files),
         "pull": pull,
     }
@@ -61,6 +66,7 @@ def import_markdown(found: DirectoryImport, source: str) -> str:
         lines += [f"- {what}: {code(one.handle)} ({', '.join(map(code, one.say))})" for one in people[:_MOST]]
     more = len(found.new) + len(found.changed) - min(len(found.new), _MOST) - min(len(found.changed), _MOST)
     lines += [f"- and {more} more"] if more else []
+    lines += [f"- Left out of {code(one.called)}: {code(one.why)}" for one in found.left_out[:_MOST]]
     lines += ["", "Entries give nobody access by themselves. Groups are written by hand.", ""]
     return "\n".join(lines)
 
