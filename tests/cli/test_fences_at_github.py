@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
+import requests
 
 from daypass.core.window import format_instant
 from doctor_world import write
@@ -14,6 +17,7 @@ from github_double.double import Double
 from hub import REPOSITORY, Hub
 
 SETTINGS, PEOPLE = "policies/daypass.yaml", "policies/directory/people.yaml"
+ORDERS = "policies/resources/orders-db.yaml"
 
 
 @pytest.fixture
@@ -26,13 +30,14 @@ def at(hub: Hub) -> tuple[str, str]:
     return "--at", format_instant(hub.now())
 
 
-def given(hub: Hub) -> None:
+def given(hub: Hub, *, apply: bool = True) -> None:
     """Let alice have access, until two hours from now."""
     number = hub.request_pull("alice", hub.grant())
     for who in ("bob", "dave"):
         hub.approve(number, who)
     hub.run("gate", *at(hub))
-    hub.run("apply", *at(hub))
+    if apply:
+        hub.run("apply", *at(hub))
 
 
 KEPT_OUT: list[tuple[str, Callable[[Hub], object], str, str]] = [
@@ -163,6 +168,69 @@ def test_another_server_is_named_by_the_settings_alone(hub: Hub) -> None:
     hub.run("gate", str(number), *at(hub), environ=unsaid)
     hub.run("apply", *at(hub), environ=unsaid)
     assert hub.pull(number)["merged"] is True
+
+
+def test_data_residency_is_named_by_the_settings_alone(tmp_path: Path) -> None:
+    with Hub(tmp_path, simulated=True, residency=True) as hub:
+        pinned(hub, server_url=f'"{hub.double.server_url}"', api_url=f'"{hub.double.url}"')
+        unsaid = {"GITHUB_API_URL": "", "GITHUB_SERVER_URL": ""}
+        number = hub.request_pull("alice", hub.grant())
+        for who in ("bob", "dave"):
+            hub.approve(number, who)
+        hub.calls.clear()
+        hub.run("gate", *at(hub), environ=unsaid)  # without a number it asks by GraphQL
+        assert "/graphql" in {call.path for call in hub.calls}
+        assert "window opened" in hub.run("apply", *at(hub), environ=unsaid).out
+        assert hub.pull(number)["merged"] is True
+        olga = {"Authorization": f"Bearer {hub.tokens['olga']}"}
+        there = [hub.double.url, f"{hub.double.server_url}/api/v3"]
+        found = [requests.get(f"{api}/repos/{REPOSITORY}", headers=olga, timeout=10).ok for api in there]
+        assert found == [True, False]
+
+
+class Listener:
+    """Somebody else's server, that counts who connects and says nothing."""
+
+    def __enter__(self) -> Self:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(0)
+        self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.socket.close()
+
+    def connected(self) -> int:
+        """How many connections came since this was asked last."""
+        count = 0
+        while True:
+            try:
+                self.socket.accept()[0].close()
+            except BlockingIOError:
+                return count
+            count += 1
+
+
+@pytest.mark.parametrize("overwritten", [True, False], ids=["overwritten", "as main names it"])
+def test_a_target_s_secret_that_a_writer_overwrote_is_sent_nowhere_and_other_targets_go_on(
+    hub: Hub, overwritten: bool
+) -> None:
+    with Listener() as theirs:
+        host = "db.example.com:5432" if overwritten else theirs.address
+        target = f'  example: {{kind: postgres, url_env: EXAMPLE_DB_URL, host: "{host}"}}'
+        line = "  embedded: {kind: embedded}"
+        write(hub, SETTINGS, lambda text: text.replace(line, f"{line}\n{target}"))
+        write(hub, ORDERS, lambda text: text.replace("target: embedded", "target: example"))
+        given(hub, apply=False)
+        hub.request_pull("carol", hub.grant(subject="carol", resource="staging", role="deploy"))  # policy lets it pass
+        hub.run("gate", *at(hub))
+        secret = {"EXAMPLE_DB_URL": f"postgresql://daypass:a-long-secret@{theirs.address}/orders?connect_timeout=2"}
+        run = hub.run("apply", *at(hub), environ=secret, expect=14)
+        assert ("[secret-elsewhere]" in run.out + run.err) is overwritten
+        assert (theirs.connected() == 0) is overwritten
+        assert "a-long-secret" not in run.out + run.err
+        assert re.search(r"ok +\+ carol .* on staging", run.out)
+        assert not re.search(r"ok +\+ alice", run.out)
 
 
 def test_no_token_goes_to_a_server_that_the_settings_do_not_name(

@@ -70,7 +70,7 @@ class Hub:
 
     ``simulated`` lets writing verbs take ``--at``, so that a test can let hours pass (`advance`). ``protected`` sets the
     rules that the documents recommend. ``files`` are written before the example, which leaves
-    what is there. ``auth``: how the workflows act, "app" or "token".
+    what is there. ``auth``: how the workflows act, "app" or "token". ``residency``: as with `Double`.
     """
 
     def __init__(
@@ -82,10 +82,11 @@ class Hub:
         private: bool = True,
         files: Mapping[str, str] | None = None,
         auth: str = "app",
+        residency: bool = False,
     ) -> None:
         self.top = top / "acme"
         self.top.mkdir(parents=True)
-        self.double = Double(self.top)
+        self.double = Double(self.top, residency=residency)
         self.simulated = simulated
         self.people: dict[str, User] = {}
         self.tokens: dict[str, str] = {}

@@ -47,6 +47,7 @@ class Double:
     where the patch is the same; ``keep``: whatever was changed; ``revive``: dismissed ones are shown as approvals again.
     ``allow_lists`` are the organisations whose list of addresses has not ours, ``sso`` those that people's tokens must be
     authorised for, which an App's need not be.
+    ``residency``: REST and GraphQL are at the root of a host of their own, as at ``api.SLUG.ghe.com``.
     ``slow_mergeability``: whether a pull request may be merged is worked out only after it was first asked for.
     """
 
@@ -54,7 +55,7 @@ class Double:
     inspectors: ClassVar[list[Callable[[Double], None]]] = []
     """What looks at each hub once it is closed, and raises AssertionError for what is wrong with its exchanges."""
 
-    def __init__(self, top: Path) -> None:
+    def __init__(self, top: Path, *, residency: bool = False) -> None:
         self.top = top / "github"
         self.lock = threading.RLock()
         self.clock: datetime | None = None
@@ -82,18 +83,22 @@ class Double:
         bot = self._account(User("github-actions[bot]", 41898282, "Bot"))
         self.actions_app = App(ACTIONS_APP, "github-actions", self.web_flow, bot, "", None, {}, 0, [])
         registry.load()
-        self._server = Server(self)
-        self.server_url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self.url = f"{self.server_url}{PREFIX}"
+        self._servers = [Server(self, serves) for serves in (("pages", "api") if residency else ("all",))]
+        places = [f"http://127.0.0.1:{server.server_address[1]}" for server in self._servers]
+        self.server_url = places[0]
+        self.url = places[1] if residency else f"{self.server_url}{PREFIX}"
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
+        poll = {"poll_interval": 0.02}
+        self._threads = [threading.Thread(target=server.serve_forever, kwargs=poll) for server in self._servers]
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self._server.close()
-        self._thread.join()
+        for server, thread in zip(self._servers, self._threads, strict=True):
+            server.close()
+            thread.join()
         assert not self.mistakes, self.mistakes
         for inspect in self.inspectors if failure[0] is None else ():
             inspect(self)

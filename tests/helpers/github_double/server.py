@@ -30,8 +30,10 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 256
     daemon_threads = False
 
-    def __init__(self, hub: Double) -> None:
+    def __init__(self, hub: Double, serves: str = "all") -> None:
+        """``serves``: "all", or with two servers "pages" (git too) at one and "api" at the root of the other."""
         self.hub = hub
+        self.serves = serves
         self.closing = threading.Event()
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
@@ -90,9 +92,13 @@ class Handler(BaseHTTPRequestHandler):
         hub = self.server.hub
         body = self._read()
         parts = urlsplit(self.path)
-        is_api = parts.path.startswith(f"{PREFIX}/")
-        path = hub.by_name(parts.path.removeprefix(PREFIX)) if is_api else parts.path
-        if (
+        serves = self.server.serves
+        is_api = serves == "api" or (serves == "all" and parts.path.startswith(f"{PREFIX}/"))
+        prefix = "" if serves == "api" else PREFIX
+        path = hub.by_name(parts.path.removeprefix(prefix)) if is_api else parts.path
+        if serves != "all":
+            pass  # https://docs.github.com/en/enterprise-cloud@latest/admin/data-residency/network-details-for-ghecom
+        elif (
             path == "/graphql"
         ):  # which is not below REST: https://docs.github.com/en/enterprise-server@latest/graphql/guides/forming-calls-with-graphql
             path = "/nothing"
