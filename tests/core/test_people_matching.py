@@ -280,6 +280,16 @@ def test_a_table_without_ids_says_that_active_no_is_not_acted_on() -> None:
     assert (told.gone, told.left_out) == ((("bob", DISABLED),), ())
 
 
+def test_a_row_of_the_handle_takes_the_place_of_an_entry_without_number_and_of_no_other() -> None:
+    known = (Subject("dan", emails=("dan@old.example",)), Subject("bob", source_id="b-1"), ALICE)
+    new = {"name": "N", "emails": ("n@new.example",)}
+    (changed,) = found(row("dan", **new), known=known).changed  # type: ignore[arg-type]
+    assert changed.say == {"name": "N", "email": "n@new.example"}
+    for handle in ("alice", "bob"):
+        told = found(row(handle, **new), known=known)  # type: ignore[arg-type]
+        assert (told.changed, [one.called for one in told.refused]) == ((), [handle])
+
+
 def test_a_row_without_an_id_is_told_to_bring_one() -> None:
     told = found(row("alice"))
     assert [one.hint for one in told.refused] == ["give each row the id that the directory has as source_id"]

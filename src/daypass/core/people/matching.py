@@ -1,7 +1,8 @@
 """What a source says of people, held against the directory: who is new, changed and gone, and whom nobody can tell apart.
 
 Upholds: an entry is somebody's by a number, of the source or of the forge, or by an address that nobody else has; never by
-a name alone. Where name and number do not agree nothing is written.
+a name alone, but for an entry without any number, which the handle of a table finds. Where name and number do not agree
+nothing is written.
 """
 
 from __future__ import annotations
