@@ -92,9 +92,67 @@ def test_a_key_is_written_to_a_file_only_where_that_is_asked_for(olga, access):
 def test_a_run_that_stopped_after_the_key_was_kept_makes_no_second_app(olga, access):
     olga.run("setup", folder=access, answers=["y", "y", "n"], expect=14)
     git(access, "reset", "-q", "--hard", "HEAD~1")
-    olga.run("setup", folder=access, answers=["y", "daypass-acme", "n"], expect=14)
+    olga.run("setup", folder=access, answers=["y", "n"], expect=14)
     assert len(olga.double.apps) == 1
     assert "daypass-acme[bot]" in (access / "policies/daypass.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("after_effect", [False, True])
+def test_an_app_whose_number_was_not_kept_is_asked_for_and_none_is_made(olga, access, after_effect):
+    olga.double.faults.add("POST", ".*/actions/variables", drop=True, after_effect=after_effect)
+    olga.run("setup", folder=access, expect=1)
+    olga.run("setup", folder=access, answers=["y", *([] if after_effect else ["daypass-acme"]), "n"], expect=14)
+    (app,) = olga.double.apps.values()
+    assert olga.repo.extras["variables"]["DAYPASS_APP_ID"] == str(app.id)
+    assert f'bot: {{login: "daypass-acme[bot]", id: {app.bot.id}}}' in git(access, "show", "main:policies/daypass.yaml")
+
+
+def test_an_app_of_somebody_else_is_not_taken_for_the_one_whose_key_is_kept(olga, access):
+    olga.double.app("foreign", permissions={}, repositories=[]).owner = olga.me
+    olga.double.faults.add("POST", ".*/actions/variables", drop=True)
+    olga.run("setup", folder=access, expect=1)
+    for named in ("foreign", "nowhere"):
+        said = olga.run("setup", folder=access, answers=["y", named], expect=2)
+        assert f"acme has no App {named}" in said.err
+    assert "DAYPASS_APP_ID" not in olga.repo.extras["variables"]
+
+
+@pytest.mark.parametrize("lost", ["POST /app-manifests/.*", "PUT .*/secrets/DAYPASS_APP_KEY"])
+def test_an_app_whose_key_was_lost_is_said_with_where_to_delete_it(olga, access, lost, monkeypatch):
+    method, _, path = lost.partition(" ")
+    olga.double.faults.add(method, path, drop=True, after_effect=method == "POST", times=4)
+    said = olga.run("setup", folder=access, expect=1)
+    there = f"({olga.double.server_url}/organizations/acme/settings/apps/daypass-acme/advanced)"
+    assert "an App was made, and its key is kept nowhere" in said.err
+    assert f"hint: delete it {there}, and run the command again" in said.err
+    olga.double.faults.clear()
+    seen = []
+
+    def opens(address: str) -> bool:
+        if not seen:
+            olga.deletes_the_app()
+        seen.append(sys.stderr.getvalue())
+        return olga.browse(address)
+
+    monkeypatch.setattr("daypass.cli.founding.browse", opens)
+    olga.run("setup", folder=access, answers=["y", "n"], expect=14)
+    assert f"daypass-acme is there already. If its key is kept nowhere, delete it first {there}" in seen[0]
+    (app,) = olga.double.apps.values()
+    assert olga.environment.values["DAYPASS_APP_KEY"] == app.private_key
+
+
+def test_the_app_of_another_repository_is_not_said_to_be_the_one_without_a_key(olga, access):
+    olga.double.app("daypass-acme", permissions={}, repositories=[]).owner = olga.org
+    olga.renames_to = "daypass-two"
+    olga.double.faults.add("POST", "/app-manifests/.*", drop=True, after_effect=True, times=4)
+    said = olga.run("setup", folder=access, expect=1)
+    assert f"delete it ({olga.double.server_url}/organizations/acme/settings/apps)" in said.err
+
+
+def test_an_answer_of_github_with_the_key_that_never_left_is_asked_for_again(olga, access):
+    olga.double.faults.add("POST", "/app-manifests/.*", drop=True)
+    olga.run("setup", folder=access, answers=["y", "y", "n"], expect=14)
+    assert len(olga.double.apps) == 1
 
 
 def test_without_a_browser_the_address_is_filled_in_and_the_key_comes_from_a_file(olga, access):

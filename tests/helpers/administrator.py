@@ -73,6 +73,8 @@ class Administrator:
         self.installs_everywhere = False
         self.for_myself = False
         """Whether the App is made for the administrator's own account."""
+        self.renames_to = ""
+        """The name that the App is given in its form, "" for the one that is proposed."""
         self._alone = alone
         self._answers: list[str] = []
         self._patch = patch
@@ -183,7 +185,7 @@ class Administrator:
             self._submit(page, "Install", repository=self.named.partition("/")[2])
             return True
         page = self._submit(page, "Continue to GitHub")
-        self._submit(page, "Create GitHub App")
+        self._submit(page, "Create GitHub App", **({"name": self.renames_to} if self.renames_to else {}))
         return True
 
     def makes_by_hand(self, address: str) -> App:
@@ -193,6 +195,12 @@ class Administrator:
         (app,) = self.double.apps.values()
         assert key.text == app.private_key
         return app
+
+    def deletes_the_app(self) -> None:
+        """Delete it, and its account with it, at the address that setup says."""
+        (app,) = self.double.apps.values()
+        app.bot.deleted = True
+        self.double.apps.clear()
 
     def _click(self, what: str) -> None:
         self.clicks.append(what)

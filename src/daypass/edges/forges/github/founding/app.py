@@ -93,40 +93,80 @@ class AppStep(Step):
         return f"{slug} (id {number}, account {bot.number('id')})"
 
     def _keep(self, made: MadeApp) -> None:
-        """Keep the key at once: GitHub tells it only now."""
+        """Keep the key at once: GitHub tells it only now. Its number is public, and found again."""
         ground = self._ground
-        put_secret(ground.api, APP_KEY, made.key)
+        try:
+            put_secret(ground.api, APP_KEY, made.key)
+        except EdgeError as error:
+            raise self._keyless(made.slug, error) from error
         put_variable(ground.api, APP_ID, str(made.number))
         ground.app_key = made.key
         if ground.place.app_key_file:
             _write(ground.place.app_key_file, made.key)
 
+    def _keyless(self, slug: str, error: EdgeError) -> EdgeError:
+        return EdgeError(
+            f"an App was made, and its key is kept nowhere: {error.message}",
+            hint=f"delete it ({self._deletion(slug)}), and run the command again",
+        )
+
+    def _deletion(self, slug: str) -> str:
+        """Return the page that deletes an App, that of all where its name is not known: another's is in use."""
+        return f"{self._ground.account_page}/apps{f'/{slug}/advanced' if slug else ''}"
+
     def _kept(self) -> str:
-        """Return the name of an App whose key an earlier run kept before it stopped, "" where there is none."""
+        """Return the name of an App whose key an earlier run kept before it stopped, "" where there is none.
+
+        Its number may be lost. That an App has the usual name proves nothing: its owner may have one for another repository.
+        """
         ground = self._ground
-        number = variables_there(ground.api).get(APP_ID, "")
-        if not number or APP_KEY not in secrets_there(ground.api):
+        if APP_KEY not in secrets_there(ground.api):
             return ""
-        if ground.slug:
+        number = variables_there(ground.api).get(APP_ID, "")
+        if number and ground.slug:
             return ground.slug
-        slug = ground.talk.ask(
-            f"The name in its address of the App {number}, whose key is kept (…/apps/NAME)", False
-        ).strip()
-        found = Fields("the App", ground.api.get(f"/apps/{quote(slug, safe='')}"))
-        if str(found.number("id")) != number:
-            raise UsageError(f"{slug} is the App {found.number('id')}, and the key that is kept is of {number}")
-        return slug
+        found = self._owned(ground.slug or app_name(ground.owner)) if number or ground.slug else None
+        if found is None or number not in ("", str(found.number("id"))):
+            named = f"App {number}" if number else "App"
+            slug = ground.talk.ask(
+                f"The name in its address of the {named}, whose key is kept (…/apps/NAME)", False
+            ).strip()
+            found = self._owned(slug)
+            if found is None:
+                raise UsageError(f"{ground.owner} has no App {slug}")
+        if number not in ("", str(found.number("id"))):
+            raise UsageError(
+                f"{found.text('slug')} is the App {found.number('id')}, and the key that is kept is of {number}"
+            )
+        if not number:
+            put_variable(ground.api, APP_ID, str(found.number("id")))
+        return found.text("slug")
+
+    def _owned(self, slug: str) -> Fields | None:
+        """Return an App of the owner's, None where they have none of that name."""
+        answer = self._ground.api.find(f"/apps/{quote(slug, safe='')}")
+        found = Fields("the App", answer) if answer is not None else None
+        return found if found and found.text("owner.login").lower() == self._ground.owner.lower() else None
 
     def _by_manifest(self) -> MadeApp | None:
         """Post the manifest from a page of this machine; None where no browser opens."""
-        ground = self._ground
+        ground, name = self._ground, app_name(self._ground.owner)
+        taken = self._owned(name) is not None
+        if taken:
+            ground.talk.tell(
+                f"{name} is there already. If its key is kept nowhere, delete it first ({self._deletion(name)}); "
+                "if another repository uses it, choose another name"
+            )
         with LoopbackPage(ground.account_page) as page:
             page.manifest = manifest(ground.owner, ground.page, page.back, organisation=ground.organisation)
             ground.talk.tell(f"In the browser: Continue, then Create GitHub App. If none opened: {page.url}")
             if not ground.talk.browse(page.url):
                 return None
             code = ground.until(lambda: page.code, what="no App was made", seconds=600, pause=1)
-        answer = ground.api.send("POST", f"/app-manifests/{code}/conversions")
+        try:
+            answer = ground.api.send("POST", f"/app-manifests/{code}/conversions", safe=True)
+        except ApiError as error:
+            raise self._keyless("" if taken else name, error) from error
         found = Fields("the App", answer)
         owner = found.text("owner.login")
         if owner.lower() != ground.owner.lower():
