@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from daypass.cli import repository
-from daypass.cli.runs import rest
+from daypass.cli.runs import program, rest
 from daypass.core.ledger import snapshot
 from daypass.edges.forges.github.setup import github_files
 from daypass.edges.git import promised, steps
@@ -391,7 +390,7 @@ def test_a_word_of_another_program_of_a_time_to_come_or_of_yesterday_is_none(
     assert "1 live as they should be" in resting("apply", "--at", at(hub))
     assert not read_nothing(hub)
     assert words(hub) == 2
-    monkeypatch.setattr(rest, "program_digest", repository.program_digest)
+    monkeypatch.setattr(rest, "program_digest", program.program_digest)
     assert "1 live as they should be" in resting("apply", "--at", at(hub))
     assert read_nothing(hub)
     hub.advance(minutes=1)

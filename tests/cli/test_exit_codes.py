@@ -119,6 +119,26 @@ def test_a_name_that_a_broken_file_may_have_had_is_no_slip(access: Access) -> No
     access.run("can", "alice", "staging", "deploy", expect=10)
 
 
+@pytest.mark.on_disk
+def test_where_a_policy_file_is_broken_that_alone_is_said(access: Access) -> None:
+    number = access.ask(AT)
+    place = access.top / "policies/directory/people.yaml"
+    place.write_text(place.read_text().replace("version: 1", "version: 9"))
+    access.commit("a broken directory")
+    asked = f"{ASK} --resource staging --role deploy"
+    for line in (asked, f"{asked} --dry-run"):
+        said = access.run(*shlex.split(line), acting="alice", expect=11)
+        assert "policies/directory/people.yaml:2:10: expected 1, got 9" in said.err + said.out
+        assert "alice' in the directory" not in said.err + said.out
+        assert (said.err + said.out).count("hint:") == 1
+    assert "no subject" not in access.run("show", number, "--at", AT).out
+    for line in (asked, f"approve {number} --at {AT}", f"extend a/b --for 1h --at {AT}"):
+        said = access.run(*shlex.split(line), acting="zoe", expect=10)
+        assert "daypass: main's policies do not read, so nobody can tell who is acting" in said.err
+        assert "policies/directory/people.yaml:2:10: expected 1, got 9" in said.err
+        assert "zoe" not in said.err
+
+
 READING = ("plan", "status", "check", "drift", "targets", "forge", "show 1", "explain a/b", "can a b c")
 READING += ("audit stats", "audit verify", "audit access --resource x", "heartbeat --max-age 1h", "krl x", "fetch a/b")
 WRITING = ("apply", "expire", "gate", "request", "end a/b", "revoke --subject a --now --reason x", "approve 1", "sync")

@@ -11,7 +11,8 @@ import pytest
 from test_bare_runner_at_github import Bare, admit, at, read_nothing, words
 from test_fetch_at_github import first_files
 
-from daypass.cli.repository import AccessRepository, program_digest
+from daypass.cli.repository import AccessRepository
+from daypass.cli.runs.program import program_digest
 from daypass.core.errors import EdgeError, LedgerError
 from daypass.core.ids import Oid
 from daypass.core.ledger import snapshot

@@ -204,6 +204,14 @@ def test_missing_settings_deny_everything_and_lift_no_limit():
     assert "too-long" in [d.code for d in ask(found, grant(hours=31 * 24)).denials]
 
 
+def test_where_policies_have_faults_people_are_told_of_those_alone():
+    found = ask(policy(directory_people="version: 9\n"))
+    assert [d.code for d in found.denials][:2] == ["policy-broken", "unknown-subject"]
+    assert [d.code for d in found.told] == ["policy-broken"]
+    whole = ask(policy(), grant(hours=31 * 24))
+    assert whole.told == whole.denials != ()
+
+
 def test_a_resource_with_faults_denies_its_own_grants_alone():
     found = policy(resources_orders_db=RESOURCE.replace("production", "prodution"))
     assert told(ask(found).denials) == [

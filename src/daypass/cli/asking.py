@@ -103,7 +103,7 @@ class Answers(Struct):
         else:
             told = [
                 (d.path if _ASKED_AS.get(d.path, d.path) in self._answered else d.code, d.message, d.hint)
-                for d in wrong.denials
+                for d in wrong.told
             ]
         bad = {_ASKED_AS.get(name, name) for name, _, _ in told}
         if not told or not bad <= self._answered.keys():

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import convert, to_builtins
 
-from daypass.cli.repository import AccessRepository, program_digest
+from daypass.cli.repository import AccessRepository
+from daypass.cli.runs.program import program_digest
 from daypass.cli.verb import inside, progress
 from daypass.core.errors import DaypassError, UsageError
 from daypass.core.finding import Checked

@@ -6,13 +6,12 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from daypass import __version__
 from daypass.cli.quick.around import now
 from daypass.cli.verb import FORGE, LEDGER, PAGES, noting, say
 from daypass.core.errors import AwayError, EdgeError, InvalidError, UsageError
@@ -365,14 +364,28 @@ class AccessRepository:
         return at
 
     def acting_handle(self) -> str:
-        """Return the handle of who is acting. Raises UsageError for somebody whom the directory does not know."""
-        account = self.forge.acting()
+        """Return the handle of who is acting.
+
+        Raises UsageError for somebody whom the directory does not know, InvalidError where main's policies do not read.
+        """
+        try:
+            account = self.forge.acting()
+        except UsageError:
+            self._refuse_unread()
+            raise
         if not account.handle:
+            self._refuse_unread()
             raise UsageError(
                 f"the directory does not know {account.name!r}",
                 hint="set `git config user.email` to the address that policies/directory has for you, or use --as",
             )
         return account.handle
+
+    def _refuse_unread(self) -> None:
+        if self.policy.broken:  # who is acting may stand in the file that does not read
+            raise InvalidError(
+                "main's policies do not read, so nobody can tell who is acting", self.policy.broken
+            ) from None
 
     def run_name(self, at: datetime) -> str:
         """Name this run for the ledger: as the forge names its own, else by process and instant.
@@ -383,17 +396,3 @@ class AccessRepository:
 
         mine = sha256(f"{os.getpid()}/{at.isoformat()}/{os.urandom(8).hex()}".encode()).hexdigest()[:12]
         return (self.host.run_name() if self.away is None else "") or mine
-
-
-@cache
-def program_digest() -> str:
-    """Return a digest of all of this program that an answer can depend on, so that no cache outlives a change of it."""
-    from hashlib import sha256
-
-    found = sha256(__version__.encode())
-    package = Path(__file__).parents[1]
-    folders = (listed for name in ("core", "pipeline", "schema", "edges/targets") for listed in os.walk(package / name))
-    files = (f"{folder}/{name}" for folder, _, names in folders for name in names if name.endswith((".py", ".json")))
-    for path in sorted(files):
-        found.update(Path(path).read_bytes())
-    return found.hexdigest()

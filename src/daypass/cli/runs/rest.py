@@ -11,7 +11,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 
-from daypass.cli.repository import AccessRepository, program_digest
+from daypass.cli.repository import AccessRepository
+from daypass.cli.runs.program import program_digest
 from daypass.core.errors import ConflictError, ExitCode
 from daypass.core.ledger.records import LONGEST_IDLE, Idle
 from daypass.core.ledger.standing import Standing

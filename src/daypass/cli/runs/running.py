@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from daypass.cli.repository import AccessRepository, program_digest
+from daypass.cli.repository import AccessRepository
 from daypass.cli.runs.collecting import uncollected
+from daypass.cli.runs.program import program_digest
 from daypass.cli.verb import progress, say, show, show_data
 from daypass.core.errors import AwayError, ConflictError, DaypassError, EdgeError, InvalidError, RefusedError
 from daypass.core.ids import Oid

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from daypass.cli.repository import AccessRepository, program_digest
+from daypass.cli.repository import AccessRepository
+from daypass.cli.runs.program import program_digest
 
 if TYPE_CHECKING:
     from daypass.core.request import Gated

@@ -42,6 +42,7 @@ from daypass.core.policy.shortage import clock_runs_out, shortage
 from daypass.core.policy.sources import OWNERS, Ending, may_ask_for, written
 from daypass.core.window import Window, format_instant
 
+BROKEN = "policy-broken"
 RULE_DENIES = "rule-denies"
 RULE_FAILED = "rule-failed"
 PAUSED = "giving is paused: limits.pause is set on main, and only ends go on"
@@ -131,6 +132,11 @@ class Decision(Struct, frozen=True):
     def denied(self) -> bool:
         """Whether policy says no."""
         return bool(self.denials)
+
+    @property
+    def told(self) -> tuple[Denial, ...]:
+        """The denials that people are told: where policies have faults only that, since the others may come of it."""
+        return tuple(denial for denial in self.denials if denial.code == BROKEN) or self.denials
 
 
 def without_rules(policy: Policy, request: Request) -> tuple[Denial, ...]:
@@ -273,15 +279,9 @@ def _broken(policy: Policy, judging: int = JUDGING) -> tuple[Denial, ...]:
     broken = [fault for fault in policy.broken if _FAULT_SINCE.get(fault.code, 1) <= judging]
     if not broken:
         return ()
-    first = broken[0]
-    more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-    return (
-        Denial(
-            "policy-broken",
-            f"the policies have faults, so nothing is granted: {first.place}: {first.message}{more}",
-            first.hint or "daypass check lists all of them",
-        ),
-    )
+    first, more = broken[0], f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+    message = f"the policies have faults, so nothing is granted: {first.place}: {first.message}{more}"
+    return (Denial(BROKEN, message, first.hint or "daypass check lists all of them"),)
 
 
 def _grant_denials(policy: Policy, grant: Grant, judging: int = JUDGING) -> list[Denial]:

@@ -168,7 +168,7 @@ class _Importer(Struct, frozen=True):
         )
         grant, decision = draft(self.policy, wish, requester=self.requester, at=self.at)
         if decision.denials:
-            return "policy denies it: " + "; ".join(denial.message for denial in decision.denials)
+            return "policy denies it: " + "; ".join(denial.message for denial in decision.told)
         return Taken(stray, grant, why, stray in self.ends, beside)
 
     def _role(self, privilege: str) -> tuple[Role | None, bool]:

@@ -160,8 +160,8 @@ _TOO_LATE = frozenset(
 
 def _refuse_denied(grant: Grant, decision: Decision) -> None:
     if decision.denials:
-        lines = "; ".join(denial.message for denial in decision.denials)
-        hints = "; ".join(dict.fromkeys(denial.hint for denial in decision.denials if denial.hint))
+        lines = "; ".join(denial.message for denial in decision.told)
+        hints = "; ".join(dict.fromkeys(denial.hint for denial in decision.told if denial.hint))
         raise DeniedError(f"policy denies {grant.role} on {grant.resource} to {grant.subject}: {lines}", hint=hints)
 
 

@@ -148,7 +148,7 @@ def _said(verdict: ItemVerdict) -> Iterable[Finding]:
     grant, decision = verdict.item.grant, verdict.item.decision
     if grant is None or decision is None:
         return
-    for denial in decision.denials:
+    for denial in decision.told:
         said = f"rule {denial.rule}: {denial.message}" if denial.rule else denial.message
         yield Finding(
             denial.finding_code, Place(grant.path, path=denial.path or _FIELD.get(denial.code, "")), said, denial.hint

@@ -190,7 +190,7 @@ def effect_when(effect: Effect) -> str:
 def denial_lines(decision: Decision) -> list[str]:
     """Say why policy denies, each reason with its rule or code and what would help."""
     lines = []
-    for denial in decision.denials:
+    for denial in decision.told:
         lines.append(f"denied: {denial.message} [{denial.rule or denial.code}]")
         lines += [f"  hint: {denial.hint}"] if denial.hint else []
     return lines

@@ -129,7 +129,7 @@ def request_title(found: Gated, lives: Sequence[GrantState] = ()) -> str:
 
 def _wrong(found: Gated) -> int:
     problems = [finding for verdict in found.verdicts for finding in verdict.problems]
-    denials = [d for v in found.verdicts if v.item.decision is not None for d in v.item.decision.denials]
+    denials = [d for v in found.verdicts if v.item.decision is not None for d in v.item.decision.told]
     return sum(1 for finding in (*found.proposal.findings, *problems) if finding.is_error) + len(denials)
 
 

@@ -173,7 +173,7 @@ def _check_proposal(
     decided = [
         (item.grant, item.decision) for item in found.items if item.grant is not None and item.decision is not None
     ]
-    denials = [denial.finding(grant.path) for grant, decision in decided for denial in decision.denials]
+    denials = [denial.finding(grant.path) for grant, decision in decided for denial in decision.told]
     proposed = _proposed_policies(repo, base_oid, head_oid, found.others, jobs, at)
     causes = (*policy.broken, *(fault for grant, _ in decided for fault in policy.faulty.get(grant.resource, ())))
     everything, unjudged = causes_first((*found.findings, *denials, *proposed), causes)
