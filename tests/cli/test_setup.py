@@ -264,6 +264,29 @@ def test_a_repository_that_acts_without_an_app_is_left_to_its_page(olga):
     assert "the settings of main name no repository at GitHub" in said.err
 
 
+def test_a_repository_that_acts_without_an_app_changes_to_one_as_its_page_says(olga):
+    olga.run("init", "access", "--github", REPOSITORY, "--auth", "token", answers=[TEAM])
+    access, repo = olga.top / "access", olga.double.repository(REPOSITORY, private=True)
+    repo.collaborate(olga.me, "admin")
+    host = olga.double.server_url.removeprefix("http://")
+    git(access, "remote", "add", "origin", f"http://x-access-token:{olga.token}@{host}/{REPOSITORY}.git")
+    git(access, "push", "-q", "origin", "main", "daypass-ledger")
+    olga.double.protect(repo)
+    assert "DAYPASS_APP_KEY" not in git(repo.path, "show", "main:.github/workflows/gate.yml")
+
+    olga.run("init", ".", "--merge", "--upgrade", "--github", REPOSITORY, folder=access)
+    git(access, "commit", "--quiet", "--all", "--message", "Act by an App")
+    repo.rulesets.clear()
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    (app,) = olga.double.apps.values()
+    assert "DAYPASS_APP_KEY" in git(repo.path, "show", "main:.github/workflows/gate.yml")
+    assert f"app: {app.id}, " in git(repo.path, "show", "main:policies/daypass.yaml")
+    assert all(
+        ("Integration", app.id) in {(who.actor_type, who.actor_id) for who in one.bypass} for one in repo.rulesets
+    )
+    assert len(repo.rulesets) == 2
+
+
 @pytest.mark.parametrize("kind", sorted(FIRST_TARGETS))
 def test_what_init_asks_is_in_what_it_leaves_which_is_clean(olga, kind):
     olga.run("init", "new", "--github", REPOSITORY, answers=[TEAM, kind])
