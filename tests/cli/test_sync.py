@@ -61,6 +61,21 @@ def test_a_bare_clone_made_after_a_request_was_merged_numbers_the_next_one_after
         access.run("gate", "2", "--at", _at(3), expect=12)
 
 
+def test_a_clone_of_a_repository_whose_head_is_another_branch_is_told_to_switch(first: Access) -> None:
+    first.git("--git-dir", str(first.top.parent / "origin.git"), "symbolic-ref", "HEAD", "refs/heads/master")
+    second = _clone(first)
+    for verb in ("status", "apply", "gate"):
+        said = second.run(verb, expect=1)
+        assert said.err == "daypass: this repository has no branch main\n  hint: `git switch main`: a remote has it\n"
+    second.git("switch", "-q", "main")
+    second.run("sync")
+    second.run("status")
+    second.git("switch", "-q", "--orphan", "none")
+    second.git("branch", "-q", "-D", "main")
+    second.git("remote", "remove", "origin")
+    assert "hint: `daypass init` makes an access repository" in second.run("status", expect=1).err
+
+
 def test_a_request_lives_across_two_clones(first: Access) -> None:
     second = _clone(first)
     assert _ask(first, 0) == "1"

@@ -181,7 +181,9 @@ class AccessRepository:
         """Where main stands."""
         found = self.history.find(self.main)
         if found is None:
-            raise EdgeError("this repository has no branch main", hint="`daypass init` makes an access repository")
+            there = self.clone.git.text("for-each-ref", "--format=%(refname)", "refs/remotes/*/main")
+            hint = "`git switch main`: a remote has it" if there else "`daypass init` makes an access repository"
+            raise EdgeError("this repository has no branch main", hint=hint)
         return found
 
     def policy_at(self, revision: Oid) -> Policy:
