@@ -191,6 +191,21 @@ def test_an_installation_on_everything_is_not_taken(olga, access):
     assert "installation: daypass-acme on acme/access alone" in said.err
 
 
+def test_the_number_of_the_installation_is_kept_by_the_next_run_where_it_was_lost(olga, access):
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    variables = olga.repo.extras["variables"]
+    kept = dict(variables)
+    for lost in ("", "77"):
+        variables.pop("DAYPASS_APP_INSTALLATION")
+        variables |= {"DAYPASS_APP_INSTALLATION": lost} if lost else {}
+        clicks = list(olga.clicks)
+        said = olga.run("setup", folder=access, answers=["y", "n"], expect=14)
+        assert variables == kept
+        assert olga.clicks == clicks
+        assert "installation: keep its number in the variable DAYPASS_APP_INSTALLATION" in said.err
+        assert "open its installation page" not in said.err
+
+
 def test_an_app_that_was_made_for_somebody_else_is_not_taken(olga, access):
     olga.for_myself = True
     said = olga.run("setup", folder=access, expect=1)

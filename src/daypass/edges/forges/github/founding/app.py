@@ -221,7 +221,15 @@ class InstallationStep(Step):
         self._number = 0
 
     def look(self) -> str:
-        """Return where it is installed, asked by its own key where this run has it, else of the organisation."""
+        """Return where it is installed, once its number is kept as well, as far as that is shown."""
+        where = self._installed()
+        return where if where and self._kept() else ""
+
+    def _kept(self) -> bool:
+        return not self._number or variables_there(self._ground.api).get(INSTALLATION) == str(self._number)
+
+    def _installed(self) -> str:
+        """Ask by the App's own key where this run has it, else the organisation."""
         ground = self._ground
         if ground.bot is None or ground.repository_there() is None:
             return ""
@@ -282,20 +290,22 @@ class InstallationStep(Step):
 
     def say(self) -> list[str]:
         """Tell what to choose."""
-        return [
-            f"open its installation page, and wait until it is installed on {self._ground.repository} alone",
-            f"keep its number in the variable {INSTALLATION}, which saves each run a call",
-        ]
+        kept = f"keep its number in the variable {INSTALLATION}, which saves each run a call"
+        if self._installed():
+            return [kept]
+        return [f"open its installation page, and wait until it is installed on {self._ground.repository} alone", kept]
 
     def do(self) -> str:
-        """Open the page and wait."""
+        """Open the page and wait, where it is not installed yet; then keep its number."""
         ground = self._ground
-        address = f"{ground.server}/apps/{ground.slug}/installations/new"
-        ground.talk.tell(f"In the browser: Only select repositories, {ground.name}, Install: {address}")
-        if self._browser:
-            ground.talk.browse(address)
-        said = ground.until(self.look, what="the App was not installed", seconds=600, pause=3)
-        if self._number:
+        said = self._installed()
+        if not said:
+            address = f"{ground.server}/apps/{ground.slug}/installations/new"
+            ground.talk.tell(f"In the browser: Only select repositories, {ground.name}, Install: {address}")
+            if self._browser:
+                ground.talk.browse(address)
+            said = ground.until(self._installed, what="the App was not installed", seconds=600, pause=3)
+        if not self._kept():
             put_variable(ground.api, INSTALLATION, str(self._number))
         return said
 
