@@ -140,6 +140,17 @@ def test_a_window_holds_at_its_start_and_has_ended_at_its_end(start, end, at) ->
     assert not (window.holds(h(at)) and window.ended(h(at)))
 
 
+@pytest.mark.parametrize(("hour", "found"), [(7, None), (8, 8), (10, None), (11, 11), (13, None)])
+def test_an_instant_lies_in_one_interval_or_in_none(hour: int, found: int | None) -> None:
+    day = datetime(2026, 11, 20, tzinfo=UTC)
+    eight, ten, eleven, one = (day + timedelta(hours=n) for n in (8, 10, 11, 13))
+    window = Window(eight, one, parts=((eight, ten), (eleven, one)))
+    interval = window.interval_at(day + timedelta(hours=hour))
+    assert (interval and interval.start) == (day + timedelta(hours=found) if found else None)
+    whole = Window(eight, one)
+    assert whole.interval_at(day + timedelta(hours=hour)) == (whole if 8 <= hour < 13 else None)
+
+
 def test_a_window_is_written_as_an_interval() -> None:
     assert str(Window(h(0), h(1))) == "2026-11-20T10:00:00Z/2026-11-20T11:00:00Z"
 
