@@ -162,6 +162,48 @@ def test_there_is_nothing_to_revoke_of_whom_main_gives_nothing(access: Access) -
     assert "main has no grant of alice" in said.err
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("--subject", "alcie"), "the directory has no 'alcie', and no grant names them\n  hint: did you mean alice?"),
+        (
+            ("--resource", "orders-bd"),
+            "the catalogue has no resource 'orders-bd', and no grant is for it\n  hint: did you mean orders-db?",
+        ),
+        (("--subject", "qqqq", "--resource", "orders-db"), "hint: people are in policies/directory"),
+        (("--subject", "alcie", "--resource", "x-x-x-x"), "'alcie', and no grant names them; the catalogue has no"),
+    ],
+)
+def test_a_name_that_nobody_has_is_told_from_nothing_to_revoke(
+    access: Access, names: tuple[str, ...], said: str
+) -> None:
+    live(access)
+    told = access.run("revoke", *names, *STOP, "--at", T("11:00"), acting="dave", expect=2)
+    assert said in told.err
+    assert "main has no grant" not in told.err
+
+
+def test_a_name_that_a_broken_file_may_hold_is_not_said_to_be_nobodys(access: Access) -> None:
+    access.write("policies/directory/more.yaml", "version: 1\npeople: [")
+    access.commit("a broken file")
+    told = access.run("revoke", "--subject", "alcie", *STOP, "--at", T("11:00"), acting="dave", expect=2)
+    assert "main has no grant of alcie, and its policies do not read" in told.err
+
+
+def test_who_is_gone_from_the_directory_is_revoked_and_known_by_what_they_had(access: Access) -> None:
+    live(access)
+    people = access.top / "policies/directory/people.yaml"
+    kept = [line for line in people.read_text().splitlines() if not line.startswith("  alice:")]
+    people.write_text("\n".join(kept).replace("[alice]", "[]") + "\n")
+    access.commit("alice is gone")
+    elsewhere = ("--subject", "alice", "--resource", "staging")
+    told = access.run("revoke", *elsewhere, *STOP, "--at", T("11:00"), acting="dave", expect=2)
+    assert "main has no grant of alice on staging" in told.err
+    assert "Revoke 1 grant of alice" in access.run(
+        "revoke", "--subject", "alice", *STOP, "--at", T("11:01"), acting="dave"
+    ).out  # fmt: skip
+
+
 def test_who_cannot_sign_has_done_their_part_by_ending(access: Access, tmp_path: Path) -> None:
     (grant,) = live(access)
     shutil.move(Path(os.environ["XDG_CONFIG_HOME"]) / "daypass", tmp_path / "keys")

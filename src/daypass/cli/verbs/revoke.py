@@ -86,7 +86,7 @@ def revoke(
         told.print()
         return code
     if not parts:
-        _refuse_nothing(beyond, subject, resource)
+        _refuse_nothing(repo, beyond, subject, resource)
     codes = [ExitCode.PARTIAL if beyond else ExitCode.OK]
     for n, paths in enumerate(parts, 1):
         pull = propose.revoke(
@@ -149,8 +149,12 @@ class _Output:
             click.echo(gated_json(self._pulls, applied=self._applied, **more), nl=False)
 
 
-def _refuse_nothing(beyond: Sequence[tuple[GrantId, tuple[str, ...]]], subject: str, resource: str) -> NoReturn:
+def _refuse_nothing(
+    repo: AccessRepository, beyond: Sequence[tuple[GrantId, tuple[str, ...]]], subject: str, resource: str
+) -> NoReturn:
     """Refuse to revoke where nothing is there, or none of it theirs to revoke; ``beyond`` has who may."""
+    from daypass.pipeline.ask.propose import unknown_names
+
     if beyond:
         grant, may = beyond[0]
         raise DeniedError(
@@ -158,7 +162,14 @@ def _refuse_nothing(beyond: Sequence[tuple[GrantId, tuple[str, ...]]], subject: 
             hint="limits.revoke in policies/daypass.yaml says who may; `daypass end` asks for the end of one",
         )
     what = " ".join(part for part in (f"of {subject}" if subject else "", f"on {resource}" if resource else "") if part)
-    raise UsageError(f"main has no grant {what}", hint="`daypass status` lists what is live")
+    unknown = unknown_names(repo, repo.ends_by, subject, resource)
+    if unknown and repo.policy.holes:  # what looks like a slip may be what the broken file would have said
+        why, hint = f"main has no grant {what}, and its policies do not read", "look at the name"
+    elif unknown:  # a slip must not read as nothing to revoke
+        why, hint = ("; ".join(part) for part in zip(*unknown, strict=True))
+    else:
+        why, hint = f"main has no grant {what}", "`daypass status` lists what is live"
+    raise UsageError(why, hint=hint)
 
 
 def _carry_through(repo: AccessRepository, number: int, at: datetime, told: _Output) -> ExitCode:

@@ -12,6 +12,7 @@ from daypass.core.approval.held import HeldBook
 from daypass.core.calendar.recurrence import RecurrenceError, spanning
 from daypass.core.errors import ConflictError, DeniedError, InvalidError, UsageError
 from daypass.core.files.grants import grant_text, name_grant, read_grant
+from daypass.core.finding import near
 from daypass.core.forge import Account, Entry, Pull, unsigned_denial
 from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, GrantId, grant_id, grant_path
@@ -263,6 +264,24 @@ def left_over(policy: Policy, standing: Standing, subject: str, resource: str) -
     whose = ((now.subject(p.subject), now.resource(p.resource)) for p in proofs if p is not None)
     wanted = (now.subject(subject), now.resource(resource))
     return any(wanted[0] in ("", who) and wanted[1] in ("", where) for who, where in whose)
+
+
+def unknown_names(context: Context, policy: Policy, subject: str, resource: str) -> tuple[tuple[str, str], ...]:
+    """Say which of the names that somebody gave stands neither in main's policies nor in a grant, each with a hint."""
+    directory, catalogue, now = policy.catalogue.directory, policy.catalogue, policy.catalogue.renames
+    granted = [(ending.subject, ending.resource) for _, ending in _endings(context, "")]
+    proofs = (context.standing.admission(grant) for held in context.standing.holdings.values() for grant in held.grants)
+    granted += [(proof.subject, proof.resource) for proof in proofs if proof is not None]
+    people = {*directory.subjects, *(who for who, _ in granted)}
+    places = {*catalogue.resources, *(where for _, where in granted)}
+    found = []
+    if subject and not {subject, now.subject(subject)} & people:
+        hint = near(subject, people - {""}, "people are in policies/directory")
+        found.append((f"the directory has no {subject!r}, and no grant names them", hint))
+    if resource and not {resource, now.resource(resource)} & places:
+        hint = near(resource, places, "resources are the files of policies/resources")
+        found.append((f"the catalogue has no resource {resource!r}, and no grant is for it", hint))
+    return tuple(found)
 
 
 def _endings(context: Context, resource: str) -> Iterator[tuple[Entry, Ending]]:
