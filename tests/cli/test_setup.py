@@ -405,6 +405,25 @@ def test_a_setup_that_is_interrupted_in_the_self_test_goes_on_from_there(olga, a
     assert "self-test" not in git(olga.repo.path, "ls-tree", "-r", "--name-only", "main")
 
 
+def test_who_interrupts_setup_is_told_which_steps_were_carried_out_and_which_may_have_been(olga, access):
+    def stops(_: str) -> str:
+        raise KeyboardInterrupt
+
+    olga.answer = stops
+    said = olga.run("setup", folder=access, expect=1)
+    assert said.err.endswith("daypass: interrupted; nothing was written at the forge or in the ledger\n")
+    olga.answer = None
+    olga.meanwhile = lambda: stops("")
+    said = olga.run("setup", folder=access, expect=1)
+    told = said.err.partition("daypass: interrupted; this was written and stands:\n")[2].splitlines()
+    done = [line.removeprefix("  done: ") for line in said.err.splitlines() if line.startswith("  done: ")]
+    assert len(done) >= 9
+    assert [line.strip() for line in told] == [
+        *done,
+        "the step self-test may have gone through: the interruption came while it was made",
+    ]
+
+
 def test_a_self_test_that_policy_denies_ends_with_its_reason(olga, access):
     rule = "version: 1\nrules:\n  - {id: nobody, when: 'true', deny: true, message: Nobody gets anything here.}\n"
     (access / "policies/rules/nobody.yaml").write_text(rule, encoding="utf-8")

@@ -16,8 +16,9 @@ import click
 
 from daypass.cli.quick.around import clock
 from daypass.cli.repository import AccessRepository, keys_folder
-from daypass.cli.verb import say, show
+from daypass.cli.verb import Words, noting, say, show
 from daypass.core.errors import EdgeError, ExitCode, InvalidError, UsageError, worst
+from daypass.core.finding import shown
 
 if TYPE_CHECKING:
     from daypass.cli.main import Invocation
@@ -114,8 +115,13 @@ def _carry_out(stages: tuple[Stage, ...], *, dry_run: bool, yes: bool) -> int:
         if not (yes or asks or click.confirm(stage.question, default=True, err=True)):
             return sum(len(each.steps) for each in stages[number - 1 :])
         for step in wanted:
-            say(f"  done: {step.name}: {step.do()}")
+            say(f"  done: {step.name}: {noting(step, _words(step)).do()}")
     return left
+
+
+def _words(step: Step) -> Words:
+    """Return how a step is told of to who interrupts setup: of one that was under way, not which of its calls were made."""
+    return {"do": (f"the step {step.name}", lambda said: shown(f"{step.name}: {said}"))}
 
 
 def _say_unsafe(stages: tuple[Stage, ...]) -> None:

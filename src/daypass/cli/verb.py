@@ -275,12 +275,12 @@ def progress(done: int, total: int, what: str) -> None:
         click.echo(f"\r{what}: {done}/{total}{end}", nl=False, err=True)
 
 
-_Words = Mapping[str, tuple[str, Callable[[Any], str]]]
+Words = Mapping[str, tuple[str, Callable[[Any], str]]]
 """Of each method that writes: its name while it is made, and what is said of it afterwards."""
 _Port = TypeVar("_Port")
 _IN_DOUBT = "may have gone through: the interruption came while it was made"
 
-FORGE: _Words = {
+FORGE: Words = {
     "commit": ("a commit on a branch of its own", lambda oid: f"commit {oid[:12]}, on a branch of its own"),
     "open": ("opening the pull request", lambda pull: f"pull request #{pull.number} was opened"),
     "push": ("moving a pull request's head", lambda pull: f"the head of pull request #{pull.number} was moved"),
@@ -295,7 +295,7 @@ def _reach(standing: Standing | None) -> str:
     return f"the ledger has every receipt up to {standing.next_sequence - 1}" if standing is not None else ""
 
 
-LEDGER: _Words = {
+LEDGER: Words = {
     "begin": ("the ledger's first receipt", lambda _: "the ledger was begun"),
     "append": ("a receipt", _reach),
     "snapshot": ("a snapshot of the ledger", _reach),
@@ -303,7 +303,7 @@ LEDGER: _Words = {
 }
 """What writes to the ledger."""
 
-OUTBOX: _Words = {
+OUTBOX: Words = {
     "append": (
         "a receipt in the outbox",
         lambda standing: f"the outbox ends with receipt {standing.next_sequence - 1}",
@@ -312,18 +312,18 @@ OUTBOX: _Words = {
 """What writes to the outbox."""
 
 
-PAGES: _Words = {
+PAGES: Words = {
     name: ("telling people at the forge", lambda _: "people were told at the forge")
     for name in ("show", "say", "issue")
 }
 """What writes for people at a forge."""
 
-SETTINGS: _Words = {
+SETTINGS: Words = {
     "send": ("a change of the repository's settings", lambda _: "settings of the repository were changed"),
 }
 """What changes how a forge is set up."""
 
-SHARING: _Words = {
+SHARING: Words = {
     "run": ("what was brought from and pushed to the remote", lambda _: "what was brought and pushed stands"),
 }
 """What exchanges with other clones."""
@@ -332,7 +332,7 @@ SHARING: _Words = {
 class _Noting:
     """A port whose writing methods note what they did; everything else is the port's own."""
 
-    def __init__(self, port: object, words: _Words) -> None:
+    def __init__(self, port: object, words: Words) -> None:
         context = click.get_current_context(silent=True)
         self._port = port
         self._words = words
@@ -358,7 +358,7 @@ class _Noting:
         return noted
 
 
-def noting(port: _Port, words: _Words) -> _Port:
+def noting(port: _Port, words: Words) -> _Port:
     """Return a port that notes what is written through it, for who interrupts the run."""
     return cast("_Port", _Noting(port, words))
 
