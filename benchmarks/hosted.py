@@ -56,7 +56,7 @@ class HostedPlace:
         shutil.rmtree(self.folder / "double", ignore_errors=True)
         (self.folder / "double").mkdir()
         double: Double = Double(self.folder / "double")
-        server = double._server  # noqa: SLF001  (it is to end with this process, and nobody leaves a `with` here)
+        (server,) = double._servers  # noqa: SLF001  (it is to end with this process, and nobody leaves a `with` here)
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         double.org(HOSTED.partition("/")[0], base="none")
