@@ -165,6 +165,21 @@ def test_without_the_ledgers_key_what_must_sign_fails_and_the_rest_does_its_part
     assert "hint:" in access.run("ledger", "settle", grant, "--adopt", "--reason", "x", "--at", then, expect=1).err
 
 
+def test_without_the_ledgers_key_a_run_with_nothing_to_record_says_that_the_next_could_not(
+    access: Access, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for verb in ("apply", "expire"):
+        assert "recorded" not in access.run(verb, "--at", AT).err
+    monkeypatch.setenv("DAYPASS_KEYS", str(tmp_path / "none"))
+    for verb in ("apply", "expire"):
+        said = access.run(verb, "--at", AT)
+        assert "No changes" in said.out
+        assert said.err.startswith(
+            f"daypass: from here the next end of access could not be recorded, nor come about: there is no signing key at {tmp_path}"
+        )
+        assert "hint: only the applier has it; DAYPASS_KEYS names another folder" in said.err
+
+
 def test_where_github_does_not_answer_every_verb_fails_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Hub(tmp_path) as hub:
         number = str(hub.request_pull("alice", hub.grant(resource="orders-db", role="readonly")))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from daypass.cli.repository import KEY_VARIABLE, AccessRepository, keys_folder
 from daypass.cli.verb import say
-from daypass.core.errors import InvalidError, UsageError
+from daypass.core.errors import DaypassError, InvalidError, UsageError
 
 if TYPE_CHECKING:
     from daypass.core.ledger.keys import KeyRing
@@ -29,6 +29,17 @@ def say_rotation(repo: AccessRepository) -> None:
             if signed == new
             else f"  hint: give the machine that applies the private half of {new}; then `daypass ledger rekey --finish`",
         )
+
+
+def say_keyless(repo: AccessRepository) -> None:
+    """Say that the next end could not be recorded from here, where no key is. Who signs elsewhere was asked already."""
+    if repo.elsewhere or repo.signs or repo.settings.ledger_signer:
+        return
+    try:
+        repo.ledger.ready()
+    except DaypassError as error:
+        said = f"daypass: from here the next end of access could not be recorded, nor come about: {error.message}"
+        say(said, *([f"  hint: {error.hint}"] if error.hint else []))
 
 
 def key_ring(repo: AccessRepository) -> KeyRing:

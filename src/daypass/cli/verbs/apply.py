@@ -85,6 +85,7 @@ def apply(
     An addition that failed is tried again ever more seldom, from a minute up to six hours; a removal at each run.
     While the remote cannot be reached, what has ended is taken away and nothing else is done, exit 14.
     """
+    from daypass.cli.keys import say_keyless
     from daypass.cli.runs.running import print_applied, run_apply, tell_refused
     from daypass.cli.runs.telling import tell_lives
     from daypass.cli.runs.told import told_of_run
@@ -93,6 +94,7 @@ def apply(
         _ = repo.pages  # where there is none, nothing is done for that
     done = run_apply(repo, at, confirm, retry=retry)
     print_applied(done, output, confirm)
+    say_keyless(repo)
     told = issue and not done.away and tell_refused(repo, done.survey)
     tell_lives(repo, done)
     if done.survey.stuck is not None:
@@ -113,6 +115,7 @@ def expire(repo: AccessRepository, at: datetime, output: str, confirm: str, issu
     Access never waits for the removal pull request: it only tidies the files away. Requests that nobody answered in
     time are closed. While the remote cannot be reached, what has ended is revoked and nothing else is done, exit 14.
     """
+    from daypass.cli.keys import say_keyless
     from daypass.cli.runs.running import print_applied, run_apply, tell_refused, tidy_up
     from daypass.cli.runs.telling import tell_lives
     from daypass.cli.runs.told import told_of_run
@@ -121,6 +124,7 @@ def expire(repo: AccessRepository, at: datetime, output: str, confirm: str, issu
         _ = repo.pages  # where there is none, nothing is done for that
     done = run_apply(repo, at, confirm)
     print_applied(done, output, confirm)
+    say_keyless(repo)
     told = issue and not done.away and tell_refused(repo, done.survey)
     tell_lives(repo, done)
     if done.survey.stuck is not None:
