@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from administrator import REPOSITORY, TEAM, Administrator
 from daypass.edges.forges.beginnings import FIRST_TARGETS
+from github_double.state import Rule
 from hub import git
 
 FIRST_FIVE = ["", "", "", "", "", "n"]
@@ -250,6 +251,22 @@ def test_administrators_pass_until_the_last_step_and_the_doctor_says_so(olga, ac
     assert {one["code"] for one in told} == {"main-check", "main-bypass"}
     assert olga.repo.extras["selected_actions"]["github_owned_allowed"] is True
     assert {"daypass-request", "daypass", "daypass: waiting"} <= set(olga.repo.labels)
+
+
+def test_a_merge_queue_is_refused_before_the_self_test_waits_for_a_merge_that_never_comes(olga, access):
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    (main,) = [one for one in olga.repo.rulesets if one.name == "daypass: main"]
+    main.rules.append(Rule("merge_queue"))
+    for options, unsafe in ((["--dry-run"], ""), ([], "daypass: administrators may pass main's rules")):
+        said = olga.run("setup", *options, folder=access, expect=1)
+        assert "daypass: main has a merge queue: what is in it waits for the check daypass" in said.err
+        assert f"hint: take it out: {olga.double.server_url}/{REPOSITORY}/settings/rules; then run" in said.err
+        assert unsafe in said.err
+    assert not olga.waited
+    assert not olga.repo.pulls
+    main.rules.pop()
+    olga.meanwhile = olga.pipeline
+    assert "Nothing unsafe was found" in olga.run("setup", folder=access).out
 
 
 def test_a_token_without_a_scope_is_refused_before_anything_is_made(olga, access):

@@ -16,7 +16,7 @@ from daypass.core.policy.policies import SETTINGS
 from daypass.edges.forges.founding import Step
 from daypass.edges.forges.github.answers import CHECK, Fields
 from daypass.edges.forges.github.doctor.facts import SELF_TEST as NAME
-from daypass.edges.forges.github.founding.ground import Ground
+from daypass.edges.forges.github.founding.ground import Ground, told_of
 from daypass.edges.forges.github.founding.protection import BOUND, UNTOLD
 from daypass.edges.git.remote import NAMESPACE
 
@@ -66,12 +66,15 @@ class SelfTestStep(Step):
         self._ground = ground
 
     def look(self) -> str:
-        """Return that it passed: main asks for the check only after that."""
+        """Return that it passed: main asks for the check only after that. Raises EdgeError where it would never be merged."""
         ground = self._ground
-        if ground.repository_there() is None or ground.complaints((*BOUND, UNTOLD)):
+        if ground.repository_there() is None:
             return ""
         self.unsafe = _LEFT if self._there(_RESOURCE) else ""
-        return "" if self.unsafe else "passed before"
+        queued = told_of(ground.complaints(("main-queue",)))
+        if queued:
+            raise EdgeError(queued[0], hint=f"take it out: {ground.page}/settings/rules; then run the command again")
+        return "" if self.unsafe or ground.complaints((*BOUND, UNTOLD)) else "passed before"
 
     def say(self) -> list[str]:
         """Tell what is asked for, and that it goes again."""
