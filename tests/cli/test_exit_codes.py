@@ -151,6 +151,15 @@ def test_outside_of_a_repository_every_verb_fails_alike(tmp_path: Path, line: st
     assert "cannot be opened as a repository" in said.err
 
 
+@pytest.mark.on_disk
+def test_the_doctor_says_once_that_there_is_no_repository(access: Access, tmp_path: Path) -> None:
+    place = tmp_path / "none"
+    place.mkdir()
+    assert Access(place).run("doctor", expect=1).err.count("cannot be opened as a repository") == 1
+    access.git("branch", "-m", "main", "trunk")
+    assert access.run("doctor", expect=1).err.count("has no branch main") == 1
+
+
 def test_without_the_ledgers_key_what_must_sign_fails_and_the_rest_does_its_part(
     access: Access, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -69,8 +69,9 @@ def say_waiting(repo: AccessRepository) -> bool:
     """Say that receipts wait to be delivered; return whether that could be told."""
     from daypass.edges.ledger.outbox import FILE, Outbox
 
+    outbox, _ = Outbox(repo.clone.state_dir / FILE), repo.elsewhere  # that there is no repository is the verb's to say
     try:
-        count = len(Outbox(repo.clone.state_dir / FILE).read())
+        count = len(outbox.read())
         gone = lost_outbox(repo)
         say(*([f"daypass: {gone}"] if gone else []))
     except EdgeError as error:
