@@ -8,8 +8,11 @@ from pathlib import Path
 from budget import counted, within_budget
 from life import Life, failed, names
 
+from daypass.core.people.leaving import LEAVING
 from github_double import Rule
-from hub import REPOSITORY, Hub
+from hub import PEOPLE, REPOSITORY, Hub
+
+DIRECTORY = "policies/directory/people.yaml"
 
 
 def _next_sunday() -> datetime:
@@ -110,6 +113,44 @@ def test_the_pipeline_works_with_the_workflows_own_token(tmp_path: Path) -> None
         runs = life.runner.schedule("expire")
         assert names(runs)[0] == "expire success", failed(runs)
         assert life.held() == set()
+        life.proves()
+
+
+def test_who_leaves_the_team_loses_access_by_the_schedule_of_expire_and_the_request_says_so(tmp_path: Path) -> None:
+    with Hub(tmp_path, simulated=True) as hub:
+        hub.double.team(hub.org, "staff", [hub.people[handle] for handle in PEOPLE])
+        hub.run("people", "import", "--team", "acme/staff", who="alice")
+        place = hub.clone("alice")
+        files = {path: (place / path).read_text(encoding="utf-8") for path in (DIRECTORY, "policies/daypass.yaml")}
+        files["policies/daypass.yaml"] += "people: {source: {kind: forge, team: acme/staff}}\n"
+        kept, hub.repo.rulesets = hub.repo.rulesets, []  # as a founder does
+        hub.push_branch("olga", "main", files)
+        hub.repo.rulesets = kept
+        life = Life(hub, "check", "wake", "gate", "apply", "expire", labelled=True)
+        life.runner.advance(minutes=2)  # what the ledger saw of main counts once no clock can doubt that it was before
+        number = hub.request_pull("alice", hub.grant(duration="8h"))
+        hub.approve(number, "bob")
+        hub.approve(number, "dave")
+        runs = life.runner.settle()
+        assert life.held() == {("alice", "orders-db")}, failed(runs)
+
+        life.runner.advance(minutes=30)
+        life.runner.schedule("expire")
+        assert life.held() == {("alice", "orders-db")}
+        del hub.org.teams["staff"].members[PEOPLE["alice"][1]]
+        life.runner.advance(minutes=30)
+        runs = life.runner.schedule("expire")
+        assert names(runs)[0] == "expire success", failed(runs)
+        assert life.held() == set()
+        assert "alice: {until: " in hub.bare("show", f"main:{DIRECTORY}")
+        (leaving,) = [pull for pull in life.pulls("closed") if pull["head"]["ref"] == LEAVING]
+        assert hub.pull(leaving["number"])["merged"] is True
+        (changed,) = hub.api("olga", "GET", f"/repos/{REPOSITORY}/pulls/{leaving['number']}/files")
+        assert changed["filename"] == DIRECTORY
+        (comment,) = life.comments(number)
+        assert "ended" in comment["body"].partition("\n\n")[0], comment["body"]
+        assert "the source of people has alice no more" in comment["body"]
+        assert not failed(life.runner.runs), failed(life.runner.runs)
         life.proves()
 
 
