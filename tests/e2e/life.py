@@ -72,6 +72,11 @@ def names(runs: list[Run]) -> list[str]:
     return [f"{run.name} {run.conclusion}" for run in runs if run.name != "ci" and run.conclusion != "skipped"]
 
 
+def minutes(runs: list[Run]) -> list[str]:
+    """What GitHub counts, a minute each where a job takes less: the workflows of the jobs that ran, in order of their names."""
+    return sorted(run.name for run in runs for job in run.jobs.values() if job.result != "skipped")
+
+
 def failed(runs: list[Run]) -> str:
     """What runs that did not succeed printed."""
     return "\n".join(f"--- {run.name} ({run.conclusion})\n{run.log}" for run in runs if run.conclusion == "failure")

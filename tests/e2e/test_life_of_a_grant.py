@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from budget import counted, within_budget
-from life import Life, failed, names
+from life import Life, failed, minutes, names
 
 from hub import Hub
 
+REMOVAL = ["check", "ci", "gate", "apply", "ci"]
+"""What the removal of what has ended adds to the minutes of the plan: docs/github.md, What it costs."""
 HOLD_SECRETS = {"gate": {"DAYPASS_APP_KEY", "DAYPASS_LEDGER_KEY"}, "apply": {"DAYPASS_APP_KEY", "DAYPASS_LEDGER_KEY"}}
 """The runs on that way whose job is in the environment that has secrets: no other may be."""
 
@@ -58,10 +60,10 @@ def test_a_grant_lives_from_a_pull_request_to_its_merged_removal(tmp_path: Path)
         life.runner.advance(hours=2, minutes=1)
         runs = life.runner.schedule("expire")
         assert names(runs)[0] == "expire success", failed(runs)
+        assert minutes(runs) == sorted(["expire", *REMOVAL])
         assert life.held() == set()
         assert "check success" in names(runs), failed(runs)
-        assert life.grants() == []
-        assert life.pulls() == []
+        assert (life.grants(), life.pulls()) == ([], [])
         removal = max(pull["number"] for pull in life.pulls("closed"))
         assert hub.pull(removal)["merged"] is True
         assert hub.pull(removal)["user"]["id"] == hub.app.bot.id

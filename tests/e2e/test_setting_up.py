@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from life import minutes
 from pages import TOP, blocks, fits, steps
 from runner import Environment, Run, Runner
 
@@ -29,6 +30,8 @@ QUESTIONS, CLICKS = 10, 12
 """How many of each setting up may ask of a person."""
 MINUTES = 15
 """In how many all of it is walked, what daypass waits for included, but not what a person takes to read and type."""
+REQUEST = ["request", "check", "ci", "wake", "gate", "gate", "apply", "ci"]
+"""What a request with one review takes of the minutes of the plan: docs/github.md, What it costs."""
 NOWHERE = "postgresql://nobody@127.0.0.1:9/none"
 FORM = """### Resource and role
 
@@ -220,7 +223,8 @@ def test_the_ten_minute_path_is_walked_by_its_own_commands(
         assert "example-db" not in git(olga.repo.path, "ls-tree", "-r", "--name-only", "main")
         assert {run.conclusion for run in acme.runner.runs if run.name == "ci"} == {"success"}
 
-        acme.runner.only = {"request", "check", "wake", "gate", "apply"}
+        acme.runner.only = {"request", "check", "wake", "gate", "apply", "ci"}
+        before = len(acme.runner.runs)
         issue = {"title": "Access request", "body": FORM, "labels": ["daypass-request"]}
         asked = acme.ask("olga", "POST", f"{acme.root}/issues", issue)["number"]
         acme.runner.settle()
@@ -229,6 +233,7 @@ def test_the_ten_minute_path_is_walked_by_its_own_commands(
         assert database.boss("SELECT pg_has_role('olga', 'readonly', 'MEMBER')") == [(True,)]
         (comment,) = acme.ask("olga", "GET", f"{acme.root}/issues/{opened}/comments")
         assert "live until" in comment["body"].lower()
+        assert minutes(acme.runner.runs[before:]) == sorted(REQUEST)
         reader.read(5)
         assert len(reader.sessions) == 6
         took = time.monotonic() - begun
