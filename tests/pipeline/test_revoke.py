@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from faults_steps import has_access
 
+from daypass.core.errors import EdgeError
 from driver import Access
 
 T = "2026-11-20T{}:00Z".format
@@ -160,6 +162,70 @@ def test_a_stop_says_whose_that_it_is_meant_and_why(access: Access, arguments: t
 def test_there_is_nothing_to_revoke_of_whom_main_gives_nothing(access: Access) -> None:
     said = access.run("revoke", "--subject", "alice", *STOP, "--at", T("11:00"), acting="bob", expect=2)
     assert "main has no grant of alice" in said.err
+
+
+def test_a_stop_ends_with_the_requests_that_the_gate_may_still_merge(access: Access) -> None:
+    live(access)
+    access.ask(T("10:51"), resource="staging", role="deploy")
+    access.ask(T("10:52"), "--for", "1h", role="admin")
+    access.ask(T("10:53"), acting="erin")
+    access.ask(T("10:54"), "--subject", "alice", acting="erin")
+    said = access.run("revoke", "--subject", "alice", *STOP, "--at", T("11:00"), acting="dave").out
+    assert said.splitlines()[-1] == (
+        "3 open requests of alice are still there: #2, #3, #5; `daypass close N`, or limits: {pause: true}, keeps them "
+        "from being merged"
+    )
+    assert "(merged, by alice)" in access.run("gate", "--at", T("11:01"), expect=None).out
+    left = ("--resource", "orders-db", *STOP, "--format", "json")
+    said = access.run("revoke", "--subject", "alice", *left, "--at", T("11:02"), acting="dave", expect=None)
+    assert "2 open requests of alice on orders-db are still there: #3, #5" in said.err
+
+
+def test_where_nothing_is_open_of_theirs_a_stop_says_nothing_of_requests(access: Access) -> None:
+    live(access)
+    access.ask(T("10:53"), acting="erin")
+    more = ("--resource", "orders-db", "--subject", "alice")
+    said = access.run("revoke", *more, *STOP, "--at", T("11:00"), acting="dave", expect=None)
+    assert "open request" not in said.out + said.err
+
+
+def test_a_stop_on_a_resource_names_who_asks_for_it_and_says_it_as_data(access: Access) -> None:
+    live(access)
+    access.ask(T("10:53"), acting="erin")
+    access.ask(T("10:54"), resource="staging", role="deploy", acting="erin")
+    end = access.grant(T("10:10"), T("10:20"))
+    access.run("end", end, "--at", T("10:55"), acting="erin", expect=None)
+    stop = ("revoke", "--resource", "orders-db", *STOP, "--format", "json")
+    found = json.loads(access.run(*stop, "--at", T("11:00"), acting="dave").out)
+    assert (found["open"], found["open_unread"]) == ([2], [])
+
+
+def test_a_forge_that_does_not_list_requests_is_told_and_the_access_has_ended(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live(access)
+
+    def away(*_: object) -> None:
+        raise EdgeError("the list was not answered")
+
+    monkeypatch.setattr("daypass.pipeline.ask.still_open.still_open", away)
+    stop = ("revoke", "--subject", "alice", *STOP, "--format", "json")
+    said = access.run(*stop, "--at", T("11:00"), acting="dave", expect=14)
+    assert "which requests of alice are open was not looked at: the list was not answered" in said.err
+    assert json.loads(said.out)["open"] is None
+    assert not access.git("ls-files", "grants")
+    assert not has_access(access)
+
+
+def test_more_requests_than_are_looked_at_are_named(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    live(access)
+    access.ask(T("10:51"))
+    access.ask(T("10:52"), resource="staging", role="deploy")
+    monkeypatch.setattr("daypass.pipeline.ask.still_open._MOST", 1)
+    said = access.run("revoke", "--subject", "alice", *STOP, "--at", T("11:00"), acting="dave")
+    assert "1 open request of alice is still there: #2; `daypass close N`" in said.out
+    assert "keeps it from being merged" in said.out
+    assert "NOT LOOKED AT, and may ask for the same: #3" in said.err
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ _SETTLED = shape("Settled", {**ENTITLEMENT, "grants": Texts})
 
 OUTPUTS: dict[str, type[BaseModel]] = {
     "request": output("request", {**_PULLS, "grants": (many(Grant),)}),
-    "end": output("end", {**_PULLS, **_REVOKED}),
+    "end": output("end", {**_PULLS, **_REVOKED, **of((list[int] | None,), "open", "open_unread")}),
     "show": output("show", {**_PULLS, **_REPORT}),
     "sync": output(
         "sync", {**of(_REFS, "brought", "pushed"), "aside": many(shape("Aside", of(str, "message", "hint")))}

@@ -10,7 +10,7 @@ import click
 
 from daypass.cli.repository import AccessRepository
 from daypass.cli.verb import Codes, GrantName, Named, say, show, verb
-from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, UsageError
+from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from daypass.core.ids import GrantId
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from daypass.pipeline.apply.run import Applied
 
 _ATTEMPTS = 5
+_NAMED = 20
 
 
 @verb(at="writes")
@@ -63,7 +64,8 @@ def revoke(
     For the people of `limits.revoke`: the resource's owners, and group security where there is one, unless the settings
     say otherwise. The brake for removals does not hold it back, and grants whose files are broken end as well. What you
     may not revoke stays, and is named (exit 14; 11 where you may revoke none of it). More than 10,000 grants take several
-    requests, one after the other.
+    requests, one after the other. Requests that are open stay open, and the gate may merge them: they are named at the
+    end; `daypass close N` closes one, and `limits: {pause: true}` on main has all of them wait.
 
     \b
     daypass revoke --subject alice --now --reason "Her laptop was stolen"
@@ -83,8 +85,9 @@ def revoke(
     if not parts and not beyond and propose.left_over(repo.ends_by, repo.standing, subject, resource):
         told.say("main has no such grant any more, and what it gave is still there")  # a run before this was cut short
         code = _take_away(repo, instant, told)
-        told.print()
-        return code
+        more = _still_open(repo, subject, resource, told)
+        told.print(not_revoked=[], unread=unread, **more)
+        return [code, ExitCode.PARTIAL if more["open"] is None else ExitCode.OK]
     if not parts:
         _refuse_nothing(repo, beyond, subject, resource)
     codes = [ExitCode.PARTIAL if beyond else ExitCode.OK]
@@ -104,8 +107,9 @@ def revoke(
     say(*(f"NOT REVOKED: {grant}; {' or '.join(may) or 'nobody'} may" for grant, may in beyond))
     say(*(f"NOT READ, and gives no access: {grant}" for grant in unread))
     left = [{"grant": grant, "may": list(may)} for grant, may in beyond]
-    told.print(not_revoked=left, unread=unread)
-    return codes
+    more = _still_open(repo, subject, resource, told)
+    told.print(not_revoked=left, unread=unread, **more)
+    return [*codes, ExitCode.PARTIAL if more["open"] is None else ExitCode.OK]
 
 
 class _Output:
@@ -161,7 +165,7 @@ def _refuse_nothing(
             f"you may revoke none of {len(beyond)} grants: {grant} may be revoked by {' or '.join(may) or 'nobody'}",
             hint="limits.revoke in policies/daypass.yaml says who may; `daypass end` asks for the end of one",
         )
-    what = " ".join(part for part in (f"of {subject}" if subject else "", f"on {resource}" if resource else "") if part)
+    what = _whose(subject, resource)
     unknown = unknown_names(repo, repo.ends_by, subject, resource)
     if unknown and repo.policy.holes:  # what looks like a slip may be what the broken file would have said
         why, hint = f"main has no grant {what}, and its policies do not read", "look at the name"
@@ -169,7 +173,42 @@ def _refuse_nothing(
         why, hint = ("; ".join(part) for part in zip(*unknown, strict=True))
     else:
         why, hint = f"main has no grant {what}", "`daypass status` lists what is live"
+        _still_open(repo, subject, resource, None)
     raise UsageError(why, hint=hint)
+
+
+def _whose(subject: str, resource: str) -> str:
+    return " ".join(part for part in (f"of {subject}" if subject else "", f"on {resource}" if resource else "") if part)
+
+
+def _still_open(repo: AccessRepository, subject: str, resource: str, told: _Output | None) -> dict[str, Any]:
+    """Name the open requests of whom, or on what, access ended: what the gate merges now would give it again.
+
+    Returns them as data, ``open`` None where the forge did not say; said on stderr where ``told`` is None.
+    """
+    from daypass.pipeline.ask.still_open import still_open
+
+    what = _whose(subject, resource)
+    try:
+        found, unread = still_open(repo, repo.ends_by, subject, resource)
+    except (EdgeError, RefusedError) as error:
+        say(f"daypass: which requests {what} are open was not looked at: {error.message}")
+        return {"open": None, "open_unread": []}
+    if found:
+        many = len(found) > 1
+        line = (
+            f"{len(found)} open request{'s' * many} {what} {'are' if many else 'is'} still there: {_numbers(found)}; "
+        )
+        line += f"`daypass close N`, or limits: {{pause: true}}, keeps {'them' if many else 'it'} from being merged"
+        (told.say if told is not None else say)(line)
+    if unread:
+        say(f"NOT LOOKED AT, and may ask for the same: {_numbers(unread)}")
+    return {"open": found, "open_unread": unread}
+
+
+def _numbers(pulls: Sequence[int]) -> str:
+    more = f" and {len(pulls) - _NAMED} more" if len(pulls) > _NAMED else ""
+    return ", ".join(f"#{number}" for number in pulls[:_NAMED]) + more
 
 
 def _carry_through(repo: AccessRepository, number: int, at: datetime, told: _Output) -> ExitCode:
