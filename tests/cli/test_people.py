@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,25 @@ def test_a_manager_whom_nobody_knows_is_said_and_the_rest_is_brought(access: Acc
     why = "their manager 'walt' is not written: neither in the directory nor in the source"
     assert f"  zoe                      left out: {why}" in said.out
     assert access.git("show", "daypass/people-import:" + IMPORTED).count("manager") == 1
+
+
+@pytest.mark.on_disk
+def test_a_request_that_brings_people_is_merged_by_the_commands_that_it_names(access: Access, tmp_path: Path) -> None:
+    table = tmp_path / "staff.csv"
+    table.write_text("handle,name\nzoe,Zoe\n")
+    said = access.run("people", "import", "--csv", str(table), "--open", *at(0), acting="bob").err
+    [merge, commit, close] = re.findall("`([^`]+)`", said)
+    assert said == (
+        "#1 brings them; the people who own policies/ merge it: "
+        f"on main `{merge}`, `git commit`, then `daypass close 1`\n"
+    )
+    assert f"policies/: on main `{merge}`, `{commit}`, then `{close}`" in access.run("gate", "1", *at(1), expect=10).out
+    access.git(*merge.split()[1:])
+    access.git(*commit.split()[1:], "-q", "-m", "Bring zoe")
+    access.run(*close.split()[1:], *at(2), acting="bob")
+    assert "zoe" in access.repo().policy.catalogue.directory.subjects
+    access.run("check")
+    assert "OK: " in access.run("audit", "verify", *at(3)).out
 
 
 def test_who_is_disabled_loses_access_at_the_next_run(access: Access, service: ScimServer) -> None:

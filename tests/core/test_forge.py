@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from pydantic import TypeAdapter
 
 from daypass.core.bounds.settings import Settings, TargetFacts, Use
 from daypass.core.errors import ExitCode
-from daypass.core.forge import FORGES, unsigned_denial
-from daypass.core.ids import GrantId
+from daypass.core.forge import FORGES, Account, Pull, by_hand, unsigned_denial
+from daypass.core.ids import GrantId, Oid
 from daypass.schema.policy_models import ForgeForm
 
 
@@ -32,3 +34,13 @@ def test_who_has_no_key_is_told_where_it_belongs() -> None:
 
 def test_a_target_that_says_nothing_of_its_use_has_none() -> None:
     assert TargetFacts("embedded").use("alice", {}, GrantId("orders-db/a")) == Use("", "")
+
+
+def test_only_where_the_forge_merges_grants_alone_people_merge_the_rest_with_git() -> None:
+    asked = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    pull = Pull(7, "x", "open", Account("alice", "alice"), asked, "x;reboot", Oid("a1" * 20))
+    assert (
+        by_hand(FORGES["local"], pull)
+        == "on main `git merge --squash a1a1a1a1a1a1`, `git commit`, then `daypass close 7`"
+    )
+    assert by_hand(FORGES["github"], pull) == ""

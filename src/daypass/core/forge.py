@@ -302,6 +302,16 @@ class Pull(Struct, frozen=True):
         return max(self.opened_at, self.pushed_at or self.opened_at)
 
 
+def by_hand(forge: ForgeKind, pull: Pull) -> str:
+    """Say how people merge a request that asks for no access, "" where the forge does it once its owners approve.
+
+    It names the commit: the branch's name is whoever asks's to choose, and may move on.
+    """
+    if forge.merges_all:
+        return ""
+    return f"on main `git merge --squash {pull.head[:12]}`, `git commit`, then `daypass close {pull.number}`"
+
+
 class Call(Struct, frozen=True):
     """One request to the forge's API."""
 

@@ -62,6 +62,7 @@ def import_(
     those files stays as it is. Somebody whose name is there with another number is refused, and never overwritten. Nobody
     is taken out: who is gone is told. Exit 14 when somebody was refused.
     """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    from daypass.core.forge import by_hand
     from daypass.pipeline.ask.people import bring, directory_files, propose
     from daypass.views.policy.people import import_data, import_markdown, import_text
 
@@ -71,10 +72,11 @@ def import_(
     policy = repo.policy if opening else repo.worktree_policy()
     files = directory_files(repo, repo.tip) if opening else _worktree(repo)
     found, written = bring(listed, policy, files)
-    pull = None
+    pull, how = None, ""
     if opening and not dry_run and written:
         kept = propose(repo, written, body=import_markdown(found, source), at=at)
-        pull = kept.pull.number if kept.pull is not None else None
+        if kept.pull is not None:
+            pull, how = kept.pull.number, by_hand(repo.settings.forge, kept.pull)
     elif not dry_run:
         _write(repo.top, written)
     if output == "json":
@@ -82,7 +84,7 @@ def import_(
     else:
         show(import_text(found, source, sorted(written)))
         if pull is not None:
-            say(f"#{pull} brings them; the people who own policies/ merge it")
+            say(f"#{pull} brings them; the people who own policies/ merge it" + (f": {how}" if how else ""))
         elif written and not dry_run:
             say("Next: `daypass check`, look at the difference, and commit it on a branch")
     return ExitCode.PARTIAL if found.refused else ExitCode.OK

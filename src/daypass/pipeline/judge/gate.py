@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from daypass.core.approval.held import HeldBook
 from daypass.core.errors import InvalidError, NoMergeError
 from daypass.core.finding import Finding, Place
-from daypass.core.forge import Account, Entry, Glance, Pull, Review
+from daypass.core.forge import Account, Entry, Glance, Pull, Review, by_hand
 from daypass.core.ids import Oid
 from daypass.core.ledger.standing import Standing
 from daypass.core.people.leaving import LEAVING, LEFT_TITLE, untils, without_leavers
@@ -53,7 +53,7 @@ def _look(context: Context, pull: Pull, *, base: Oid, at: datetime, more: tuple[
     proposal = proposed(context, base=base, head=pull.head, by=by, at=at, past=past)
     if _leaves(by_all, pull, proposal):
         return Gated(pull, proposal, leaves=True)
-    proposal = _grants_only(proposal)
+    proposal = _grants_only(proposal, pull)
     return judge_request(context, pull, proposal, at=at, more=more)
 
 
@@ -183,16 +183,17 @@ def untouched(history: History, root: Oid, main: str, paths: Collection[str]) ->
     return there(root) == there(main)
 
 
-def _grants_only(proposal: Proposal) -> Proposal:
+def _grants_only(proposal: Proposal, pull: Pull) -> Proposal:
     """Only grants pass the gate; policies and code are merged by people who may."""
     if proposal.items or proposal.findings:
         return proposal
-    what = ", ".join(proposal.others[:3]) or "nothing"
+    what, how = ", ".join(proposal.others[:3]) or "nothing", by_hand(proposal.policy.catalogue.settings.forge, pull)
+    merged = "the gate merges grants only; changes of policy are merged by the people who own policies/"
     finding = Finding(
         NO_GRANTS,
         Place(proposal.others[0] if proposal.others else ""),
         f"the request changes {what}, and no grant",
-        "the gate merges grants only; changes of policy are merged by the people who own policies/",
+        merged + (f": {how}" if how else ""),
     )
     return replace(proposal, findings=(finding,), read=None)
 
