@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from daypass.core.window import format_instant
+from daypass.edges.forges.github.reading import GitHubReader
+from daypass.edges.forges.github.sweep import GitHubSweep
 from hub import REPOSITORY, Hub
 
 
@@ -48,11 +50,14 @@ def test_what_is_as_it_was_is_not_asked_of_again(hub: Hub) -> None:
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "github-calls.md").read_text(encoding="utf-8")
-TOLD = [[int(cell) for cell in row] for row in re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \|$", PAGE, re.MULTILINE)]
+ROWS = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", PAGE, re.MULTILINE)
+TOLD = [[int(cell) for cell in row] for row in ROWS]
 
 
-@pytest.mark.parametrize(("many", "quiet", "changed"), TOLD[:2])
-def test_a_sweep_takes_the_calls_that_the_page_says(hub: Hub, many: int, quiet: int, changed: int) -> None:
+@pytest.mark.parametrize(("many", "quiet", "changed", "approved", "landed"), TOLD[:2])
+def test_a_sweep_takes_the_calls_that_the_page_says(
+    hub: Hub, many: int, quiet: int, changed: int, approved: int, landed: int
+) -> None:
     numbers = [hub.request_pull("alice", hub.grant(reason=f"reading order {n} of a complaint")) for n in range(many)]
     settled(hub)
     assert sweep(hub)[1] == quiet
@@ -60,11 +65,25 @@ def test_a_sweep_takes_the_calls_that_the_page_says(hub: Hub, many: int, quiet: 
     for number in numbers:
         hub.api("bob", "POST", f"/repos/{REPOSITORY}/issues/{number}/labels", {"labels": ["urgent"]})
     assert sweep(hub)[1] == changed
+    other = hub.request_pull("carol", hub.grant(subject="carol"))
+    for who in ("bob", "dave"):
+        hub.approve(other, who)
+    hub.run("gate", str(other), "--at", format_instant(hub.now()))
+    assert sweep(hub)[1] == landed
+    sweep(hub)
+    hub.run("apply", "--at", format_instant(hub.now()))
+    assert sweep(hub)[1] == landed
+    sweep(hub)
+    hub.advance(seconds=5)
+    for number in numbers:
+        hub.approve(number, "bob")
+    assert sweep(hub)[1] == approved
 
 
-def test_a_hundred_take_what_one_does_and_six_for_each_that_changed() -> None:
+def test_a_hundred_take_what_one_does_and_at_most_six_for_each_that_changed() -> None:
     assert [row[0] for row in TOLD] == [1, 20, 100]
-    assert all((quiet, changed) == (3, 3 + 1 + 6 * many) for many, quiet, changed in TOLD)
+    for many, quiet, changed, approved, landed in TOLD:
+        assert (quiet, changed, approved, landed) == (3, 3 + 1 + 5 * many, 3 + 1 + 6 * many, 3 + 1 + 5 * many)
 
 
 @pytest.mark.parametrize("change", ["comment", "label", "draft", "push", "base"])
@@ -123,3 +142,93 @@ def test_a_partial_answer_is_an_error_and_no_shorter_list(hub: Hub, monkeypatch:
     del hub.app.permissions["checks"]
     said = hub.run("gate", "--at", format_instant(hub.now()), expect=1)
     assert "GitHub does not list the open pull requests: Resource not accessible by integration" in said.err
+
+
+def test_one_approval_of_two_takes_six_calls_and_is_told(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    settled(hub)
+    _, before = sweep(hub)
+    hub.advance(seconds=5)
+    hub.approve(number, "bob")
+    start = len(hub.calls)
+    said, calls = sweep(hub)
+    assert "missing: 1 approval from group:security" in said
+    asked = [f"{call.method} {call.path}" for call in hub.calls[start:] if ".git/" not in call.path]
+    assert calls <= before + 1 + 6, asked
+    assert told(hub, number) == "waiting for 1 approval from group:security"
+
+
+def told(hub: Hub, number: int) -> str:
+    """What check run and comment both say of a request that waits, without since when."""
+    (run,) = [one for one in hub.repo.checks.values() if one.name == "daypass"]
+    (comment,) = [one for one in hub.repo.comments.values() if one.number == number]
+    title = str(run.output["title"])
+    assert f"### daypass: {title}\n" in comment.body
+    assert run.output["summary"] in comment.body
+    return title.partition(" since ")[0]
+
+
+@pytest.mark.parametrize("amiss", ["gone", "led astray", "unavailable", "refused", "changed since"])
+def test_what_cannot_be_written_over_at_once_is_looked_for(
+    hub: Hub, amiss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    settled(hub)
+    hub.advance(seconds=5)
+    hub.approve(number, "bob")
+    (ours,) = hub.repo.comments.values()
+    (run,) = [one for one in hub.repo.checks.values() if one.name == "daypass"]
+    theirs = ""
+    if amiss == "gone":
+        del hub.repo.comments[ours.id]
+    elif amiss == "led astray":
+        theirs = ours.body
+        made = hub.api("bob", "POST", f"/repos/{REPOSITORY}/issues/{number}/comments", {"body": theirs})
+        run.details_url = made["html_url"]
+    elif amiss == "unavailable":
+        hub.double.faults.add("POST", "/graphql", status=502, skip=1, times=9)
+    elif amiss == "refused":
+        errors = [{"type": "FORBIDDEN", "message": "Resource not accessible by integration"}]
+        told_nothing = {"data": {"updateIssueComment": None, "updateCheckRun": None}, "errors": errors}
+        hub.double.faults.add("POST", "/graphql", status=200, skip=1, times=9, body=told_nothing)
+    else:
+        review = {"event": "COMMENT", "body": "which orders?"}
+
+        def commented() -> None:
+            hub.advance(seconds=2)
+            hub.api("erin", "POST", f"/repos/{REPOSITORY}/pulls/{number}/reviews", review)
+
+        meanwhile(monkeypatch, GitHubSweep, "look", commented)
+    start = len(hub.calls)
+    sweep(hub)
+    assert any(call.path.endswith(f"/issues/{number}/comments") for call in hub.calls[start:])
+    if theirs:
+        (other,) = [one for one in hub.repo.comments.values() if one.id != ours.id]
+        assert other.body == theirs
+        del hub.repo.comments[other.id]
+    assert told(hub, number) == "waiting for 1 approval from group:security"
+
+
+def test_nothing_is_told_of_a_head_that_moved_while_it_was_judged(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    settled(hub)
+    before = told(hub, number)
+    hub.advance(seconds=5)
+    hub.approve(number, "bob")
+    branch = hub.pull(number)["head"]["ref"]
+    changed = {"grants/orders-db/alice-1.yaml": hub.grant(duration="1h")}
+    meanwhile(monkeypatch, GitHubReader, "reviews", lambda: hub.push_branch("alice", branch, changed))
+    sweep(hub)
+    assert told(hub, number) == before
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, reader: type, reads: str, happens: Callable[[], object]) -> None:
+    """Have something happen at GitHub once something was read of it."""
+    real = getattr(reader, reads)
+
+    def late(*given: object) -> object:
+        found = real(*given)
+        happens()
+        return found
+
+    monkeypatch.setattr(reader, reads, late)

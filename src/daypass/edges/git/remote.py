@@ -195,6 +195,14 @@ class Remote:
         lines = (line.split("\t") for line in done.stdout.decode("utf-8", "replace").splitlines())
         return {ref.removeprefix("refs/heads/"): Oid(oid) for oid, ref in lines}
 
+    def pull_head(self, number: int) -> Oid | None:
+        """Ask where the head of a pull request stands there, None for none."""
+        done = self._run("ls-remote", "--quiet", f"refs/pull/{number}/head")
+        if done.returncode != 0:
+            raise self._failed("cannot be read", done.stderr)
+        oid, _, ref = done.stdout.decode("utf-8", "replace").strip().partition("\t")
+        return Oid(oid) if ref == f"refs/pull/{number}/head" else None
+
     def push(self, branch: str, *, old: Oid, new: Oid) -> None:
         """Move a branch there from ``old`` (ABSENT: it must not exist) to ``new``, forward only.
 

@@ -13,6 +13,7 @@ with an error beside. A bot's login has no ``[bot]`` at its end there, and a bra
 
 One mutation puts labels on and takes others off, one after the other:
 https://docs.github.com/en/graphql/reference/mutations#addlabelstolabelable. What the token may not do is an error with status 200.
+Another writes over a comment and then a check run, as REST does: https://docs.github.com/en/graphql/reference/mutations#updatecheckrun.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from typing import Any
 
 from github_double import gitio
 from github_double.auth import grants, has_role, sees
-from github_double.registry import Reply, Request, ok, route
+from github_double.registry import Refusal, Reply, Request, ok, route
+from github_double.rest import checks, comments
 from github_double.rest.issues import set_labels
 from github_double.shapes import stamp
 from github_double.state import Comment, Issue, Pull, Repo
@@ -44,6 +46,8 @@ def query(request: Request) -> Reply:
         return _open_pulls(request, body.get("variables"))
     if str(body.get("query", "")).split() == _LABELS.split():
         return _labels(request, body.get("variables"))
+    if str(body.get("query", "")).split() == _REWRITE.split():
+        return _rewrite(request, body.get("variables"))
     variables = body.get("variables")
     node = variables.get("id") if isinstance(variables, dict) else None
     if not _ASKED.fullmatch(str(body.get("query", ""))) or not isinstance(node, str):
@@ -85,7 +89,7 @@ def _states(request: Request, query: str) -> Reply:
 
 _OPEN = """query($owner: String!, $name: String!, $after: String, $app: Int!, $ledger: String!) {
   repository(owner: $owner, name: $name) {
-    nameWithOwner
+    id nameWithOwner
     approved: label(name: "daypass: approved") { id }
     ledger: ref(qualifiedName: $ledger) { target { oid } }
     main: ref(qualifiedName: "refs/heads/main") { target { oid ... on Commit {
@@ -97,10 +101,20 @@ _OPEN = """query($owner: String!, $name: String!, $after: String, $app: Int!, $l
       nodes { number updatedAt headRefOid isDraft mergeable title
         author { __typename login ... on User { databaseId } ... on Bot { databaseId } }
         headRepository { databaseId } labels(first: 100) { totalCount nodes { name } }
-        reviews(last: 1) { totalCount nodes { databaseId state submittedAt } } } } } }"""
+        reviews(last: 1) { totalCount nodes { databaseId state submittedAt } }
+        comments(first: 10) { nodes { id databaseId author { ... on Bot { databaseId } } } }
+        commits(last: 1) { nodes { commit { oid
+          checkSuites(first: 2, filterBy: {appId: $app, checkName: "daypass"}) { nodes {
+            checkRuns(first: 5, filterBy: {checkName: "daypass", checkType: LATEST}) { nodes {
+              id databaseId externalId status conclusion detailsUrl title } } } } } } } } } } }"""
 _LABELS = """mutation($request: ID!, $on: [ID!]!, $off: [ID!]!) {
   addLabelsToLabelable(input: {labelableId: $request, labelIds: $on}) { clientMutationId }
   removeLabelsFromLabelable(input: {labelableId: $request, labelIds: $off}) { clientMutationId } }"""
+_REWRITE = """mutation($comment: ID!, $body: String!, $repository: ID!, $run: ID!,
+    $status: RequestableCheckStatusState!, $conclusion: CheckConclusionState, $output: CheckRunOutput!) {
+  updateIssueComment(input: {id: $comment, body: $body}) { clientMutationId }
+  updateCheckRun(input: {repositoryId: $repository, checkRunId: $run, status: $status, conclusion: $conclusion,
+    output: $output}) { clientMutationId } }"""
 _TYPES = {"owner": str, "name": str, "ledger": str, "app": int}
 
 
@@ -133,16 +147,21 @@ def _open_pulls(request: Request, variables: Any) -> Reply:
     ledger = gitio.at(repo.path, given["ledger"])
     approved = repo.labels.get("daypass: approved")
     told = {
+        "id": f"R_{repo.id}",
         "nameWithOwner": repo.full_name,
         "approved": {"id": f"LA_{approved.id}"} if approved is not None else None,
         "ledger": {"target": {"oid": ledger}} if ledger else None,
         "main": {"target": {"oid": main, "checkSuites": suites}} if main else None,
-        "pullRequests": {"totalCount": len(pulls), "pageInfo": page, "nodes": [_open_pull(one) for one in shown]},
+        "pullRequests": {
+            "totalCount": len(pulls),
+            "pageInfo": page,
+            "nodes": [_open_pull(repo, one, given["app"]) for one in shown],
+        },
     }
     return ok({"data": {"repository": told}})
 
 
-def _open_pull(pull: Pull) -> dict[str, Any]:
+def _open_pull(repo: Repo, pull: Pull, app: int) -> dict[str, Any]:
     user, labels = pull.issue.user, pull.issue.labels
     author = None
     if user is not None:
@@ -163,7 +182,58 @@ def _open_pull(pull: Pull) -> dict[str, Any]:
         "headRepository": {"databaseId": pull.head_repo.id} if pull.head_repo is not None else None,
         "labels": {"totalCount": len(labels), "nodes": [{"name": label.name} for label in labels]},
         "reviews": {"totalCount": len(pull.reviews), "nodes": last},
+        "comments": {"nodes": [_said(one) for one in repo.comments.values() if one.number == pull.issue.number][:10]},
+        "commits": {"nodes": [{"commit": {"oid": pull.head_sha, "checkSuites": _checks(repo, pull.head_sha, app)}}]},
     }
+
+
+def _said(comment: Comment) -> dict[str, Any]:
+    user = comment.user
+    author = None if user is None else {"databaseId": user.id} if user.type == "Bot" else {}
+    return {"id": f"IC_{comment.id}", "databaseId": comment.id, "author": author}
+
+
+def _checks(repo: Repo, head: str, app: int) -> dict[str, Any]:
+    """The newest check run ``daypass`` of an App, in its one suite."""
+    runs = [
+        {
+            "id": f"CR_{run.id}",
+            "databaseId": run.id,
+            "externalId": run.external_id,
+            "status": run.status.upper(),
+            "conclusion": run.conclusion.upper() if run.conclusion else None,
+            "detailsUrl": run.details_url,
+            "title": run.output.get("title"),
+        }
+        for run in repo.checks.values()
+        if run.head_sha == head and run.name == "daypass" and run.app.id == app
+    ][-1:]
+    return {"nodes": [{"checkRuns": {"nodes": runs}}] if runs else []}
+
+
+def _rewrite(request: Request, variables: Any) -> Reply:
+    """Each mutation does what REST does for the same, or is null with an error beside."""
+    given = variables if isinstance(variables, dict) else {}
+    comment, run = str(given.get("comment")).removeprefix("IC_"), str(given.get("run")).removeprefix("CR_")
+    stands = {name: str(given[name]).lower() for name in ("status", "conclusion") if given.get(name)}
+    mutations = {
+        "updateIssueComment": (comments.change, "issues:write|pull_requests:write", {"comment": comment}, {"body": given.get("body")}),
+        "updateCheckRun": (checks.update, "checks:write", {"run": run}, {**stands, "output": given.get("output")}),
+    }  # fmt: skip
+    seen = [repo for repo in request.hub.repositories.values() if sees(request.hub, request.token, repo)]
+    repo = next((one for one in seen if f"R_{one.id}" == given.get("repository")), None)
+    data: dict[str, Any] = dict.fromkeys(mutations)
+    errors = []
+    for name, (handler, permission, params, body) in mutations.items():
+        if repo is None or not grants(request.token, permission):
+            errors.append({"path": [name], "message": "Resource not accessible by integration"})
+            continue
+        try:
+            handler(replace(request, found=repo, params=params, body=body))
+            data[name] = {"clientMutationId": None}
+        except Refusal as refusal:
+            errors.append({"path": [name], "message": refusal.reply.body["message"]})
+    return ok({"data": data} | ({"errors": errors} if errors else {}))
 
 
 def _labels(request: Request, variables: Any) -> Reply:

@@ -89,7 +89,7 @@ class GitHubHost(Host):
 
     def pages(self, directory: Directory) -> GitHubPages:
         """Return where people are told how things stand."""
-        return GitHubPages(self.api, directory, self._bot)
+        return GitHubPages(self.api, directory, self._bot, lambda number: self.remote.pull_head(number))  # noqa: PLW0108  (asked for when needed)
 
     def inbox(self, directory: Directory) -> GitHubInbox:
         """Return where people ask in words."""

@@ -112,6 +112,7 @@ class GitHubReader(RepositoryPart):
         Raises EdgeError for an unknown number, an answer that lacks something, or a branch other than main.
         """
         fields = self._seen = self._pull_fields(number)
+        self._api.noted[f"read of {number}"] = fields.data
         base = fields.text("base.ref")
         if base != MAIN:
             raise EdgeError(

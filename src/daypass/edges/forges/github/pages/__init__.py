@@ -14,7 +14,7 @@ The words come from the views and are written as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,16 @@ from daypass.core.errors import EdgeError
 from daypass.edges.forges.github.answers import ApiError, Bot, as_documented, same_text
 from daypass.edges.forges.github.pages.check import HeadCheck
 from daypass.edges.forges.github.pages.labels import LABEL, STATES, set_label
+from daypass.edges.forges.github.pages.over import Written, write_over, written_key
 from daypass.edges.forges.github.people.asker import asking_issue
 from daypass.edges.forges.github.people.reviewers import Reviewers
 from daypass.edges.forges.github.reading import RepositoryPart, me
 
 if TYPE_CHECKING:
+    from daypass.core.catalogue import Directory
+    from daypass.core.ids import Oid
     from daypass.core.request import Notice
+    from daypass.edges.forges.github.api import Api
 
 _NOTICE, _END = "<!-- daypass:notice -->", " -->"
 _TOPIC = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,99}")
@@ -41,7 +45,13 @@ class _CrowdedError(EdgeError):
 
 
 class GitHubPages(RepositoryPart):
-    """The pages of one repository. Implements `daypass.ports.Pages`."""
+    """The pages of one repository. Implements `daypass.ports.Pages`. ``head_of`` asks git where a request's head stands."""
+
+    def __init__(
+        self, api: Api, directory: Directory, bot: Bot | None, head_of: Callable[[int], Oid | None] | None = None
+    ) -> None:
+        super().__init__(api, directory, bot)
+        self._head_of = head_of
 
     @as_documented("what was told of a request")
     def show(self, notice: Notice) -> tuple[str, ...]:
@@ -49,7 +59,8 @@ class GitHubPages(RepositoryPart):
 
         A notice that changes nothing costs three GETs and no write: pull request, check runs, comments. So does what our
         App has just merged: it reads the check runs alone, which lead to the comment, and writes that, the label and the
-        check run, where the sweep before noted the labels' ids. Who we are is
+        check run, where the sweep before noted the labels' ids. In a sweep the request is taken as it was just judged, and
+        one write brings both up to date where the sweep showed them. Who we are is
         asked once a run: not at all for an App that the settings name and for a workflow's own token, one GET for a
         person, two for another App. The comment is looked for among the first 1,000, 100 a GET. The first notice costs
         one more GET and four writes (check run, label, people, comment); each 50 annotations after the first 50 one
@@ -61,7 +72,9 @@ class GitHubPages(RepositoryPart):
         """
         path = f"{self._root}/pulls/{notice.number}"
         merged = self._api.noted.pop(path, None)  # what we have just merged was read for that
-        pull = merged or self._api.get(path)
+        seen: Written | None = self._api.noted.pop(written_key(notice.number), None)
+        judged = self._judged(notice) if seen is not None and not merged else None
+        pull = merged or judged or self._api.get(path)
         if pull["head"]["sha"] != notice.head:
             return ()
         check = HeadCheck(self._api, notice, self._own)  # that this cannot be told is no right that the token lacks
@@ -70,10 +83,33 @@ class GitHubPages(RepositoryPart):
         if notice.comment:
             with _leaving_out(left, "label"):
                 set_label(self._api, pull, f"{LABEL}: {notice.state}", [f"{LABEL}: {state}" for state in STATES])
+            if judged is not None and seen is not None and self._rewritten(judged, notice, seen):
+                return tuple(left)
             page = (merged and self._write_over(check, page, notice)) or self._tell(pull, notice, left) or page
         with _leaving_out(left, "check run"):
             check.write(page)
         return tuple(left)
+
+    def _judged(self, notice: Notice) -> dict[str, Any] | None:
+        """Return the request as the sweep's judgement has just read it, while its head stands there by git.
+
+        git asks as freshly as the API does, at no call of it. None where it cannot be told.
+        """
+        judged: dict[str, Any] | None = self._api.noted.pop(f"read of {notice.number}", None)
+        if judged is None or self._head_of is None:
+            return None
+        with suppress(EdgeError):
+            return judged if self._head_of(notice.number) == notice.head else None
+        return None
+
+    def _rewritten(self, pull: dict[str, Any], notice: Notice, seen: Written) -> bool:
+        """Write over comment and check run at once where nobody is to be asked, reminded or answered besides."""
+        if self._api.kind != "app" or notice.issue or notice.nudges:
+            return False
+        if not Reviewers(self._api, self._directory, pull, notice, first=False).complete(notice.ask):
+            return False
+        body = f"{_NOTICE}\n{notice.comment}"
+        return write_over(self._api, pull, notice, body, seen=seen, own=self._own.id)
 
     def _write_over(self, check: HeadCheck, page: str, notice: Notice) -> str:
         """Write over the comment that our App's check run leads to, and return its address.

@@ -51,12 +51,12 @@ class HeadCheck:
             message = "only an App or a workflow's own token may write check runs"
             raise ApiError(message, status=HTTPStatus.FORBIDDEN)
         notice = self._notice
-        known = _digest(notice.findings)
+        known = digest_of(notice.findings)
         there = self._last
         output = {"title": notice.title, "summary": notice.summary}
-        stands = {**_standing(notice), "details_url": page, "external_id": known}
+        stands = {**standing(notice), "details_url": page, "external_id": known}
         path = f"{self._root}/check-runs"
-        if there is not None and there["external_id"] == known and _may_become(there, notice):
+        if there is not None and there["external_id"] == known and may_become(there, notice):
             if not _says(there, notice, page):
                 self._api.send("PATCH", f"{path}/{there['id']}", {**stands, "output": output})
             return
@@ -86,14 +86,14 @@ class HeadCheck:
         return max(ours, key=lambda run: int(run["id"]), default=None)
 
 
-def _standing(notice: Notice) -> dict[str, str]:
+def standing(notice: Notice) -> dict[str, str]:
     """Return how a check run stands: in progress while nothing is decided."""
     if not notice.conclusion:
         return {"status": "in_progress"}
     return {"status": "completed", "conclusion": notice.conclusion}
 
 
-def _may_become(run: dict[str, Any], notice: Notice) -> bool:
+def may_become(run: dict[str, Any], notice: Notice) -> bool:
     """Say whether a check run can be made to say what a notice says: what was completed is in progress no more."""
     return run["conclusion"] != "stale" and (run["status"] != "completed" or bool(notice.conclusion))
 
@@ -101,7 +101,7 @@ def _may_become(run: dict[str, Any], notice: Notice) -> bool:
 def _says(run: dict[str, Any], notice: Notice, page: str) -> bool:
     output = run["output"]
     return (
-        {"status": run["status"], "conclusion": run["conclusion"]} == {"conclusion": None, **_standing(notice)}
+        {"status": run["status"], "conclusion": run["conclusion"]} == {"conclusion": None, **standing(notice)}
         and run["details_url"] == page
         and output["title"] == notice.title
         and same_text(output["summary"], notice.summary)
@@ -109,7 +109,8 @@ def _says(run: dict[str, Any], notice: Notice, page: str) -> bool:
     )
 
 
-def _digest(findings: Sequence[Finding]) -> str:
+def digest_of(findings: Sequence[Finding]) -> str:
+    """Return what a check run bears of its annotations."""
     told = json.dumps([_annotation(one) for one in findings], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 

@@ -37,6 +37,10 @@ class Reviewers:
         self._slugs = {str(team["slug"]).lower() for team in pull["requested_teams"]}
         self._first = first
 
+    def complete(self, people: Sequence[str]) -> bool:
+        """Say whether all of some people are asked, or need not be, by what the request itself shows."""
+        return not any(self._wanted(people))
+
     def ask(self, people: Sequence[str]) -> list[str]:
         """Ask teams for those of some people who are in one, and the others; return whom GitHub would not ask.
 

@@ -24,6 +24,7 @@ from daypass.core.ids import digest
 from daypass.core.window import format_instant
 from daypass.edges.forges.github.answers import Fields, as_documented
 from daypass.edges.forges.github.pages.labels import APPROVED, label_key
+from daypass.edges.forges.github.pages.over import Written, written_key
 from daypass.edges.forges.github.reading import RepositoryPart
 
 SEEN = "daypass gate"
@@ -37,7 +38,7 @@ _MOVING = timedelta(seconds=2)
 
 _QUERY = """query($owner: String!, $name: String!, $after: String, $app: Int!, $ledger: String!) {
   repository(owner: $owner, name: $name) {
-    nameWithOwner
+    id nameWithOwner
     approved: label(name: "daypass: approved") { id }
     ledger: ref(qualifiedName: $ledger) { target { oid } }
     main: ref(qualifiedName: "refs/heads/main") { target { oid ... on Commit {
@@ -49,7 +50,12 @@ _QUERY = """query($owner: String!, $name: String!, $after: String, $app: Int!, $
       nodes { number updatedAt headRefOid isDraft mergeable title
         author { __typename login ... on User { databaseId } ... on Bot { databaseId } }
         headRepository { databaseId } labels(first: 100) { totalCount nodes { name } }
-        reviews(last: 1) { totalCount nodes { databaseId state submittedAt } } } } } }"""
+        reviews(last: 1) { totalCount nodes { databaseId state submittedAt } }
+        comments(first: 10) { nodes { id databaseId author { ... on Bot { databaseId } } } }
+        commits(last: 1) { nodes { commit { oid
+          checkSuites(first: 2, filterBy: {appId: $app, checkName: "daypass"}) { nodes {
+            checkRuns(first: 5, filterBy: {checkName: "daypass", checkType: LATEST}) { nodes {
+              id databaseId externalId status conclusion detailsUrl title } } } } } } } } } } }"""
 
 
 class GitHubSweep(RepositoryPart):
@@ -74,7 +80,13 @@ class GitHubSweep(RepositoryPart):
         self._run, self._kept = self._record(there, self._grounds) if oids[0] == main else (0, {})
         if oids[0] != main:
             self._grounds = ""  # it moved meanwhile: what is found by this run's main is nothing to keep
-        self._seen = {Fields("a pull request", node).number("number"): digest(node)[7:23] for node in nodes}
+        for node in nodes:
+            wrote = {
+                what: node.pop(what, None) for what in ("comments", "commits")
+            }  # our own words change nothing of it
+            told = Written(there.get("id"), node.get("headRefOid"), node.get("updatedAt"), **wrote)
+            self._api.noted[written_key(Fields("a pull request", node).number("number"))] = told
+        self._seen = {int(node["number"]): digest(node)[7:23] for node in nodes}
         latest = format_instant(self._api.clock - _MOVING) if self._api.clock is not None else ""
         self._moving = frozenset(int(node["number"]) for node in nodes if not str(node.get("updatedAt")) < latest)
         now = format_instant(at)

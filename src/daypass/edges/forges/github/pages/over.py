@@ -1,0 +1,103 @@
+"""Writing over what was told of a request before, comment and check run at once, where a sweep showed both.
+
+By GraphQL, in one request: https://docs.github.com/en/graphql/reference/mutations#updateissuecomment,
+https://docs.github.com/en/graphql/reference/mutations#updatecheckrun. What the sweep showed only leads there; where
+anything of the request changed since, or does not fit, it is not written so, and who tells looks itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from daypass.edges.forges.github.answers import ApiError
+from daypass.edges.forges.github.pages.check import digest_of, may_become, standing
+
+if TYPE_CHECKING:
+    from daypass.core.request import Notice
+    from daypass.edges.forges.github.api import Api
+
+_CHANGE = """mutation($comment: ID!, $body: String!, $repository: ID!, $run: ID!,
+    $status: RequestableCheckStatusState!, $conclusion: CheckConclusionState, $output: CheckRunOutput!) {
+  updateIssueComment(input: {id: $comment, body: $body}) { clientMutationId }
+  updateCheckRun(input: {repositoryId: $repository, checkRunId: $run, status: $status, conclusion: $conclusion,
+    output: $output}) { clientMutationId } }"""
+
+
+class Written(Struct, frozen=True):
+    """What a sweep showed of one request, as GitHub told it: its first comments, and our check runs of its newest commit."""
+
+    repository: Any
+    head: Any
+    updated: Any
+    comments: Any
+    commits: Any
+
+
+def written_key(number: int) -> str:
+    """Return by what it is noted."""
+    return f"written of {number}"
+
+
+def write_over(api: Api, pull: dict[str, Any], notice: Notice, body: str, *, seen: Written, own: int) -> bool:
+    """Write comment and check run over those of ours that a sweep showed, and say whether that was done.
+
+    ``pull`` is the request as it was read since. Not done, and nothing to be told by it: the request changed since the
+    sweep; one of them is missing, another's, or leads elsewhere; the check run says this already or cannot be made to.
+    """
+    if (seen.head, seen.updated) != (notice.head, pull["updated_at"]) or not isinstance(seen.repository, str):
+        return False
+    run = max(_runs(seen), key=lambda one: int(one["databaseId"]), default=None)
+    if run is None or run.get("externalId") != digest_of(notice.findings):
+        return False
+    stands = standing(notice)
+    before = {"status": _lower(run.get("status")), "conclusion": _lower(run.get("conclusion"))}
+    if run.get("title") == notice.title or not may_become(before, notice):
+        return False
+    page = re.escape(str(pull["html_url"]))
+    leads = re.fullmatch(page + r"#issuecomment-([1-9][0-9]{0,17})", str(run.get("detailsUrl")))
+    comment = _comment(seen, int(leads[1]), own) if leads else ""
+    if not comment:
+        return False
+    given = {"comment": comment, "body": body, "repository": seen.repository, "run": run.get("id")}
+    given |= {name: value.upper() for name, value in stands.items()}
+    given |= {"output": {"title": notice.title, "summary": notice.summary}}
+    try:
+        answer = api.send("POST", "/graphql", {"query": _CHANGE, "variables": given}, safe=True)
+    except ApiError as error:
+        if error.limited:
+            raise
+        return False
+    done = answer.get("data") if isinstance(answer, dict) and not answer.get("errors") else None
+    return isinstance(done, dict) and None not in (done.get("updateIssueComment"), done.get("updateCheckRun"))
+
+
+def _runs(seen: Written) -> Iterator[Mapping[str, Any]]:
+    """Yield the check runs of the head."""
+    for each in _nodes(seen.commits):
+        commit = each.get("commit")
+        if isinstance(commit, dict) and commit.get("oid") == seen.head:
+            for suite in _nodes(commit.get("checkSuites")):
+                yield from (run for run in _nodes(suite.get("checkRuns")) if isinstance(run.get("databaseId"), int))
+
+
+def _comment(seen: Written, number: int, own: int) -> str:
+    """Return the node of a comment, "" where it is not one of the account that we write by."""
+    for one in _nodes(seen.comments):
+        by = one.get("author")
+        if one.get("databaseId") == number and isinstance(by, dict) and by.get("databaseId") == own:
+            return str(one.get("id"))
+    return ""
+
+
+def _nodes(found: Any) -> list[Mapping[str, Any]]:
+    """Return what a connection has; what makes no sense is nothing."""
+    listed = found.get("nodes") if isinstance(found, dict) else None
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _lower(word: Any) -> str | None:
+    return word.lower() if isinstance(word, str) else None
