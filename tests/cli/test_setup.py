@@ -291,7 +291,8 @@ def test_a_repository_that_acts_without_an_app_is_left_to_its_page(olga):
     olga.run("init", "other", "--github", REPOSITORY, "--auth", "token")
     said = olga.run("setup", folder=olga.top / "other", expect=2)
     assert "this repository acts by GITHUB_TOKEN, and setup makes an App" in said.err
-    olga.run("init", "local")
+    said = olga.run("init", "local")
+    assert "The pages that messages name (docs/…) are in daypass's own repository" in said.out
     said = olga.run("setup", folder=olga.top / "local", expect=2)
     assert "the settings of main name no repository at GitHub" in said.err
 

@@ -33,6 +33,7 @@ _IGNORED = (
 
 
 _SETTINGS = "policies/daypass.yaml"
+_PAGES = "The pages that messages name (docs/…) are in daypass's own repository and its source archive."
 
 
 @click.command()
@@ -145,9 +146,8 @@ def init(
         _show_made(new, written, kept, changed, begun=begun)
         return
     click.echo(f"Made {top}: {len(written)} files{' and the ledger' * begun}.")
-    if new.key_path:
-        click.echo(f"The signing key is {new.key_path} (mode 0600). Keep it where only the applier reads it.")
-    click.echo("The pages that messages name (docs/…) are in daypass's own repository and its source archive.")
+    kept_at = f"The signing key is {new.key_path} (mode 0600). Keep it where only the applier reads it.\n"
+    click.echo(f"{kept_at if new.key_path else ''}{_PAGES}")
     asker = new.person()[0] if new.signing_key() else ""
     here = _next_steps(directory, example, new.at if simulated_clock else None, asker)
     click.echo(forge.next_steps(new.key_path) if forge else here)
