@@ -56,6 +56,17 @@ def test_whom_the_directory_does_not_know_is_named() -> None:
         from_pagerduty("p", schedule((*at, {"summary": "Zoe"}), (*at, {"summary": "Twin"}), (*at, {})), PEOPLE, ALWAYS)
 
 
+@pytest.mark.parametrize("none", [{}, {"id": ""}, {"id": None}])
+@pytest.mark.parametrize("listed", [{"id": ""}, {"id": None}])
+def test_a_user_without_an_id_is_not_another_one_without_an_id(none: dict[str, Any], listed: dict[str, Any]) -> None:
+    user = {**none, "summary": "Zoe"}
+    told = schedule(
+        ("2026-11-02T09:00:00Z", "2026-11-09T09:00:00Z", user), users=[{**listed, "email": "alice@example.com"}]
+    )
+    with pytest.raises(UsageError, match="the directory knows nobody who is Zoe"):
+        from_pagerduty("p", told, PEOPLE, ALWAYS)
+
+
 @pytest.mark.parametrize(
     "told",
     [[], {}, {"schedule": []}, schedule(time_zone="Mars/Base"), schedule(("today", "tomorrow", {"summary": "bob"}))],

@@ -27,7 +27,8 @@ def from_pagerduty(name: str, told: object, directory: Directory, within: Window
         schedule = _mapping(_mapping(told)["schedule"])
         zone, title = str(schedule["time_zone"]), str(schedule.get("name", ""))
         check_zone(zone)
-        mails = {str(user["id"]): str(user.get("email", "")) for user in map(_mapping, schedule.get("users", []))}
+        users = [_mapping(user) for user in schedule.get("users", [])]
+        mails = {str(user["id"]): str(user.get("email", "")) for user in users if user["id"]}  # no id is nobody's
         entries = [_mapping(one) for one in _mapping(schedule["final_schedule"])["rendered_schedule_entries"]]
         shifts = [Shift(_who(_mapping(one["user"]), mails, directory), _window(one), override=True) for one in entries]
     except (KeyError, TypeError, ValueError) as error:
@@ -75,7 +76,7 @@ def _window(entry: Mapping[str, Any]) -> Window:
 def _who(user: Mapping[str, Any], mails: Mapping[str, str], directory: Directory) -> str:
     """Return the handle of somebody, or what they are called with a mark where nobody is known by that."""
     called = str(user.get("summary") or user.get("name") or "")
-    found = directory.by_email(str(user.get("email") or mails.get(str(user.get("id", ""))) or ""))
+    found = directory.by_email(str(user.get("email") or mails.get(str(user.get("id"))) or ""))
     named = [
         one for one in directory.subjects.values() if one.is_person and called and called in (one.name, one.handle)
     ]
