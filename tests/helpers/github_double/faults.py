@@ -46,7 +46,10 @@ class Faults:
         after_effect: bool = False, delay: float = 0.0, headers: dict[str, str] | None = None, body: Any = None,
         cut: int | None = None, drop: bool = False,
     ) -> Fault:  # fmt: skip
-        """Add a fault. ``method`` may be "*"; the path is the API's (``/repos/…``) or git's (``/owner/name.git/…``)."""
+        """Add a fault. ``method`` may be "*", or "!GET" for all others.
+
+        The path is the API's (``/repos/…``) or git's (``/owner/name.git/…``).
+        """
         path = re.compile(path_regex)
         fault = Fault(method, path, times, skip, status, after_effect, delay, dict(headers or {}), body, cut, drop)
         with self._hub.lock:
@@ -125,7 +128,8 @@ class Faults:
     def take(self, method: str, path: str) -> Fault | None:
         """Return the fault that this request meets, and count it."""
         for fault in self._faults:
-            if fault.method in {"*", method} and fault.times > 0 and fault.path.fullmatch(path):
+            fits = fault.method in {"*", method} or (fault.method == "!GET" and method != "GET")
+            if fits and fault.times > 0 and fault.path.fullmatch(path):
                 if fault.skip > 0:
                     fault.skip -= 1
                     continue
