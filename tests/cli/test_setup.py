@@ -339,6 +339,8 @@ def test_what_init_leaves_without_a_forge_is_clean_as_well(olga, kind):
     olga.run("init", "local", "--owners", TEAM, "--target", kind)
     for verb in (["check"], ["policy", "test"], ["codeowners", "--check"]):
         olga.run(*verb, folder=olga.top / "local")
+    said = olga.run("doctor", "--format", "json", folder=olga.top / "local", expect=None)
+    assert (said.code, json.loads(said.out)["complaints"]) == (0, [])
 
 
 @pytest.mark.parametrize("kind", sorted(FIRST_TARGETS))
