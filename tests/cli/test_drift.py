@@ -68,6 +68,8 @@ def test_ways_in_beside_entitlements_are_findings_and_so_is_who_could_not_be_loo
     assert "orders\n  looked at: all\n  not seen:  nothing\n" in drift_text(
         found, plan, {"orders": seen, "payroll": "no"}
     )
+    assert "\n2 differences.\n" in drift_text(found, plan, {})
+    assert "\n1 difference.\n" in drift_text(found[:1], plan, {})
 
 
 def test_of_a_store_that_is_there_every_row_is_looked_at(access: Access) -> None:

@@ -277,6 +277,11 @@ def test_close_ends_a_request_with_its_reason(access: Access) -> None:
     number = access.ask(T("10:00"))
     access.run("close", number, "--reason", "found another way", "--at", T("10:01"), acting="alice")
     assert "closed, found another way" in access.run("gate", number, "--at", T("10:02"), expect=None).out
+    number = access.ask(T("10:03"))
+    access.run("close", number, "--at", T("10:04"), acting="alice")
+    assert ": closed by alice\n" in access.run("gate", number, "--at", T("10:05"), expect=None).out
+    said = access.run("end", "a/b", "--at", T("10:06"), acting="alice", expect=2)
+    assert "there is no grant a/b on main\n" in said.err
 
 
 @pytest.mark.on_disk

@@ -54,7 +54,7 @@ def test_an_unknown_format_is_bad_usage(access: Access) -> None:
 def test_one_path_checks_one_file(access: Access) -> None:
     _bad(access)
     access.write("grants/orders-db/good.yaml", BAD.replace("duraton", "duration").replace("subject: bob\n", ""))
-    assert "Checked 1 grants" in access.run("check", "grants/orders-db/good.yaml").out
+    assert "Checked 1 grant and" in access.run("check", "grants/orders-db/good.yaml").out
     access.run("check", "grants/orders-db/bad.yaml", expect=10)
     assert "there is no grant at" in access.run("check", "grants/orders-db/none.yaml", expect=2).err
     assert "outside the repository" in access.run("check", "/etc/passwd", expect=2).err

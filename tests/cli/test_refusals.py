@@ -465,4 +465,4 @@ def test_policies_that_a_request_brings_are_checked_as_data(access: Access) -> N
     access.git("switch", "-q", "main")
     said = access.run("check", "--base", "main", "--head", "mine", "--at", T("10:00"), expect=10)
     assert "[policy-test-fails]" in said.out
-    assert "0 grants, 1 other paths" in said.out
+    assert "0 grants, 1 other path." in said.out

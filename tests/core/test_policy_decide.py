@@ -117,7 +117,7 @@ def test_everything_wrong_is_said_at_once():
         ),
         (
             {"role": "admn"},
-            ("unknown-role", "", "orders-db offers no role 'admn'", "did you mean admin?; it offers admin, readonly"),
+            ("unknown-role", "", "orders-db offers no role 'admn'", "did you mean admin? it offers admin, readonly"),
         ),
         ({"role": "x"}, ("unknown-role", "", "orders-db offers no role 'x'", "it offers admin, readonly")),
         (

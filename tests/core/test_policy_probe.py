@@ -264,6 +264,7 @@ def local(unsigned):
 )
 def test_on_the_local_forge_who_can_approve_without_a_key_is_named(settings, expected):
     told = [f for f in probe(policy(daypass=settings)) if f.code == "unsigned-approvers"]
+    assert all(f.hint.startswith("give each their public SSH key") and "; accept" not in f.hint for f in told)
     assert [(f.message, f.severity.value) for f in told] == ([(expected, "warning")] if expected else [])
 
 

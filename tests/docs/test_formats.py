@@ -70,7 +70,7 @@ def test_the_examples_make_a_repository_that_is_in_order(access: Access) -> None
     ours = ("purposes/data-subject-request", "purposes/deploy", "purposes/maintenance", "purposes/vendor-support")
     for name in ("resources/payroll", "resources/staging", "tests/purposes", *ours):
         (access.top / f"policies/{name}.yaml").unlink()
-    assert access.run("check").out == "Checked 1 grants and the policies at the work tree: ok.\n"
+    assert access.run("check").out == "Checked 1 grant and the policies at the work tree: ok.\n"
     assert "2 passed, 0 failed" in access.run("policy", "test").out
 
 

@@ -63,7 +63,7 @@ def _how(found: Gated) -> str:
     if found.merge is not None:
         return f": merged as {found.merge.commit[:12]} at {format_instant(found.merge.at)}"
     if found.closed:
-        return f": closed, {found.closed}"
+        return f": {found.closed}" if found.closed.startswith("closed by ") else f": closed, {found.closed}"
     return f": {request_title(found)}" if found.verdicts or found.proposal.findings else ""
 
 

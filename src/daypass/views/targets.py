@@ -89,7 +89,7 @@ def drift_text(
     rest = joined([*stand, *_seen(inspections)])
     if not found:
         return f"No drift: {live_words(plan)}, and nothing else was found where daypass looks.\n" + rest
-    return findings_text(found) + f"{len(found)} differences.\n" + rest
+    return findings_text(found) + f"{count(len(found), 'difference')}.\n" + rest
 
 
 def _seen(inspections: Mapping[str, Inspection | str]) -> Iterator[str]:

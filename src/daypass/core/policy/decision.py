@@ -301,7 +301,7 @@ def _grant_denials(policy: Policy, grant: Grant, judging: int = JUDGING) -> list
         offered = f"it offers {', '.join(sorted(resource.roles))}"
         now = catalogue.renames.role(resource.name, grant.role)
         likely = f"{grant.role} is called {now} now" if now != grant.role else near(grant.role, resource.roles)
-        hint = "; ".join(part for part in (likely, offered) if part)
+        hint = "; ".join(part for part in (likely, offered) if part).replace("?;", "?")
         found.append(Denial("unknown-role", f"{resource.name} offers no role {grant.role!r}", hint))
     elif (resource.name, grant.role) in policy.unfit:
         why, _ = policy.unfit[resource.name, grant.role]

@@ -34,7 +34,10 @@ def read_current(context: Context, grant: GrantId) -> Grant:
     path = grant_path(grant)
     files = context.history.files(context.main, path.rpartition("/")[0], lambda entry: entry.path == path)
     if not files:
-        raise UsageError(f"there is no grant {grant} on {context.main}", hint="`daypass status` lists the live ones")
+        raise UsageError(
+            f"there is no grant {grant} on {context.main.removeprefix('refs/heads/')}",
+            hint="`daypass status` lists the live ones",
+        )
     found = read_grant(path, files[0][1])
     if not isinstance(found, Grant):
         raise InvalidError(f"{grant} cannot be read", found)

@@ -102,6 +102,7 @@ def _refuse_unknown(policy: Policy, handle: str) -> None:
 def _print(found: Checked, output: str) -> None:
     from daypass.views import findings as views
 
+    files = views.count(found.files, "grant")
     if output != "text":
         facts = {"where": found.where, "files": found.files, "cached": found.cached, "unjudged": found.unjudged}
         click.echo(views.findings_for(output, found.findings, **facts), nl=False)
@@ -109,7 +110,7 @@ def _print(found: Checked, output: str) -> None:
     click.echo(views.findings_text(found.findings), nl=False)
     errors = sum(1 for finding in found.findings if finding.is_error)
     state = f"{errors} wrong" if errors else "ok"
-    click.echo(f"Checked {found.files} grants and the policies at {found.where}: {state}{_unjudged(found.unjudged)}.")
+    click.echo(f"Checked {files} and the policies at {found.where}: {state}{_unjudged(found.unjudged)}.")
 
 
 def _unjudged(grants: int) -> str:
@@ -193,6 +194,7 @@ def _check_proposal(
 def _print_items(found: Proposal, who: str, unjudged: int) -> None:
     """Say of each grant what it needs, or what it takes away."""
     from daypass.core.finding import CAUSED
+    from daypass.views.findings import count
     from daypass.views.policy.decision import needs_text, taking_words
 
     for item in found.items:
@@ -206,7 +208,7 @@ def _print_items(found: Proposal, who: str, unjudged: int) -> None:
             click.echo(f"  {taking_words(item)}{who_may}")
     click.echo(
         f"Checked {found.head[:12]} against {found.base[:12]}: "
-        f"{len(found.items)} grants, {len(found.others)} other paths{_unjudged(unjudged)}."
+        f"{count(len(found.items), 'grant')}, {count(len(found.others), 'other path')}{_unjudged(unjudged)}."
     )
 
 

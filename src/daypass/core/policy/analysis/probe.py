@@ -63,7 +63,9 @@ def _unsigned(policy: Policy) -> Iterator[Finding]:
             hint = "give each their public SSH key"
         else:
             message = f"anybody who can write to this repository can approve as {named}: they have no ssh_keys"
-            hint = "give each their public SSH key and set limits: {unsigned: refuse}; accept says that this is meant"
+            hint = (
+                "give each their public SSH key and set limits: {unsigned: refuse}; `unsigned: accept` says it is meant"
+            )
         yield Finding("unsigned-approvers", Place(SETTINGS), message, hint, Severity.WARNING)
 
 
