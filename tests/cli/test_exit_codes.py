@@ -151,6 +151,18 @@ def test_outside_of_a_repository_every_verb_fails_alike(tmp_path: Path, line: st
     assert "cannot be opened as a repository" in said.err
 
 
+def test_what_is_no_request_and_what_stands_behind_the_verb_is_said_in_words(access: Access) -> None:
+    for typed in ("abc", "0", "1.5"):
+        said = access.run("show", typed, expect=2).err
+        assert f"'{typed}' is no number of a request; `daypass status` lists them" in said
+    said = access.run(*shlex.split(f"{ASK} --resource staging --role deploy --as alice"), expect=2).err
+    assert said.endswith("  hint: --as goes before the verb: daypass --as …\n")
+    assert access.run("audit", "history", "-C", ".", expect=2).err.endswith(
+        "hint: -C goes before the verb: daypass -C …\n"
+    )
+    assert "hint:" not in access.run("status", "--asd", expect=2).err
+
+
 @pytest.mark.on_disk
 def test_the_doctor_says_once_that_there_is_no_repository(access: Access, tmp_path: Path) -> None:
     place = tmp_path / "none"

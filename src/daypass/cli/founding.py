@@ -65,7 +65,8 @@ def setup(
     """Set this repository up at GitHub: repository, environment, App, secrets, rules, a self-test, and then the doctor.
 
     With your own token: GH_TOKEN, else the one of `gh auth token`, if you agree. It is kept nowhere. Each step says what is
-    there already, and asks before it changes anything. Run it again where it stopped. Exit 0 when nothing unsafe is left.
+    there already, and asks before it changes anything. Run it again where it stopped. Exit 0 when nothing unsafe is left, 13
+    when something is, or with --dry-run when steps are left; 14 when you said no, or something could not be told.
     """
     from daypass.edges.forges.founding import Talk
 

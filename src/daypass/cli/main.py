@@ -261,6 +261,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and error.option_name in ("--as", "-C"):
+            click.echo(f"  hint: {error.option_name} goes before the verb: daypass {error.option_name} …", err=True)
         return int(ExitCode.USAGE)
     except DaypassError as error:
         show_error(error)

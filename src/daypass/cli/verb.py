@@ -199,6 +199,13 @@ class PullNumber(click.IntRange):
     def __init__(self) -> None:
         super().__init__(min=1)
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a number or fail in words."""
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"{value!r} is no number of a request; `daypass status` lists them", param, ctx)
+
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the open requests."""
         from daypass.cli.completion import offers

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 @click.option(
     "--hours", default="", help='Only in these hours of the week, between --from and --until: "Mon 06:00-08:00".'
 )
-@click.option("--zone", default="", help="Whose clock shows the hours, and dates: Europe/Berlin.")
+@click.option(
+    "--zone", default="", help="Whose clock shows --hours or --calendar, and dates beside them: Europe/Berlin."
+)
 @click.option(
     "--calendar", type=Named("calendar"), default="", help="Only when this calendar says so, in place of --hours."
 )
