@@ -588,3 +588,18 @@ def test_main_says_where_credentials_go_wherever_setup_stops_between_them(olga, 
     assert PINS[kind] in git(olga.repo.path, "show", "main:policies/daypass.yaml")
     told = json.loads(olga.run("doctor", "--format", "json", folder=access, expect=None).out)["complaints"]
     assert "unpinned" not in {one["code"] for one in told}
+
+
+def test_what_a_run_wrote_of_where_credentials_go_and_did_not_commit_is_committed_by_the_next(olga):
+    olga.run("init", "access", "--github", REPOSITORY, "--owners", TEAM, "--target", "postgres")
+    access = olga.top / "access"
+    olga.extra = {"EXAMPLE_DB_URL": "postgresql://daypass:word@db.example/orders"}
+    olga.double.faults.add(
+        "PUT", f"/repos/{REPOSITORY}/environments/daypass/secrets/DAYPASS_LEDGER_KEY", times=4, drop=True
+    )
+    olga.run("setup", folder=access, expect=1)
+    git(access, "reset", "-q", "HEAD~1")
+    assert 'host: "db.example"' not in git(access, "show", "main:policies/daypass.yaml")
+    olga.double.faults.clear()
+    olga.run("setup", folder=access, answers=["", "n"], expect=14)
+    assert 'host: "db.example"' in git(access, "show", "main:policies/daypass.yaml")
