@@ -209,11 +209,11 @@ class LifePorts(AccessRepository):
         self._place.runs += 1
         return f"run-{self._place.runs}"
 
-    def instant(self, at: datetime | None, *, writes: bool = False) -> datetime:
+    def instant(self, at: datetime | None, *, writes: bool = False, past: bool = False) -> datetime:
         place = self._place
         if place.compared and at is None:
             return parse_instant(instant(place.minute + place.off))
-        return super().instant(at, writes=writes)
+        return super().instant(at, writes=writes, past=past)
 
     @cached_property
     def history(self) -> Any:  # type: ignore[override]
