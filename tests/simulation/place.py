@@ -213,7 +213,7 @@ class LifePorts(AccessRepository):
         place = self._place
         if place.compared and at is None:
             return parse_instant(instant(place.minute + place.off))
-        return super().instant(at, writes=writes, past=past)
+        return super().instant(at, writes=writes, past=past and not place.compared)  # a life's clock is not ours
 
     @cached_property
     def history(self) -> Any:  # type: ignore[override]
