@@ -13,6 +13,7 @@ import pytest
 from daypass.cli.quick.place import index_of
 from daypass.core.errors import EdgeError
 from daypass.edges.git import index
+from daypass.edges.git.index import file
 from daypass.pipeline.audit import replay
 from driver import Access
 
@@ -256,7 +257,7 @@ def test_a_long_history_is_replayed_in_batches_also_while_another_run_writes_to_
 ) -> None:
     monkeypatch.setattr(replay, "_BATCH", 1)
     monkeypatch.setattr(index, "_PAGE", 2)
-    monkeypatch.setattr(index, "_WAIT", 1.0)
+    monkeypatch.setattr(file, "_WAIT", 1.0)
     for n in range(3):
         access.grant(f"2026-11-20T1{n}:00:00Z", f"2026-11-20T1{n}:01:00Z", "--for", f"{n + 1}h")
         access.run("apply", "--at", f"2026-11-20T1{n}:02:00Z")

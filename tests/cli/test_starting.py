@@ -37,6 +37,7 @@ HEAVY = {
         "daypass.cli.verb",
     ),
     *("daypass.core.catalogue", "daypass.core.files.subset", "daypass.core.files.grants", "daypass.schema.models"),
+    *("daypass.core.ledger.chain", "daypass.core.ledger.statement", "daypass.edges.git.index.building"),
     *("daypass.edges.ledger.ledger", "daypass.edges.ledger.signing", "daypass.edges.targets.registry"),
 }
 NOON = ("--at", "2026-11-21T12:00:00Z")
@@ -245,3 +246,14 @@ def test_an_index_that_lost_a_line_of_its_own_is_built_anew(asked: Access, lost:
     told = asked.run("audit", "access", "--resource", "staging").out
     assert said in told
     assert "alice" in told
+
+
+def test_receipts_of_the_index_that_do_not_read_are_named_with_what_to_do(asked: Access) -> None:
+    words = ("-C", str(asked.top), "audit", "access", "--resource", "staging")
+    with closing(sqlite3.connect(asked.top / ".git" / "daypass" / "audit.sqlite")) as database:
+        database.execute("update receipts set body = substr(body, 1, 9)")
+        database.commit()
+    assert at_once(words) is None
+    told = asked.run(*words[2:], expect=1).err
+    assert "audit.sqlite cannot be used: " in told
+    assert "hint: it is a cache: it may be deleted" in told

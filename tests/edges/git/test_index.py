@@ -12,10 +12,9 @@ from daypass.cli.quick.place import _read_subject
 from daypass.core.errors import EdgeError
 from daypass.core.ids import ABSENT, Oid
 from daypass.edges import kept
-from daypass.edges.git import index as index_module
 from daypass.edges.git import steps
 from daypass.edges.git.history import GitHistory
-from daypass.edges.git.index import AuditIndex
+from daypass.edges.git.index import AuditIndex, building
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.trees import commit_tree
 from daypass.edges.kept import KeptFiles
@@ -212,7 +211,7 @@ def test_another_format_is_built_anew(repo):
     with sqlite3.connect(path) as database:
         database.execute("update meta set value = '0' where key = 'version'")
     database.close()
-    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '6'"
+    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '7'"
 
 
 def test_what_files_hold_is_read_once_and_forgotten_with_them(repo, monkeypatch):
@@ -271,7 +270,7 @@ def test_an_index_that_breaks_beyond_its_first_page_is_named_with_what_to_do(rep
 
 def test_a_full_disk_is_said_where_an_index_is_built(repo, monkeypatch):
     repo.commit([("grants/db/one.yaml", grant("alice"))])
-    monkeypatch.setattr("daypass.edges.git.index._TABLES", f"pragma max_page_count = 2; {index_module._TABLES}")
+    monkeypatch.setattr(building, "_TABLES", f"pragma max_page_count = 2; {building._TABLES}")
     with pytest.raises(EdgeError, match="cannot be used: database or disk is full") as told_of:
         repo.built()
     assert "room on the disk" in told_of.value.hint

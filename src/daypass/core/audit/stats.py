@@ -90,7 +90,8 @@ class Counter(Struct):
             self._usable(receipt, body.change)
         elif isinstance(body, Outcome) and body.change.action is Action.REMOVE and not receipt.seconds:
             self._removal(receipt, body)
-        self._holdings.add(receipt)
+        if not isinstance(body, Admission):  # by which grants access is held is not measured, and they are large
+            self._holdings.add(receipt)
 
     def _usable(self, receipt: Receipt, change: Intended) -> None:
         for grant in change.grants:

@@ -381,11 +381,6 @@ def kind_of(body: Body) -> str:
     return _RECORDS[type(body)][0]
 
 
-def kind_named(kind: type[Body]) -> str:
-    """Return how receipts name a kind of body."""
-    return _RECORDS[kind][0]
-
-
 def body_to_dict(body: Body) -> tuple[str, dict[str, Any]]:
     """Return a body's kind and the body as plain data."""
     return kind_of(body), _RECORDS[type(body)][1].write(body)
