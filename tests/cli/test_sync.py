@@ -64,8 +64,10 @@ def test_a_bare_clone_made_after_a_request_was_merged_numbers_the_next_one_after
 def test_a_clone_of_a_repository_whose_head_is_another_branch_is_told_to_switch(first: Access) -> None:
     first.git("--git-dir", str(first.top.parent / "origin.git"), "symbolic-ref", "HEAD", "refs/heads/master")
     second = _clone(first)
-    for verb in ("status", "apply", "gate"):
-        said = second.run(verb, expect=1)
+    asked = ("can alice orders-db readonly", "audit access --resource orders-db", "audit stats", "audit verify")
+    compared = ("check --revision main", "policy diff main", "policy replay main")
+    for verb in ("status", "apply", "gate", *asked, *compared):
+        said = second.run(*verb.split(), expect=1)
         assert said.err == "daypass: this repository has no branch main\n  hint: `git switch main`: a remote has it\n"
     second.git("switch", "-q", "main")
     second.run("sync")

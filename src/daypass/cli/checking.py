@@ -96,7 +96,7 @@ def _check_tree(repo: AccessRepository, commit: Oid, jobs: int | None, verdicts:
 
 def _trees(repo: AccessRepository, revision: str) -> tuple[Oid, str, str]:
     """Return the commit that a revision names and the ids of its two trees, "" where one is not there."""
-    commit = repo.history.resolve(revision)
+    commit = repo.commit(revision)
     return commit, repo.history.folder(commit, "grants"), repo.history.folder(commit, "policies")
 
 
@@ -136,7 +136,7 @@ def lint_policies(repo: AccessRepository, revision: str, at: datetime) -> Checke
     from daypass.core.policy.analysis.prove import broken_promises
     from daypass.pipeline.judge.check import check_policies
 
-    commit = repo.history.resolve(revision) if revision else None
+    commit = repo.commit(revision) if revision else None
     policy = repo.policy_at(commit) if commit is not None else repo.worktree_policy()
     top = repo.top.resolve()
 

@@ -186,6 +186,12 @@ class AccessRepository:
             raise EdgeError("this repository has no branch main", hint=hint)
         return found
 
+    def commit(self, revision: str) -> Oid:
+        """Return the commit that a revision names. Raises MissingError where it names none."""
+        if revision == "main" and self.history.find(revision) is None:
+            _ = self.tip  # a clone that has main as a remote's alone is told how to have it
+        return self.history.resolve(revision)
+
     def policy_at(self, revision: Oid) -> Policy:
         """Read the policies of a commit, those with the same files once: main moves far more often than they do."""
         if revision not in self._policies:

@@ -80,9 +80,9 @@ def _place(folder: Path) -> tuple[str, Path]:
     done = attempt(folder, "rev-parse", "refs/heads/main:policies", "--git-common-dir")
     lines = os.fsdecode(done.stdout).split("\n")
     if done.returncode != 0 or len(lines) < 2:  # noqa: PLR2004  (two questions, two lines)
-        from daypass.edges.git.repository import open_repository
+        from daypass.cli.repository import AccessRepository
 
-        open_repository(folder)  # says what stands in the way of any verb
+        _ = AccessRepository(folder).tip  # says what stands in the way of any verb
         raise EdgeError(
             "this is no access repository: main has no policies/", hint="run it inside one, or name it with -C"
         )

@@ -46,6 +46,7 @@ def index_of(repo: AccessRepository) -> AuditIndex:
     from daypass.cli.verb import progress
     from daypass.edges.git.index import AuditIndex
 
+    _ = repo.tip  # says what stands in the way of any verb
     # A question on an index that is up to date needs neither the settings nor the keys: nothing is opened for it.
     return AuditIndex(
         repo.clone.git,

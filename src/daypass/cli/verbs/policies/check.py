@@ -76,7 +76,7 @@ def check(
     if base:
         instant = repo.instant(at)
         _refuse_unknown(repo.policy, requester)
-        between = (repo.history.resolve(base), repo.history.resolve(head))
+        between = (repo.commit(base), repo.commit(head))
         return _check_proposal(repo, between, (requester or repo.acting or "", instant), instant, output, jobs)
     from daypass.cli.checking import check_revision, check_worktree
 

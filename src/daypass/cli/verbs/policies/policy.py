@@ -35,7 +35,7 @@ def policy_test(repo: AccessRepository, revision: str, junit: Path | None, outpu
     from daypass.core.policy.analysis.probe import run_tests
     from daypass.views.policy.tests import tests_json, tests_junit, tests_text
 
-    found = repo.policy_at(repo.history.resolve(revision)) if revision else repo.worktree_policy()
+    found = repo.policy_at(repo.commit(revision)) if revision else repo.worktree_policy()
     errors = tuple(finding for finding in found.findings if finding.is_error)
     if errors:
         raise InvalidError("the policies are not valid, so no case means anything", errors)
@@ -62,7 +62,7 @@ def prove(repo: AccessRepository, revision: str, at: datetime, output: str) -> C
     from daypass.core.policy.analysis.prove import prove as proved
     from daypass.views.policy.proved import proved_json, proved_text
 
-    found = repo.policy_at(repo.history.resolve(revision)) if revision else repo.worktree_policy()
+    found = repo.policy_at(repo.commit(revision)) if revision else repo.worktree_policy()
     errors = tuple(finding for finding in found.findings if finding.is_error)
     if errors:
         raise InvalidError("the policies are not valid, so nothing can be proved of them", errors)
@@ -213,8 +213,8 @@ def replay(
 
 def _both(repo: AccessRepository, before: str, after: str) -> tuple[Policy, Policy]:
     """Read two policies. Raises InvalidError for one with faults: it denies everything, whatever it means to say."""
-    one = repo.policy_at(repo.history.resolve(before))
-    other = repo.policy_at(repo.history.resolve(after)) if after else repo.worktree_policy()
+    one = repo.policy_at(repo.commit(before))
+    other = repo.policy_at(repo.commit(after)) if after else repo.worktree_policy()
     for found, name in ((one, before), (other, after or "the work tree")):
         if found.broken:
             raise InvalidError(f"the policies of {name} do not read, so there is nothing to compare", found.broken)
