@@ -181,7 +181,7 @@ def _ends(of: DetailField | None) -> bool:
     return of is not None and of.ends_access
 
 
-_MOST_BOUNDS = 1_000
+_MOST_BOUNDS = 10_000
 """So many bounds are remembered at once."""
 
 
@@ -274,15 +274,17 @@ class Catalogue(Struct, frozen=True, dict=True):
         Names that are not known bound nothing; a grant that names them is refused for that. Old names are those of today.
         """
         of = self._today(of)
-        key = None if of.due or self.directory.vendor_of(of.subject) is not None else of[:4]
-        found = self._known_bounds.get(key) if key is not None else None
+        if of.due or self.directory.vendor_of(of.subject) is not None:
+            return Bounds(self._lengths(of.resource, of.role, of.purpose), self._ends(of), self._spans(of))
+        # Of most grants neither when access begins nor whose it is changes anything, and one decision asks several times.
+        found = self._known_bounds.get(of[1:4])
         if found is None:
-            found = Bounds(self._lengths(of.resource, of.role, of.purpose), self._ends(of), self._spans(of))
-            if key is not None:  # when the access begins changes nothing then, and one decision asks several times
-                if len(self._known_bounds) >= _MOST_BOUNDS:
-                    self._known_bounds.clear()
-                self._known_bounds[key] = found
-        return found
+            if len(self._known_bounds) >= _MOST_BOUNDS:
+                self._known_bounds.clear()
+            lengths = self._lengths(of.resource, of.role, of.purpose)
+            found = self._known_bounds[of[1:4]] = Bounds(lengths, self._kept(of.resource), self._spans(of))
+        hired = self._hired(of.subject)
+        return found._replace(ends=tuple(sorted((*found.ends, *hired)))) if hired else found
 
     def ends(self, of: Bounded) -> tuple[AccessBound[datetime], ...]:
         """Return the ends of `bounds` alone: a run asks for those of every grant that is live."""

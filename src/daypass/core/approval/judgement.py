@@ -142,7 +142,8 @@ def judge(
     for handle, review in last.items():
         if review.state == "withdrawn":
             continue
-        if not any(need.names(handle) for need in needs):
+        asked = any(need.includes(handle) for need in needs)
+        if not asked and not any(need.names(handle) for need in needs):
             always = excluded.people.get(handle)  # what no group could change is said first
             ignored.append(Ignored(review, f"{handle} {always or 'is in no group that is asked'}"))
         elif review.state == "rejected":
@@ -150,8 +151,8 @@ def judge(
             blocks.append(f"{handle} rejected it at {review.commit[:12]}; only {handle} can take that back")
         elif handle in excluded.people:
             ignored.append(Ignored(review, f"{handle} {excluded.people[handle]}"))
-        elif why := _taken_out(handle, needs):
-            ignored.append(Ignored(review, f"{handle} {why}"))
+        elif not asked:
+            ignored.append(Ignored(review, f"{handle} {_why_out(handle, needs)}"))
         elif why := _outlived(review, head, opened_at, moved_at):
             ignored.append(Ignored(review, why, again=True))
         else:
@@ -202,10 +203,8 @@ def _unascribed(account: Account) -> str:
     return ""
 
 
-def _taken_out(handle: str, needs: Sequence[Requirement]) -> str:
-    """Say why somebody whom requirements name can meet none of them, "" where they may meet one."""
-    if any(need.includes(handle) for need in needs):
-        return ""
+def _why_out(handle: str, needs: Sequence[Requirement]) -> str:
+    """Say why somebody whom requirements name can meet none of them."""
     return next(why for need in needs for one, why in need.out if one == handle)
 
 

@@ -128,7 +128,7 @@ def stages(
     comes_before = before(needs)
     chained = any(comes_before)
     order = in_order(comes_before) if chained else tuple(range(len(needs)))
-    rest = tuple(place for place in range(len(needs)) if place not in order)  # a circle, which never opens
+    rest = tuple(n for n in range(len(needs)) if n not in order) if chained else ()  # a circle, which never opens
     opened: list[datetime | None] = [None if chained else opened_at for _ in needs]
     serves: dict[str, set[int]] = {handle: set() for handle in given}
     why: dict[str, str] = {}
@@ -164,7 +164,7 @@ def _lacks(need: Requirement, review: Review, then: Sequence[Then], opened: date
     """Say why an approval cannot count for a requirement; None where its giver is not whom it asks, "" where it can."""
     if not need.allows(review.by.handle, review.at, opened):
         return None
-    return next((why for was in then if (why := was.lacks(review, need.source, opened))), "")
+    return next((why for was in then if (why := was.lacks(review, need.source, opened))), "") if then else ""
 
 
 def _stand_in(handle: str, need: Requirement, able: Collection[str], excluded: Excluded) -> str:

@@ -212,8 +212,9 @@ def decided(
     if not required and not lifting:
         required = [Requirement(1, OWNERS, (DEFAULT,))]
     requirements = merge([*required, *sponsored(policy.catalogue, grant.subject)])
-    needs = resolve(policy.catalogue, request.access, requirements, request.opened_at, request.held)
-    denials += [Denial(*said) for said in shortage(policy.catalogue, request.access, needs, request.opened_at)]
+    access, unread = request.access, not request.held.known
+    needs = resolve(policy.catalogue, access, requirements, request.opened_at, request.held)
+    denials += [Denial(*said) for said in shortage(policy.catalogue, access, needs, request.opened_at)]
     denials += [Denial(*said) for said in clock_runs_out(needs, request.opened_at)]
     return Decision(
         denials=tuple(dict.fromkeys(denials)),
@@ -224,10 +225,10 @@ def decided(
         applied=tuple(rule.id for rule in applied),
         traces=tuple(traced(verdict, asked.facts) for verdict in verdicts) if trace else (),
         needs=needs,
-        unread=() if request.held.known else tuple(sorted({name for need in needs for name in need.of_ledger})),
-        untold=()
-        if request.held.known
-        else untold(policy.rules.history, grant.subject, f"{grant.role} of {grant.resource}", request.requester),
+        unread=tuple(sorted({name for need in needs for name in need.of_ledger})) if unread else (),
+        untold=untold(policy.rules.history, grant.subject, f"{grant.role} of {grant.resource}", request.requester)
+        if unread and policy.rules.history
+        else (),
     )
 
 
@@ -381,17 +382,16 @@ def _rule_denials(
     during: Mapping[str, Window] = _NONE,
 ) -> list[Denial]:
     found: list[Denial] = []
-    for verdict in verdicts:
+    for verdict in (one for one in verdicts if one.denies or one.failure is not None):
         rule = verdict.rule
         when = f" (in the interval {during[rule.id]})" if rule.id in during else ""
         if verdict.failure is not None:
             message = f"rule {rule.id} could not be evaluated: {verdict.failure.message}{when}"
             if verdict.failure.code == RUNS_OUT:
-                hint = RUNS_OUT_HINT
-                found.append(Denial(RUNS_OUT, message, hint))
+                found.append(Denial(RUNS_OUT, message, RUNS_OUT_HINT))
             else:
                 found.append(Denial(RULE_FAILED, message, f"mend the rule in {rule.place}", rule.id))
-        elif verdict.denies:
+        else:
             unless = rule.deny_unless
             text = " ".join((unless or rule.when).text.split())
             message = (rule.message or f"rule {rule.id} denies this") + beside(rule.names) + when

@@ -124,7 +124,8 @@ def as_written(of: DetailField | None, said: str) -> Detail:
 
 def early_ends(catalogue: Catalogue, grant: Grant) -> tuple[AccessBound[datetime], ...]:
     """Return what ends a grant's access however long its window is, the earliest first: moments of its own details."""
-    return tuple(bound for bound in catalogue.ends(catalogue.bounded(grant)) if bound.cuts)
+    ends = catalogue.ends(catalogue.bounded(grant)) if grant.details else ()
+    return tuple(bound for bound in ends if bound.cuts)
 
 
 def may_ask(catalogue: Catalogue, grant: Grant, requester: str, at: datetime) -> bool:

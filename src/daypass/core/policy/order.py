@@ -16,11 +16,13 @@ from daypass.core.policy.sources import parts
 Before = tuple[frozenset[int], ...]
 """By the place of each requirement, the places of those that come just before it."""
 
+_NOTHING: frozenset[int] = frozenset()
+
 
 def before(needs: Sequence[Requirement]) -> Before:
     """Return what comes just before each requirement; itself where it names its own source."""
     if not any(need.after for need in needs):
-        return tuple(frozenset[int]() for _ in needs)
+        return (_NOTHING,) * len(needs)
     asked = [frozenset(parts(need.source)) for need in needs]
     return tuple(
         frozenset(place for place, sources in enumerate(asked) if not sources.isdisjoint(need.after)) for need in needs
@@ -72,22 +74,25 @@ def assign(counts: Sequence[int], able: Mapping[str, Collection[int]]) -> list[s
     """
     taken: list[set[str]] = [set() for _ in counts]
     serves: dict[str, int] = {}
-
-    def fill(index: int, visited: set[int]) -> bool:
-        visited.add(index)
-        for handle, places in able.items():
-            if handle in taken[index] or index not in places:
-                continue
-            holder = serves.get(handle)
-            if holder is None or (holder not in visited and fill(holder, visited)):
-                if holder is not None:
-                    taken[holder].discard(handle)
-                serves[handle] = index
-                taken[index].add(handle)
-                return True
-        return False
-
     for index, count in enumerate(counts):
-        while len(taken[index]) < count and fill(index, set()):
+        while len(taken[index]) < count and _fill(index, set(), able, taken, serves):
             pass
     return taken
+
+
+def _fill(
+    index: int, visited: set[int], able: Mapping[str, Collection[int]], taken: list[set[str]], serves: dict[str, int]
+) -> bool:
+    """Give a requirement one person more, and say whether there was one."""
+    visited.add(index)
+    for handle, places in able.items():
+        if handle in taken[index] or index not in places:
+            continue
+        holder = serves.get(handle)
+        if holder is None or (holder not in visited and _fill(holder, visited, able, taken, serves)):
+            if holder is not None:
+                taken[holder].discard(handle)
+            serves[handle] = index
+            taken[index].add(handle)
+            return True
+    return False

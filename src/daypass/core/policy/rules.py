@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -150,8 +151,13 @@ class _Battery:
         found = self._recall(facts) if self._remembered is not None else self._evaluate(facts)
         if not self._later:
             return found
-        asked = ((verdict, self._later.get(verdict.rule.id) if verdict.applies else None) for verdict in found)
-        return tuple(said if no is None else _denying(said.rule, no, facts) for said, no in asked)
+        later = self._later
+        return tuple(
+            [
+                _denying(said.rule, later[said.rule.id], facts) if said.applies and said.rule.id in later else said
+                for said in found
+            ]
+        )
 
     def _recall(self, facts: Facts) -> tuple[Verdict, ...]:
         assert self._remembered is not None  # noqa: S101  (asked by the caller)
@@ -176,6 +182,9 @@ class _Battery:
             Verdict(rule, applies, applies and (rule.deny or not allowed.get(index, True)))
             for index, ((rule, _), applies) in enumerate(zip(self._rules, answers, strict=False))
         )
+
+
+_ID = attrgetter("rule.id")
 
 
 def _alike(rules: Iterable[Rule], later: Mapping[str, Condition]) -> tuple[_Battery, ...]:
@@ -265,4 +274,4 @@ class Rules(Struct, frozen=True, eq=False):
         asking = self._asking.judge(facts) if self._asking is not None else ()
         own = self._of_purpose.get(facts["grant.purpose"])
         more = own.judge(facts) if own is not None else ()
-        return tuple(sorted((*self.judge_grant(facts), *ahead, *asking, *more), key=lambda verdict: verdict.rule.id))
+        return tuple(sorted((*self.judge_grant(facts), *ahead, *asking, *more), key=_ID))

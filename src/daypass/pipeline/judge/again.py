@@ -29,7 +29,7 @@ def _amiss(policy: Policy, admission: Admission, asked: Request, decision: Decis
     due = policy.catalogue.due(asked.grant, admission.merged_at)
     if due != admission.due:
         return f"its details end it at {_instants(due)} by the policies of the base, and at {_instants(admission.due)} here"
-    apart = frozenset[str]().union(*(need.of_ledger for need in decision.requirements)).intersection(together)
+    apart = {name for need in decision.requirements for name in need.of_ledger}.intersection(together)
     if apart:
         return (
             f"it was merged together with a grant on {min(apart)}, and who holds or approves that may not approve this"
