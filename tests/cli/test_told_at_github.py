@@ -253,6 +253,26 @@ def test_a_grant_that_is_ended_early_is_told_so(hub: Hub) -> None:
     assert title(hub, number) == f"ended {format_instant(hub.now())}, taken away at once"
 
 
+def test_what_a_run_holds_back_is_told_so_everywhere_until_nothing_holds_it(hub: Hub) -> None:
+    number = granted(hub)
+    path = "policies/daypass.yaml"
+    settings = hub.bare("show", f"main:{path}")
+    assert "additions: 100" in settings
+    hub.repo.rulesets = []  # nobody judges what changes on main
+    hub.push_branch("olga", "main", {path: settings.replace("additions: 100", "additions: 0")})
+    assert "HELD + alice" in run(hub, "apply", expect=14).out
+    why = "the brake holds: 1 additions, where the settings allow 0 at once"
+    assert title(hub, number) == "merged, and held back"
+    assert f"**What holds it back:** {why}." in story(hub, number)
+    assert re.search(rf"merged, and held back, [0-9hms]+ left, {why}\n", run(hub, "status").out)
+    assert "since the merge: merged, and held back\n" in run(hub, "show", str(number)).out
+    hub.push_branch("olga", "main", {path: settings})
+    assert "merged, and not given yet, " in run(hub, "status").out
+    run(hub, "apply")
+    assert title(hub, number).startswith("live until ")
+    assert "held back" not in run(hub, "status").out + story(hub, number)
+
+
 def test_a_grant_that_cannot_be_proved_is_told_of_on_its_request(hub: Hub) -> None:
     number = hub.request_pull("alice", hub.grant())
     run(hub, "report", str(number))

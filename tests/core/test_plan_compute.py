@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from daypass.core.ids import GrantId
 from daypass.core.plan import Action, Claim, Entitlement, Holding, Intended, Observed, Plan, Reason, changes_digest
 from daypass.core.planning.compute import compute, next_boundary
-from daypass.core.planning.holdback import brake
+from daypass.core.planning.holdback import brake, keep_back
 from daypass.core.window import Window
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -434,3 +434,14 @@ def test_openings_of_intervals_never_trip_the_brake() -> None:
     found = plan(claims)
     assert len(found.changes) == 20
     assert brake(found, removals=1, additions=1).held == ()
+
+
+def test_what_clocks_have_wait_and_what_is_stopped_is_kept_back_as_well_and_each_says_why() -> None:
+    part = brake(many(2, 5, 3, 1), removals=2, additions=3)
+    clocks = keep_back(part, lambda change: change.reason is Reason.EXPIRED, "the clocks differ", "", {})
+    assert (kinds(clocks.allowed), kinds(clocks.held), clocks.message) == ("amr", "e", "the clocks differ")
+    stopped = keep_back(part, lambda _: False, "", "giving is paused", {})
+    assert (kinds(stopped.allowed), kinds(stopped.held), stopped.message) == ("er", "am", "giving is paused")
+    braked = keep_back(brake(many(0, 1, 4, 0), removals=2, additions=3), lambda _: False, "", "giving is paused", {})
+    assert (kinds(braked.allowed), kinds(braked.held)) == ("e", "a")
+    assert braked.message == "the brake holds: 4 additions, where the settings allow 3 at once"

@@ -18,7 +18,7 @@ from daypass.core.ledger.receipt import Admission, Refusal
 from daypass.core.ledger.records import Awaited
 from daypass.core.plan import AdmittedGrant, Claim, Denied, Entitlement, Holding
 from daypass.core.planning.claims import entitlement_in
-from daypass.core.planning.holdback import FAILING
+from daypass.core.planning.holdback import FAILING, HELD
 from daypass.core.policy.decision import Decision, Denial
 from daypass.core.policy.policies import Policy
 from daypass.core.request import Gated, ItemVerdict
@@ -90,6 +90,11 @@ class GrantState(NamedTuple):
     def fails(self) -> bool:
         """Whether what was tried last for it failed, by its note."""
         return self.note.startswith(FAILING)
+
+    @property
+    def kept_back(self) -> str:
+        """Why no run does for it what is due, "" where none would keep it back."""
+        return self.note.removeprefix(HELD).strip() if self.note.startswith(HELD) else ""
 
 
 class LifeGrant(Struct, frozen=True):

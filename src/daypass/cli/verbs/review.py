@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from daypass.core.errors import ConflictError, DeniedError, EdgeError, ExitCode,
 if TYPE_CHECKING:
     from daypass.core.ids import GrantId
     from daypass.core.ledger.receipt import Receipt
-    from daypass.core.plan import Entitlement
+    from daypass.core.plan import Claim, Entitlement
     from daypass.core.policy.analysis.compare import PolicyChange
     from daypass.core.policy.policies import Policy
     from daypass.core.request import Gated
@@ -303,7 +303,7 @@ def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
         )
         codes.append(ExitCode.PARTIAL)
     giving = entitlements_given(live, claims, at)
-    notes, doubtful = _at_targets(repo, giving, at)
+    notes, doubtful = _at_targets(repo, claims, giving, at)
     if doubtful:
         codes.append(ExitCode.PARTIAL)
     overview = Overview(
@@ -355,10 +355,12 @@ _STATUS_PATIENCE = 5.0
 """For how many seconds a status waits for targets."""
 
 
-def _at_targets(repo: AccessRepository, live: set[Entitlement], at: datetime) -> tuple[dict[Entitlement, str], bool]:
+def _at_targets(
+    repo: AccessRepository, claims: Mapping[GrantId, Claim], live: set[Entitlement], at: datetime
+) -> tuple[dict[Entitlement, str], bool]:
     """Return what is to be said of access beside that it is given, and whether they cannot tell of some, or it fails."""
     from daypass.core.plan import unknown_of
-    from daypass.pipeline.apply.overview import failing_notes
+    from daypass.pipeline.apply.overview import failing_notes, held_notes
     from daypass.pipeline.apply.readings import Readings, notes_of
 
     begun = repo.standing.unfinished
@@ -370,4 +372,5 @@ def _at_targets(repo: AccessRepository, live: set[Entitlement], at: datetime) ->
     for name in sorted(seen.by_ledger):
         say(f"daypass: target {name} was not looked at: nobody can, and what is said of it is the ledger's word")
     failing = failing_notes(repo.standing, seen, live, at)
-    return failing | notes_of(seen, live, repo.standing.holdings), bool(failing or unknown_of(seen, live))
+    held = held_notes(repo, claims, at, seen) if live ^ repo.standing.holdings.keys() else {}
+    return held | failing | notes_of(seen, live, repo.standing.holdings), bool(failing or unknown_of(seen, live))

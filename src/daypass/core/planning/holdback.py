@@ -64,6 +64,8 @@ def shortens(change: Intended, held: Holding | None) -> bool:
 
 FAILING = "failing since"
 """How a note begins of what fails."""
+HELD = "held back:"
+"""How a note begins of what a run would not do."""
 
 
 def again_at(failure: FailedChange) -> datetime:
@@ -163,6 +165,25 @@ def brake(plan: Plan, *, removals: int, additions: int, confirmed: str = "") -> 
         tuple(change for change in plan.changes if change in held),
         "the brake holds: " + "; ".join(problems),
     )
+
+
+def keep_back(
+    braked: Braked,
+    waits: Callable[[Intended], bool],
+    clocks: str,
+    stopped: str,
+    holdings: Mapping[Entitlement, Holding],
+) -> Braked:
+    """Keep back what waits for ``clocks`` as well, and all giving where it is ``stopped``: each says why, or is empty."""
+    reasons = [part for part in (braked.message, clocks) if part]
+    kept = {change for change in braked.allowed if waits(change)}
+    if stopped:
+        gives = {change for change in braked.allowed if not shortens(change, holdings.get(change.entitlement))}
+        reasons += [stopped] if gives else []
+        kept |= gives
+    allowed = tuple(change for change in braked.allowed if change not in kept)
+    held = braked.held + tuple(change for change in braked.allowed if change in kept)
+    return Braked(allowed, held, "; ".join(reasons))
 
 
 def weight(changes: Iterable[Intended]) -> tuple[int, int]:

@@ -10,7 +10,9 @@ from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import Outcome
 from daypass.core.ledger.standing import Standing
 from daypass.core.plan import Action, AdmittedGrant, Claim, Entitlement, Holding, Observed, Plan
-from daypass.core.planning.holdback import notes_on
+from daypass.core.planning.compute import compute
+from daypass.core.planning.holdback import HELD, brake, doubt, keep_back, notes_on, rest
+from daypass.core.policy.decision import PAUSED
 from daypass.core.record import replace
 from daypass.core.state import Overview
 from daypass.pipeline.apply.current import claims_on, landed, refused_there
@@ -85,6 +87,10 @@ def overview_of_grant(context: Context, grant: GrantId, at: datetime) -> Overvie
     rows = [AdmittedGrant.of(proof)] if proof is not None else []
     changed = landed(context) or {}
     refusal = next((one for one in refused_there(context) if one.grant == grant), None)
+    claims = claims_on(context, rows)
+    # What is given already, or over and gone, no run changes.
+    giving = entitlements_given(rows, claims, at)
+    due = any((row.entitlement in standing.holdings) != (row.entitlement in giving) for row in rows)
     return Overview(
         at,
         (),
@@ -92,8 +98,35 @@ def overview_of_grant(context: Context, grant: GrantId, at: datetime) -> Overvie
         {row.entitlement: standing.holdings[row.entitlement] for row in rows if row.entitlement in standing.holdings},
         landed={grant: changed[grant]} if grant in changed else {},
         refused=(refusal,) if refusal is not None else (),
-        claims=claims_on(context, rows),
+        notes=held_notes(context, claims_on(context), at) if due else {},
+        claims=claims,
     )
+
+
+def giving_stopped(policy: Policy) -> str:
+    """Return why nothing is given for now by main's policies, "" where that is not so."""
+    if policy.catalogue.settings.limits.pause:
+        return PAUSED
+    return "nothing is given while main's policies do not read" if policy.broken else ""
+
+
+def held_notes(
+    context: Context, claims: Mapping[GrantId, Claim], at: datetime, seen: Observed | None = None
+) -> dict[Entitlement, str]:
+    """Return what the next run would hold back, and why, by all claims that the ledger has. Nothing is proved for it.
+
+    ``seen`` is what the targets hold, None for what they hold by the ledger.
+    """
+    standing, policy = context.standing, context.policy_at(context.tip)
+    settings, holdings = policy.catalogue.settings, standing.holdings
+    plan = compute(claims.values(), holdings, seen or Observed(frozenset(holdings)), at=at, main=context.tip)
+    plan = rest(plan, standing.failures, holdings, lambda _: False)
+    removals, additions = settings.limits.brake(len(holdings))
+    part = brake(plan, removals=removals, additions=additions)
+    clock = None if settings.forge.vouches else doubt(at, standing.at, {})
+    waits, why = (lambda _: False, "") if clock is None else (clock.waits, clock.why)
+    part = keep_back(part, waits, why, giving_stopped(policy), holdings)
+    return {change.entitlement: f"{HELD} {part.message}" for change in part.held}
 
 
 def entitlements_given(
@@ -120,8 +153,8 @@ def _spoken_of(plan: Plan) -> dict[GrantId, Entitlement]:
     found: dict[GrantId, Entitlement] = {}
     for change in (*plan.changes, *plan.lost, *(failing.change for failing in plan.failing)):
         found |= dict.fromkeys(change.grants, change.entitlement)
-    for doubt in (*plan.unknown, *plan.renamed):
-        found |= dict.fromkeys(doubt.grants, doubt.entitlement)
+    for one in (*plan.unknown, *plan.renamed):
+        found |= dict.fromkeys(one.grants, one.entitlement)
     for claim in (*plan.waiting, *plan.blocked):
         found[claim.grant] = claim.entitlement
     return found | {one.grant: one.entitlement for one in plan.denied}

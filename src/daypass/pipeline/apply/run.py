@@ -22,11 +22,12 @@ from daypass.core.ledger.standing import Standing
 from daypass.core.ledger.statement import admission_digest
 from daypass.core.people.leaving import LEFT
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
-from daypass.core.planning.holdback import Braked, brake, failed_before, shortens, weight
-from daypass.core.policy.decision import PAUSED, RULE_DENIES
+from daypass.core.planning.holdback import Braked, brake, failed_before, keep_back, weight
+from daypass.core.policy.decision import RULE_DENIES
 from daypass.core.record import replace
 from daypass.pipeline.apply.executor import Executor, Progress
 from daypass.pipeline.apply.inputs import Attend, ByReceipts
+from daypass.pipeline.apply.overview import giving_stopped
 from daypass.pipeline.apply.readings import PATIENCE, Readings, unforeseen
 from daypass.pipeline.apply.survey import Inputs, Survey, plan_on
 from daypass.ports import Ledger, Recalling, SummingLedger, Target
@@ -301,18 +302,7 @@ def _allowed(found: Survey, braked: Braked) -> Braked:
         held = tuple(change for change in found.plan.changes if change not in allowed)
         why = "; ".join(filter(None, (found.stuck.message, found.clocks)))
         return Braked(allowed, held, why)
-    reasons = [part for part in (braked.message, found.clocks) if part]
-    kept = {change for change in braked.allowed if found.waits(change)}
-    paused = found.policy.catalogue.settings.limits.pause
-    if found.policy.broken or paused:
-        ours = found.standing.holdings
-        additions = {change for change in braked.allowed if not shortens(change, ours.get(change.entitlement))}
-        why = PAUSED if paused else "nothing is given while main's policies do not read"
-        reasons += [why] if additions else []
-        kept |= additions
-    allowed = tuple(change for change in braked.allowed if change not in kept)
-    held = braked.held + tuple(c for c in braked.allowed if c in kept)
-    return Braked(allowed, held, "; ".join(reasons))
+    return keep_back(braked, found.waits, found.clocks, giving_stopped(found.policy), found.standing.holdings)
 
 
 def _recalled(

@@ -16,7 +16,7 @@ from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, SUFFIX, GrantId, Oid, grant_id, grant_path
 from daypass.core.ledger.receipt import Admission, Refusal
 from daypass.core.plan import Action, Reason
-from daypass.core.planning.holdback import FAILING
+from daypass.core.planning.holdback import FAILING, HELD
 from daypass.core.request import Notice
 from daypass.core.state import GrantState, Life, LifeGrant
 from daypass.core.window import format_instant
@@ -81,6 +81,8 @@ def _states(done: Applied) -> dict[GrantId, GrantState]:
     """Return how the grants stand that a run speaks of, with what came of its changes."""
     at = done.survey.plan.at
     states = {state.grant: state for state in overview_of(done.survey, done.outcomes).grants}
+    for name in (name for change in done.held for name in change.grants if name in states):
+        states[name] = states[name]._replace(note=f"{HELD} {done.held_message}")
     for outcome in done.outcomes:
         change = outcome.change
         for state in (states[name] for name in change.grants if name in states):

@@ -150,7 +150,8 @@ def state_words(grant: GrantState, at: datetime) -> str:
     rest = "; what it gave is taken away by the next run" if grant.provisioned else ""
     bound = f"; ended early: {grant.bound}" if grant.bound else ""
     if grant.state == "ended":
-        return f"{life_words(grant)}: {grant.why}"
+        held = f"; {grant.kept_back}" if grant.kept_back else ""
+        return f"{life_words(grant)}: {grant.why}{held}"
     if grant.state == "merged":
         return f"{life_words(grant)}: `daypass apply`"
     if grant.state == "blocked":
@@ -161,7 +162,8 @@ def state_words(grant: GrantState, at: datetime) -> str:
         return f"{life_words(grant)}, in {format_duration(grant.start - at)}{bound}"
     left = f"{life_words(grant)}, {format_duration(grant.until - at)} left" if grant.until is not None else grant.state
     if grant.note:
-        return f"{left}, {grant.note}{bound}"
+        note = grant.kept_back if grant.kept_back and grant.state == "pending" else grant.note
+        return f"{left}, {note}{bound}"
     return f"{left}{bound}" if grant.provisioned else f"{left}, not provisioned yet: `daypass apply`{bound}"
 
 

@@ -138,7 +138,7 @@ def _next(life: Life, state: GrantState) -> Iterator[str]:
             else "It is tried again by itself, ever more seldom, from a minute up to six hours; nobody needs to ask again."
         )
     elif state.state == "pending":
-        yield f"**What it waits for:** {note}." if note else "The next run gives it."
+        yield from _held_back(state) or (f"**What it waits for:** {note}." if note else "The next run gives it.",)
     elif state.state in ("unproved", "blocked"):
         yield f"**Why:** {prose(state.why)}" + (f" ({code(state.code)})." if state.code else ".")
         yield f"It gives no access as it stands. {_AGAIN}"
@@ -146,6 +146,12 @@ def _next(life: Life, state: GrantState) -> Iterator[str]:
         yield from _over(state)
     else:
         yield "The next run proves all of this again, and then makes the change."
+
+
+def _held_back(state: GrantState) -> tuple[str, ...]:
+    if not state.kept_back:
+        return ()
+    return (f"**What holds it back:** {prose(state.kept_back)}.", "A run goes on with it once nothing holds it back.")
 
 
 def _used(life: Life, state: GrantState) -> Iterator[str]:
@@ -163,6 +169,6 @@ def _over(state: GrantState) -> Iterator[str]:
     if state.taken is not None:
         yield f"Taken away at {code(format_instant(state.taken))}, {late_words(state.late)}.{early} {_AGAIN}"
     elif state.provisioned:
-        yield f"The next run takes it away.{early}"
+        yield from _held_back(state) or (f"The next run takes it away.{early}",)
     else:
         yield f"Nothing of it is left.{early} {_AGAIN}"

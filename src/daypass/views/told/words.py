@@ -44,6 +44,8 @@ def _live(grant: GrantState) -> str:
 def _pending(grant: GrantState) -> str:
     if grant.fails:
         return "failed, and tried again"
+    if grant.kept_back:
+        return "merged, and held back"
     return "offered, to be accepted" if grant.note else "merged, and not given yet"
 
 
@@ -60,7 +62,8 @@ def _ended(grant: GrantState) -> str:
         f"ended {format_instant(grant.until)}" if grant.until is not None and grant.code != "removed" else "ended early"
     )
     if grant.provisioned:
-        return said + (", and taking it away fails" if grant.fails else ", to be taken away by the next run")
+        held = ", and taking it away is held back" if grant.kept_back else ", to be taken away by the next run"
+        return said + (", and taking it away fails" if grant.fails else held)
     return said
 
 
