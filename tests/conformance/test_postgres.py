@@ -247,6 +247,31 @@ class TestPostgres(TargetContract):
         assert not self.enters(world.place, self.one(), handed)
         assert world.held() == world.ours() == set()
 
+    def test_what_an_old_backup_brings_back_goes_whatever_it_is_called_since_and_nobody_elses(
+        self, tmp_path: Path
+    ) -> None:
+        world = World(tmp_path / "life", self)
+        one, own = self.one(), "principals' names" in self.lacks
+        world.grant(-120, 60)
+        world.apply(-119)
+        handed = world.handover()
+        self.cluster.back_up(tmp_path / "backup")
+        world.apply(61)
+        self.cluster.put_back(tmp_path / "backup")
+        today = one if own else self.rename_principal(world.place, one)
+        self.rename_place(world.place, one)
+        if not own:
+            self.welcome(world.place, [one])
+            give = sql.SQL("GRANT {} TO {}").format(*map(sql.Identifier, (bridge_of(one).name, one.principal)))
+            self.cluster.boss(give)
+        assert self.enters(world.place, today, handed)
+        done = world.apply(62)
+        assert [(o.change.entitlement, o.change.reason, o.ok) for o in done.outcomes] == [
+            (today, Reason.RETURNED, True)
+        ]
+        assert not self.enters(world.place, today, handed)
+        assert world.held() == set(done.survey.plan.unmanaged) == (set() if own else {one})
+
     def test_a_server_that_was_rebuilt_empty_is_given_again_what_main_says_once_somebody_says_so(
         self, tmp_path: Path
     ) -> None:

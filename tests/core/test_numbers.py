@@ -170,7 +170,7 @@ def test_what_was_written_off_is_ours_no_more_and_its_files_give_nothing() -> No
     assert (after.holdings, after.pending, list(after.admitted())) == ({}, {}, [])
     assert after.refusal(GRANT, proof.blob, proof.landing)
     assert after.refusals[GRANT].code == "written-off"
-    assert after.taken == {ONE}
+    assert after.taken == {ONE: (NUMBERS,)}
 
 
 def test_what_was_handed_over_counts_no_longer_once_it_is_written_off() -> None:

@@ -37,7 +37,8 @@ def plan(
     claims: list[Claim], held: dict[Entitlement, Holding] | None = None, seen: set[Entitlement] | None = None, **more
 ) -> Plan:
     more.setdefault("at", T0)
-    observed = Observed(frozenset(seen if seen is not None else set(held or {})), more.pop("unreadable", {}))
+    there = frozenset(seen if seen is not None else set(held or {}))
+    observed = Observed(there, more.pop("unreadable", {}), returned=dict.fromkeys(more.pop("returned", ()), ()))
     return compute(claims, held or {}, observed, main="m" * 40, **more)
 
 
@@ -93,10 +94,10 @@ def test_another_grant_with_the_same_end_changes_nothing() -> None:
 
 
 def test_what_we_took_away_and_is_there_again_is_ours_once_a_grant_gives_it() -> None:
-    found = plan([claim(A, -1, 2)], seen={E}, taken=frozenset({E}))
+    found = plan([claim(A, -1, 2)], seen={E}, returned={E})
     assert found.changes == (Intended(Action.ADD, E, (A,), Reason.TAKEN_OVER, T0, h(2)),)
     assert found.unmanaged == ()
-    (gone,) = plan([], seen={E}, taken=frozenset({E})).changes
+    (gone,) = plan([], seen={E}, returned={E}).changes
     assert gone.action is Action.REMOVE
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -110,6 +111,36 @@ def test_an_addition_that_came_about_is_ours_until_its_removal_was_seen():
 def test_removing_what_was_never_ours_leaves_nothing():
     stray = Intended(Action.REMOVE, E, (), Reason.UNMANAGED, BEGIN)
     assert not after(Outcome(stray, ok=True)).holdings
+
+
+NUMBERS, OTHERS = (("member", "5"),), (("member", "6"),)
+GIVEN, GIVEN_TO_ANOTHER = (Outcome(ADD, ok=True, numbers=numbers) for numbers in (NUMBERS, OTHERS))
+GONE = Outcome(REMOVE, ok=True)
+CAME_BACK = Outcome(Intended(Action.REMOVE, E, (), Reason.RETURNED, UNTIL), ok=True)
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        ((GIVEN, GONE), (NUMBERS,)),
+        ((GIVEN, GONE, GONE), (NUMBERS,)),
+        ((GIVEN, GONE, CAME_BACK), (NUMBERS,)),
+        ((CAME_BACK,), ()),
+        ((GIVEN, GONE, GIVEN, GONE), (NUMBERS,)),
+        ((GIVEN, GONE, GIVEN_TO_ANOTHER, GONE), (NUMBERS, OTHERS)),
+        ((GIVEN, GIVEN_TO_ANOTHER, GONE), (OTHERS,)),
+        ((Outcome(ADD, ok=True), GONE), ((),)),
+        ((Outcome(ADD, ok=True), GONE, GIVEN, GONE), ((), NUMBERS)),
+        ((GONE,), ((),)),
+        ((GIVEN, GONE, GIVEN), (NUMBERS,)),
+        ((GIVEN,), ()),
+    ],
+)
+def test_what_was_taken_is_remembered_with_the_numbers_by_which_it_was_held(told, taken, cut):
+    chain = receipts(*told)
+    for standing in (fold(chain), fold(chain[cut:], fold(chain[:cut]))):
+        assert standing.taken.get(E, ()) == taken
 
 
 def test_an_intent_stays_open_until_its_outcome():

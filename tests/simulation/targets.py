@@ -172,14 +172,10 @@ class Members(SimulatedTarget, NumberedFake, Inviting):
         return self.moves, dict(self.held)
 
     def restore(self, old: object, by_hand: Iterable[Entitlement]) -> set[Entitlement]:
-        """Put back what was held then, unless accounts moved since, or it stood under a name that an account was given later.
-
-        Receipts have it by the name before: what ended and is back under the new one is told as unmanaged, and stays.
-        """
+        """Put back what was held then, unless accounts moved since."""
         assert isinstance(old, tuple)
         moves, held = old
-        same = moves == self.moves and all(one.principal in PEOPLE for one in held)
-        return super().restore(held, by_hand) if same else set()
+        return super().restore(held, by_hand) if moves == self.moves else set()
 
     def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
         found: Mapping[Entitlement, Found] = self.faults.call("target", "find", super().find, (ours,), whose=self.name)

@@ -244,11 +244,9 @@ class Plan(Struct, frozen=True):
     is what somebody took away at a target whose settings say that it is to be left so; ``offered`` should exist, and
     waits for the subject to accept it.
     ``gone`` is to be taken away, and its target was seen without it: nothing is left to do but to write that down.
-    ``denied`` is live, and today's policies deny it: nothing is done about it. ``tasks`` end what is live: they
-    are done, or could not be looked at.
-    ``failing`` should be made, has failed, and is tried again later: it is no change of this plan.
-    Of what is ``unknown`` nobody can tell whether it exists: nothing is planned for it. ``renamed`` is ours under a name
-    of today.
+    ``denied`` is live, and today's policies deny it: nothing is done about it. ``tasks`` end what is live: they are done,
+    or could not be looked at. ``failing`` should be made, has failed, and is tried again later: it is no change of this plan.
+    Of what is ``unknown`` nobody can tell whether it exists: nothing is planned. ``renamed`` is ours under today's name.
     """
 
     at: datetime
@@ -307,9 +305,9 @@ def changes_digest(main: str, changes: Iterable[Intended]) -> str:
 class Observed(Struct, frozen=True):
     """What the targets were seen to hold, or why one could not be read. ``offered`` is no access until it is accepted.
 
-    ``found`` is what they say by numbers, and ``entitlements`` agree with it: see `by_number`.
-    ``skews`` say how far a target's clock is ahead of ours, for those that say a time. ``by_ledger`` are the targets that
-    nobody can look at: what the ledger says stands for what is there.
+    ``found`` is what they say by numbers, and ``entitlements`` agree with it: see `by_number`. ``skews`` say how far a
+    target's clock is ahead of ours, for those that say a time. ``by_ledger`` are those that nobody can look at: the ledger's
+    word stands for what is there. ``returned`` was taken away and is there again, under today's names, with its numbers.
     """
 
     entitlements: frozenset[Entitlement]
@@ -318,6 +316,7 @@ class Observed(Struct, frozen=True):
     found: Mapping[Entitlement, Found] = field(default_factory=dict)
     skews: Mapping[str, timedelta] = field(default_factory=dict)
     by_ledger: frozenset[str] = frozenset()
+    returned: Mapping[Entitlement, Numbers] = field(default_factory=dict)
 
     @classmethod
     def joined(cls, parts: Collection[Observed]) -> Observed:
@@ -332,6 +331,7 @@ class Observed(Struct, frozen=True):
             found,
             {name: skew for part in parts for name, skew in part.skews.items()},
             frozenset().union(*(part.by_ledger for part in parts)),
+            {one: known for part in parts for one, known in part.returned.items()},
         )
 
 

@@ -75,6 +75,20 @@ def test_only_what_is_new_is_verified(made):
     same_as_whole(made, loaded)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_by_which_numbers_something_was_taken_is_kept_however_receipts_come(made, at_once):
+    one, by = entitlement(3), (("member", "5"),)
+    gone = Outcome(Intended(Action.REMOVE, one, (GrantId("orders-db/g3"),), Reason.EXPIRED, BEGIN), ok=True)
+    given, anew = Outcome(addition(3), ok=True, numbers=by), Outcome(addition(3), ok=True, numbers=(("member", "6"),))
+    bodies = [gone, given, gone, gone, anew, gone, given, gone]
+    for body in bodies:
+        made.write([body])
+        if not at_once:
+            same_as_whole(made, made.load())
+    same_as_whole(made, made.load())
+    assert made.load().standing.taken[one] == ((), by, anew.numbers)
+
+
 def test_every_part_of_a_standing_comes_back_from_the_cache(made):
     gone = Intended(Action.REMOVE, entitlement(0), (GrantId("orders-db/g0"),), Reason.EXPIRED, BEGIN)
     stray = Intended(Action.REMOVE, entitlement(9), (), Reason.UNMANAGED, BEGIN)

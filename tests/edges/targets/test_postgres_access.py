@@ -392,7 +392,7 @@ def test_what_a_subject_passed_on_is_seen_and_is_nobodys_grant(pg) -> None:
 
 def test_a_role_whose_name_is_no_text_makes_the_target_unreadable_and_says_why(pg) -> None:
     made = "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
-    pg.cluster.boss(made)
+    pg.cluster.boss("DROP DATABASE IF EXISTS latin", made)
     try:
         utf8 = "SET client_encoding TO 'UTF8'"
         pg.cluster.boss(utf8, 'CREATE ROLE "josé"', 'GRANT orders_readonly TO "josé"', database="latin")

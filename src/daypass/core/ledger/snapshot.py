@@ -129,7 +129,7 @@ def _delta(head: Head, chunks: Iterable[tuple[str, bytes]]) -> Delta:
         part = name.rpartition("-")[0]
         parts[part] += msgspec.json.decode(raw, type=_parts()[part])
     delta = Delta(head)
-    delta.holdings |= {key: None for (key,) in parts.pop("taken")}
+    delta.taken |= {key: set(every) for key, every in parts.pop("taken")}
     for _, handed in parts.pop("handovers"):
         delta.handed.setdefault(handed.entitlement, []).append(handed)
     for (grant, place), held in parts.pop("held"):

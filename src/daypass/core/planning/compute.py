@@ -41,7 +41,6 @@ def compute(
     main: str,
     exclusive: frozenset[str] = frozenset(),
     invalid: Mapping[GrantId, Reason] | None = None,
-    taken: frozenset[Entitlement] = frozenset(),
     leave_lost: frozenset[str] = frozenset(),
     begun: Mapping[Entitlement, Holding] | None = None,
     importing: frozenset[GrantId] = frozenset(),
@@ -52,19 +51,18 @@ def compute(
     anything (a grant named in neither was removed from main); ``exclusive`` names the resources whose unmanaged access
     is removed. ``begun`` is what we set about to give and what did not come about: where that is offered now, the offer
     is ours, and is withdrawn when no grant gives it any more. ``importing`` are the grants that take over access which
-    was there before. ``taken`` is what we took away before, at targets where nobody else's access can be mistaken for
-    it; ``leave_lost`` names the targets where access that somebody took away by hand is not given again.
+    was there before; ``leave_lost`` names the targets where access that somebody took away by hand is not given again.
     """
     known = _Sorted.of(claims, at, invalid or {})
     live, begun = known.live, begun or {}
     unknown = unknown_of(observed, live)
     strays = observed.entitlements.difference(holdings)
-    additions = _additions(known, holdings, observed, unknown, importing, taken, strays=strays)
+    additions = _additions(known, holdings, observed, unknown, importing, strays=strays)
     lost = [a for a in additions if a.reason is Reason.LOST and a.entitlement.target in leave_lost]
     additions = [a for a in additions if a not in lost]
     removals = _removals(known, holdings, begun, observed, unknown)
     stray = {e for e in strays if e not in live}
-    left = {e for e in stray if e.resource not in exclusive and e not in taken}
+    left = {e for e in stray if e.resource not in exclusive and e not in observed.returned}
     removals += [_removal_of_stray(e, exclusive, at) for e in stray - left]
     over = {a.entitlement for a in additions if a.reason is Reason.TAKEN_OVER}
     adopted = {e for e in strays if e in live and e not in over}
@@ -195,7 +193,6 @@ def _additions(
     observed: Observed,
     unknown: Container[Entitlement],
     importing: frozenset[GrantId],
-    taken: frozenset[Entitlement],
     *,
     strays: Collection[Entitlement],
 ) -> list[Intended]:
@@ -203,7 +200,7 @@ def _additions(
     seen: Container[Entitlement] = observed.entitlements
     if not strays and len(observed.entitlements) == len(holdings):
         seen = holdings  # the very same, and claims speak of it by the same objects: it is found there at once
-    held, given = holdings.get, list[Intended]()
+    held, back, given = holdings.get, observed.returned, list[Intended]()
     for entitlement, giving in known.live.items():
         holding = held(entitlement)
         if holding is not None and len(giving) == 1 and giving[0].grant in holding.grants and entitlement in seen:
@@ -212,7 +209,7 @@ def _additions(
                 continue  # as it should be, as most are
         if entitlement.target in observed.unreadable or entitlement in observed.offered or entitlement in unknown:
             continue
-        addition = _addition(entitlement, giving, holding, seen, known.at, importing=importing, taken=taken)
+        addition = _addition(entitlement, giving, holding, seen, known.at, importing=importing, returned=back)
         if addition is not None:
             given.append(addition)
     return given
@@ -226,7 +223,7 @@ def _addition(
     at: datetime,
     *,
     importing: frozenset[GrantId],
-    taken: frozenset[Entitlement],
+    returned: Container[Entitlement],
 ) -> Intended | None:
     grants = tuple(sorted(claim.grant for claim in giving))
     open_now = [interval for claim in giving if (interval := claim.window.interval_at(at)) is not None]
@@ -247,7 +244,7 @@ def _addition(
         reason = Reason.WINDOW_MOVED if set(grants) <= set(holding.grants) else Reason.CONTINUED
         return Intended(Action.ADD, entitlement, grants, reason, at, until)
     # What we took away and a backup brought back is ours again once a grant gives it: else no receipt would say who has it.
-    if holding is None and (entitlement in taken or not importing.isdisjoint(grants)):
+    if holding is None and (entitlement in returned or not importing.isdisjoint(grants)):
         return Intended(Action.ADD, entitlement, grants, Reason.TAKEN_OVER, at, until)
     return None  # as it should be; or there already and not ours, which the plan lists as unmanaged
 

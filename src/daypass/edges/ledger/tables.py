@@ -42,7 +42,7 @@ from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Part, Window, parse_instant
 
-TABLES_VERSION = 18
+TABLES_VERSION = 19
 """Counts up when the tables below change."""
 
 _WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
@@ -55,7 +55,7 @@ _TABLES = {
     "refused": "grant_id TEXT PRIMARY KEY, blob TEXT NOT NULL, landing TEXT NOT NULL, code TEXT NOT NULL,"
     " message TEXT NOT NULL",
     "holding": f"{_WORDS}, grants TEXT NOT NULL, until INTEGER, numbers TEXT NOT NULL, PRIMARY KEY({_KEY})",
-    "taken": f"{_WORDS}, PRIMARY KEY({_KEY})",
+    "taken": f"{_WORDS}, numbers TEXT NOT NULL, PRIMARY KEY({_KEY}, numbers)",
     "revoked": "grant_id TEXT PRIMARY KEY",
     "ended": "grant_id TEXT PRIMARY KEY, body TEXT NOT NULL",
     "decided": "pull INTEGER, head TEXT, what TEXT, at INTEGER NOT NULL, requester TEXT NOT NULL,"
@@ -230,10 +230,14 @@ class StoredStanding(Standing):
             found[one] = Holding(one, givers, end, numbered(numbers) if numbers else ())
         return found
 
-    def _taken(self) -> frozenset[Entitlement]:
+    def _taken(self) -> dict[Entitlement, tuple[Numbers, ...]]:
         self._word_list()
-        rows = self._query("SELECT target, resource, principal, privilege FROM taken")
-        return frozenset(self._entitlement(*row) for row in rows)
+        numbered = lru_cache(1024)(_numbers)
+        found: dict[Entitlement, tuple[Numbers, ...]] = {}
+        for *which, text in self._query("SELECT target, resource, principal, privilege, numbers FROM taken"):
+            one = self._entitlement(*which)
+            found[one] = tuple(sorted((*found.get(one, ()), numbered(text))))
+        return found
 
     def _revoked(self) -> frozenset[GrantId]:
         return frozenset(GrantId(grant) for (grant,) in self._query("SELECT grant_id FROM revoked"))

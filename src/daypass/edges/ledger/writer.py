@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.records import forget_before, held_after
 from daypass.core.ledger.standing import Begun, Delta, FailedChange, Opened
 from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
-from daypass.core.plan import Entitlement, Holding, Intended
+from daypass.core.plan import Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Part, format_instant
 from daypass.edges.ledger.tables import PACKED, WHICH
 
@@ -48,6 +48,7 @@ class Writer:
         waits = [(*key, msgspec.json.encode(one).decode()) for key, one in delta.unreviewed.items() if one is not None]
         self._put("unreviewed", waits)
         self._change("ended", delta.ends, lambda end: (canonical(ENDED.write(end)),))
+        self._taken(delta.taken)
         self._holdings(delta.holdings)
         self._pending(delta.begun)
         self._voided(delta.voided)
@@ -87,13 +88,20 @@ class Writer:
         self._run(f"DELETE FROM {table} WHERE grant_id = ?", gone)  # noqa: S608  (our own names)
         self._put(table, [(grant, *row(value)) for grant, value in changed.items() if value is not None])
 
+    def _taken(self, changed: Mapping[Entitlement, Collection[Numbers | None]]) -> None:
+        """Put down what was taken away, while the tables still say how it was held before."""
+        unsaid = [self._which(entitlement) for entitlement, told in changed.items() if None in told]
+        held = f"SELECT target, resource, principal, privilege, numbers FROM holding WHERE {WHICH}"  # noqa: S608  (a constant)
+        self._run(f"INSERT OR IGNORE INTO taken {held}", unsaid)
+        new = f"SELECT ?, ?, ?, ?, '' WHERE NOT EXISTS (SELECT 1 FROM taken WHERE {WHICH})"  # noqa: S608  (a constant)
+        self._run(f"INSERT INTO taken {new}", [(*which, *which) for which in unsaid])
+        said = ((self._which(e), n) for e, told in changed.items() for n in told if n is not None)
+        self._put("taken", [(*which, _numbers_text(numbers)) for which, numbers in said])
+
     def _holdings(self, changed: Mapping[Entitlement, Holding | None]) -> None:
         gone = [self._which(entitlement) for entitlement, holding in changed.items() if holding is None]
         self._run(f"DELETE FROM holding WHERE {WHICH}", gone)  # noqa: S608  (a constant)
-        self._put("taken", gone)
-        held = [holding for holding in changed.values() if holding is not None]
-        again = [self._which(holding.entitlement) for holding in held]
-        self._run(f"DELETE FROM taken WHERE {WHICH}", again)  # noqa: S608  (a constant)
+        held = (holding for holding in changed.values() if holding is not None)
         self._put(
             "holding",
             [
@@ -101,7 +109,7 @@ class Writer:
                     *self._which(h.entitlement),
                     "\n".join(h.grants),
                     _seconds(h.until) if h.until is not None else None,
-                    canonical(dict(h.numbers)) if h.numbers else "",
+                    _numbers_text(h.numbers),
                 )
                 for h in held
             ],
@@ -184,6 +192,10 @@ def _begun_text(begun: Begun) -> str:
         return canonical(CHANGE.write(begun))
     change, error, since, last, main = begun
     return canonical([CHANGE.write(change), error, format_instant(since), format_instant(last), main])
+
+
+def _numbers_text(numbers: Numbers) -> str:
+    return canonical(dict(numbers)) if numbers else ""
 
 
 def _parts_text(parts: tuple[Part, ...]) -> str:

@@ -15,7 +15,7 @@ from daypass.core.errors import ConflictError, EdgeError, LockedError
 from daypass.core.ids import GrantId
 from daypass.core.ledger.receipt import BATCH, Body, Outcome
 from daypass.core.ledger.standing import FailedChange, Standing
-from daypass.core.plan import THERE_BEFORE, Action, Done, Holding, Intended, Observed, Order
+from daypass.core.plan import THERE_BEFORE, Action, Done, Entitlement, Holding, Intended, Numbers, Observed, Order
 from daypass.core.planning.holdback import failed_before, same_error, shortens
 from daypass.core.record import replace
 from daypass.pipeline.apply.readings import AT_ONCE, Readings, unforeseen
@@ -65,15 +65,19 @@ class Executor:
         self._pool = ThreadPoolExecutor(AT_ONCE)
         self._work: list[Future[list[tuple[int, Outcome]]]] = []
 
-    def start(self, changes: Sequence[Intended], at: datetime) -> None:
-        """Begin to make changes that were planned at an instant, the targets side by side; ``finish`` waits for them."""
+    def start(self, changes: Sequence[Intended], at: datetime, seen: Observed | None = None) -> None:
+        """Begin to make changes that were planned at an instant, the targets side by side; ``finish`` waits for them.
+
+        ``seen`` is what they were planned by.
+        """
+        returned = seen.returned if seen is not None else {}
         mine: dict[str, list[_Job]] = {}
         with self._writing:
             self._at = max(self._at, at)
             for place, change in enumerate(changes, self._total):
                 # Asked of the standing here, by one thread at a time: what it knows is read from a file.
                 before = failed_before(change, self._standing.failures)
-                job = _Job(place, change, self._order(change, at), before)
+                job = _Job(place, change, self._order(change, at, returned), before)
                 mine.setdefault(change.entitlement.target, []).append(job)
             self._total += len(changes)
         self._work += [self._pool.submit(self._serve, name, jobs) for name, jobs in sorted(mine.items())]
@@ -149,11 +153,12 @@ class Executor:
             raise RuntimeError(f"target {name} answered {len(answers)} of {len(batch)} orders")
         return answers
 
-    def _order(self, change: Intended, at: datetime) -> Order:
+    def _order(self, change: Intended, at: datetime, returned: Mapping[Entitlement, Numbers]) -> Order:
         held = self._standing.holdings.get(change.entitlement)
         until = change.until if change.action is Action.ADD else (held.until if held is not None else None)
         keys = self._keys(change.grants) if change.action is Action.ADD else ()
-        return Order(change.action, change.entitlement, at, until, keys, held.numbers if held is not None else ())
+        numbers = held.numbers if held is not None else returned.get(change.entitlement, ())
+        return Order(change.action, change.entitlement, at, until, keys, numbers)
 
     def _keys(self, grants: Sequence[GrantId]) -> tuple[str, ...]:
         """Return the public keys of whom a change is for, as the directory of main has them now."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Condition, Semaphore, Thread
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from daypass.core.errors import EdgeError
+from daypass.core.ledger.standing import TakenAway
 from daypass.core.plan import Entitlement, Holding, Numbers, Observed, by_number, renamed_of, unknown_of
 from daypass.core.record import replace
 from daypass.core.window import skew
@@ -121,6 +122,7 @@ class Readings:
     target that nobody can read: what the ledger says was given until later is taken for what exists. ``begun`` is what may
     be ours, which has no numbers yet. ``clock`` is ours, read before and after each answer of a target that says the time;
     None where the run's instant is not the clock's. ``looks`` are taken for the first half of a reading where there are any.
+    ``taken`` is asked for what we took away, where something is there that is not ours; None: that is not looked for.
     """
 
     def __init__(
@@ -128,9 +130,10 @@ class Readings:
         targets: Mapping[str, TargetReader | EdgeError],
         holdings: Mapping[Entitlement, Holding],
         at: datetime,
-        begun: Iterable[Entitlement] = (),
+        begun: Collection[Entitlement] = (),
         clock: Callable[[], datetime] | None = None,
         looks: EarlierLooks | None = None,
+        taken: Callable[[], TakenAway] | None = None,
     ) -> None:
         mine: dict[str, dict[Entitlement, Numbers]] = {n: {} for n, t in targets.items() if isinstance(t, Numbering)}
         for ours in (dict.fromkeys(begun, ()), holdings) if mine else ():
@@ -148,9 +151,10 @@ class Readings:
                     target,
                     mine.get(name, {}),
                     (looks.of(name, target) if looks is not None else None) or partial(look_at, target, clock),
+                    partial(_returned, target, holdings, frozenset(begun), taken),
                 )
                 for name, target in sorted(targets.items())
-                if isinstance(target, Observing)
+                if isinstance(target, Observing) and not isinstance(target, EdgeError)
             }
         )
 
@@ -213,13 +217,17 @@ def numbers_of(
 
 
 def _reading(
-    name: str, target: Observing, ours: Mapping[Entitlement, Numbers], look: Callable[[], Looked]
+    name: str,
+    target: Observing,
+    ours: Mapping[Entitlement, Numbers],
+    look: Callable[[], Looked],
+    returned: Callable[[Observed], Mapping[Entitlement, Numbers]],
 ) -> Callable[[], Observed]:
     def read() -> Observed:
         try:
             there, apart = look()
             seen = seen_at(target, ours, there)
-            return seen if apart is None else replace(seen, skews={name: apart})
+            return replace(seen, skews={} if apart is None else {name: apart}, returned=returned(seen))
         except EdgeError as error:
             return Observed(frozenset(), {name: error.message})
         except Exception as error:  # noqa: BLE001  (what one server answers must not stop the others' ends)
@@ -249,6 +257,38 @@ def seen_at(
     found = target.find(ours) if isinstance(target, Numbering) and ours else {}
     offers = target.awaited() if isinstance(target, Inviting) else frozenset()
     return Observed(by_number(seen, found), offered=offers, found=found)
+
+
+def _returned(
+    target: TargetReader,
+    holdings: Mapping[Entitlement, Holding],
+    begun: frozenset[Entitlement],
+    taken: Callable[[], TakenAway] | None,
+    seen: Observed,
+) -> Mapping[Entitlement, Numbers]:
+    """Return what of what is there and not held we took away, where the target knows ours from others'.
+
+    It is known by the numbers that were on record when it was taken, whatever it is called by now: who has its name since
+    was given nothing by us. Where none were, it is known by its names. Raises EdgeError when the target cannot tell.
+    """
+    if taken is None or not target.traits.marks:
+        return {}
+    there = seen.entitlements
+    if len(there) == len(seen.found) and all(one.there for one in seen.found.values()):
+        there = there & begun  # as most targets are found: nothing else is there but what is held
+    strays = {e for e in there.difference(holdings) if not e.shown_as_others}
+    if not strays:
+        return {}
+    gone = taken()
+    found: dict[Entitlement, Numbers] = {e: () for e in strays if () in gone.get(e, ())}
+    places = {(e.target, e.resource) for e in strays} if isinstance(target, Numbering) else ()
+    left = [(e, known) for e, every in gone.items() if (e.target, e.resource) in places for known in every if known]
+    while isinstance(target, Numbering) and left:
+        turn = dict(left)  # what was taken from several accounts of one name is asked for one by one
+        left = [(e, known) for e, known in left if turn[e] != known]
+        for e, one in target.find(turn).items():
+            found |= dict.fromkeys(strays.intersection(one.called or (e,)) if one.there else (), turn[e])
+    return found
 
 
 def unforeseen(error: Exception) -> str:

@@ -126,7 +126,7 @@ def apply(
             continue
         targets = _recalled(open_targets(Oid(first.plan.main)), standing, first.plan.at)
         executor = Executor(ledger, targets, first, standing, run, progress)
-        executor.start(part.allowed, inputs.at)
+        executor.start(part.allowed, inputs.at, first.observed)
         plans.add(first, part)
         try:
             _serve_late(inputs, readings, executor, plans, _over(limit(first), timer, enough))
@@ -283,7 +283,7 @@ def _serve_late(
         for name in came:
             del plans.unreadable[name]
         plans.unreadable |= {name: seen.unreadable[name] for name in came & set(seen.unreadable)}
-        executor.start(part.allowed, at)
+        executor.start(part.allowed, at, found.observed)
 
 
 def _allowed(found: Survey, braked: Braked) -> Braked:

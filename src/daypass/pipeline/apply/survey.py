@@ -151,8 +151,9 @@ class Inputs(Struct, frozen=True):
 
     def readings(self) -> Readings:
         """Begin to read every target."""
-        begun = self.standing.unfinished
-        return Readings(self.targets, self.standing.holdings, self.at, begun, self.clocks.clock, self.looks)
+        known = self.standing
+        taken = lambda: known.taken  # noqa: E731  (read where it is asked for)
+        return Readings(self.targets, known.holdings, self.at, known.unfinished, self.clocks.clock, self.looks, taken)
 
     def remember(self, found: Survey) -> None:
         """Keep that nothing is to be done, where that is so; what targets hold is named as it was planned by."""
@@ -200,7 +201,6 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
         main=inputs.tip,
         exclusive=exclusive,
         invalid=inputs.invalid,
-        taken=_taken(standing, strays, targets),
         leave_lost=frozenset(t.name for t in policy.catalogue.settings.targets.values() if t.leave_lost),
         begun={c.entitlement: Holding(c.entitlement, c.grants, c.until) for c in given},
         importing=_importing(inputs.history, standing, inputs.admitted, inputs.claims, strays),
@@ -271,6 +271,9 @@ def _recover(standing: Standing, observed: Observed, unreadable: set[str], invit
             continue
         found = observed.found.get(change.entitlement)
         if found is not None and found.there is None:
+            # What no grant gave is planned for anew where it is there still, under the name that is seen.
+            if not change.grants:
+                yield Outcome(change, ok=False, error=found.why, recovered=True)
             continue  # what bears the names is not there: nobody can tell what became of it
         present = change.entitlement in observed.entitlements
         held = standing.holdings.get(change.entitlement)
@@ -344,18 +347,6 @@ def _nothing_to_say(found: Survey) -> bool:
     there = found.observed.entitlements if found.observed is not None else frozenset()
     others = {one for one in there if one.shown_as_others}
     return not any(said) and not any(doubts) and not any(left) and others == {*plan.unmanaged}
-
-
-def _taken(
-    standing: Standing, strays: frozenset[Entitlement], targets: Mapping[str, TargetReader | EdgeError]
-) -> frozenset[Entitlement]:
-    """Return what of what is there and not held we took away, at targets that know ours from others'.
-
-    The ledger is asked only where something is there that it does not show as held.
-    """
-    marking = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.traits.marks}
-    stray = {e for e in strays if e.target in marking}
-    return standing.taken & stray if stray else frozenset()
 
 
 def _importing(

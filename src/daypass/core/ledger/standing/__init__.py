@@ -8,8 +8,8 @@ once or in portions. The rules of the fold:
 - an intent opens each of its changes; an outcome of the same action on the same entitlement closes it;
 - but a change that failed stays open until somebody has looked (``recovered``): a target may have done it and its
   answer was lost, and access that we may have given must not be forgotten. How it failed, and since when, is kept;
-- an addition that came about makes the entitlement ours, a removal that was seen to have come about ends that. A
-  removal that failed changes nothing;
+- an addition that came about makes the entitlement ours, a removal that was seen to have come about ends that: what was
+  taken is remembered with the numbers by which it was held. A removal that failed changes nothing;
 - a grant that something ended stays ended, narrowed or not, until it is approved anew or its file is gone;
 - a doubt that was settled leaves the entitlement ours, by its name of today, or ours no longer and its grants refused;
 - what an addition handed over is remembered until it ends by itself. When the entitlement is taken away before, or cut
@@ -59,8 +59,17 @@ from daypass.core.ledger.records import (
     forget_before,
     held_after,
 )
-from daypass.core.ledger.standing.state import Begun, DecidedWhen, Departure, FailedChange, OnResource, Opened, Standing
-from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended
+from daypass.core.ledger.standing.state import (
+    Begun,
+    DecidedWhen,
+    Departure,
+    FailedChange,
+    OnResource,
+    Opened,
+    Standing,
+    TakenAway,
+)
+from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended, Numbers, Reason
 from daypass.core.record import replace
 from daypass.core.window import Window
 
@@ -74,11 +83,12 @@ __all__ = (
     "OnResource",
     "Opened",
     "Standing",
+    "TakenAway",
     "fold",
     "over",
 )
 
-FOLD_VERSION = 15
+FOLD_VERSION = 16
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -110,6 +120,7 @@ class Delta:
         "reviewed",
         "revoked",
         "seen",
+        "taken",
         "unreviewed",
         "voided",
         "watched",
@@ -126,6 +137,8 @@ class Delta:
         self.decided: dict[DecidedKey, DecidedWhen] = {}
         self.approved: dict[tuple[str, str], datetime] = {}
         self.holdings: dict[Entitlement, Holding | None] = {}
+        self.taken: dict[Entitlement, set[Numbers | None]] = {}
+        """By what numbers it was held each time; None: by those that it had before these receipts."""
         self.begun: dict[Opened, Begun | None] = {}
         self.voided: dict[Entitlement, Intended | None] = {}
         self.unreviewed: dict[tuple[GrantId, Oid], Awaited | None] = {}
@@ -210,7 +223,10 @@ class Delta:
 
     def _end_doubt(self, settled: Settled, at: datetime) -> None:
         held = settled.holding
-        self.holdings[held.entitlement] = replace(held, numbers=()) if settled.adopted else None
+        if settled.adopted:
+            self.holdings[held.entitlement] = replace(held, numbers=())
+        else:
+            self._take(held.entitlement, held.numbers)
         self.voided[held.entitlement] = None
         for refusal in settled.refusals:
             self._refuse(refusal, at)
@@ -231,13 +247,28 @@ class Delta:
         if added and outcome.recovered:
             self.voided[change.entitlement] = None
         if outcome.ok and not receipt.seconds:
-            holding = Holding(change.entitlement, change.grants, change.until, outcome.numbers) if added else None
-            self.holdings[change.entitlement] = holding
             if not added:
+                self._end_holding(change)
                 self._cut(change.entitlement, NEVER)
-            elif change.until is not None:
+                return
+            self.holdings[change.entitlement] = Holding(
+                change.entitlement, change.grants, change.until, outcome.numbers
+            )
+            if change.until is not None:
                 self._cut(change.entitlement, change.until)
                 self._hand(outcome, change.until, receipt.sequence)
+
+    def _end_holding(self, change: Intended) -> None:
+        one = change.entitlement
+        held = self.holdings.get(one)
+        # What came back is on record since it was taken first; what these receipts ended already, as well.
+        if change.reason is not Reason.RETURNED and (held is not None or one not in self.holdings):
+            self._take(one, held.numbers if held is not None else None)
+        self.holdings[one] = None
+
+    def _take(self, one: Entitlement, numbers: Numbers | None) -> None:
+        self.taken.setdefault(one, set()).add(numbers)
+        self.holdings[one] = None
 
     def _hand(self, outcome: Outcome, until: datetime, sequence: int) -> None:
         if outcome.handover:
@@ -272,8 +303,7 @@ class Delta:
             begun=_over(standing.begun, self.begun, order=_opened_order),
             voided=_over(standing.voided, self.voided),
             handovers=self._given(standing.handovers),
-            taken=(standing.taken | {e for e, held in self.holdings.items() if held is None})
-            - {e for e, held in self.holdings.items() if held is not None},
+            taken=self._taken_onto(standing),
             revoked=frozenset(_over(dict.fromkeys(standing.revoked, True), self.revoked)),
             ends=ends,
             decided=_over(standing.decided, self.decided, order=_decided_order),
@@ -287,6 +317,17 @@ class Delta:
             departed=_over(standing.departed, self.departed),
             seen={**standing.seen, **{main: at for main, at in self.seen.items() if main not in standing.seen}},
         )
+
+    def _taken_onto(self, before: Standing) -> TakenAway:
+        found = dict(before.taken)
+        for one, told in self.taken.items():
+            known = {*found.get(one, ()), *(numbers for numbers in told if numbers is not None)}
+            if None in told and (held := before.holdings.get(one)) is not None:
+                known.add(held.numbers)
+            elif None in told and one not in found:
+                known.add(())
+            found[one] = tuple(sorted(known))
+        return found
 
     def _held_onto(self, before: Mapping[tuple[GrantId, int], HeldWindow]) -> Mapping[tuple[GrantId, int], HeldWindow]:
         found = {key: ended_by(self.held_until.get(key[0]), one) for key, one in before.items()}

@@ -15,11 +15,14 @@ from daypass.core.ids import ABSENT, GrantId, Oid
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, DecidedKey, Ended, Refusal
 from daypass.core.ledger.records import Awaited, Handed, HeldWindow
-from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended
+from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import TOLERANCE
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
 
+
+TakenAway = Mapping[Entitlement, tuple[Numbers, ...]]
+"""What was taken away, and all numbers by which it was known when that was."""
 
 Opened = tuple[Action, Entitlement]
 """What an intent and its outcome have in common."""
@@ -71,7 +74,8 @@ class Standing:
     ``rows`` are the proved grants, slim, ``admissions`` their proofs, whole: dear where there are many, and `admission`
     reads one. ``refusals`` are the grants that were refused last, with why; ``holdings`` is what is ours; ``begun`` what
     was begun and not finished; ``handovers``, by the receipt's number, what was handed over and had not ended by itself
-    at the last receipt. ``taken`` was given by us, was seen gone when we took it away, and has not been given again.
+    at the last receipt. ``taken`` was given by us and was seen gone when we took it away, some time, with the
+    numbers that it had each time, () where none were on record.
     ``ends`` are the proved grants that something other than their windows ended; the windows of their rows and proofs are
     over by then, so that whoever asks for them finds them ended.
     ``voided`` are the additions that only receipts tell of which count for nothing (`daypass.core.planning.voided`).
@@ -83,7 +87,7 @@ class Standing:
     ``reviewed`` what people have approved since, by the landing that they approved. ``watched``, by grant, is what ends it
     before its window does. ``departed``, by the number that the source of people has for somebody, are those who left by
     its word and are not there again. Answers never change; mappings but
-    ``holdings`` are in order.
+    ``holdings`` and ``taken`` are in order.
 
     Written out, and no dataclass: to compile one would slow the start of every verb that reads the ledger.
     """
@@ -99,7 +103,7 @@ class Standing:
         holdings: Mapping[Entitlement, Holding] = _NONE,
         begun: Mapping[Opened, Begun] = _NONE,
         handovers: Mapping[int, Handed] = _NONE,
-        taken: frozenset[Entitlement] = frozenset(),
+        taken: TakenAway = _NONE,
         revoked: frozenset[GrantId] = frozenset(),
         seen: Mapping[str, datetime] = _NONE,
         ends: Mapping[GrantId, Ended] = _NONE,

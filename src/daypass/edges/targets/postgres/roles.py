@@ -61,9 +61,12 @@ class PostgresRole(Struct, frozen=True, dict=True):
             return (privilege.database or home) in self.databases.values()
         return privilege.member_of in self.above.values()
 
-    def live(self, home: str) -> bool:
-        """Say whether a role of ours gives anything: a bridge that leads somewhere, or a login that may log in."""
-        return self.can_login if self.mark is not None and self.mark.principal else self.leads(self.means, home)
+    @property
+    def live(self) -> bool:
+        """Whether a role of ours gives anything: a bridge that leads somewhere, or a login that may log in."""
+        if self.mark is not None and self.mark.principal:
+            return self.can_login
+        return bool(self.databases if self.means.in_schema else self.above)
 
     def carries(self, login: Mark | None) -> bool:
         """Say whether a member belongs here: a login on the bridge it was made for, anybody else on a plain one."""

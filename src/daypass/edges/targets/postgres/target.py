@@ -191,9 +191,8 @@ class PostgresTarget(Fingerprinting, Numbering, Timed):
         """Turn one membership into what it is access to; a bridge that leads nowhere gives nobody anything."""
         bridge, own = self._ours.get(role), self._ours.get(member)
         mark, login = bridge.mark if bridge is not None else None, own.mark if own is not None else None
-        home = self.server.home
         if bridge is not None and mark is not None and bridge.carries(login):
-            if mark.target == self.name and bridge.live(home) and (own is None or own.live(home)):
+            if mark.target == self.name and bridge.live and (own is None or own.live):
                 principal = login.principal if login is not None else member
                 yield Entitlement(self.name, mark.resource, principal, mark.privilege)
         elif can_login and (administered or bridge is not None):
