@@ -226,10 +226,7 @@ def test_no_answer_about_the_past_tells_of_what_is_still_to_come(
     asked = ("audit", *asked, "--at", "2990-01-01T00:00:00Z")
     simulated = access.run(*asked, expect=None)
     assert "--at" not in simulated.err
-    path = "policies/daypass.yaml"
-    text = (access.top / path).read_text()
-    access.write(path, "\n".join(line for line in text.splitlines() if not line.startswith("clock:")) + "\n")
-    access.commit("a real clock")
+    _by_the_real_clock(access)
     access.run("audit", "history", "--grant", grant, "--at", T("10:07"))  # the index is brought up to date
     assert at_once(["-C", str(access.top), *asked]) is None
     assert capsys.readouterr().out == ""
@@ -237,6 +234,28 @@ def test_no_answer_about_the_past_tells_of_what_is_still_to_come(
     assert said.out == ""
     assert "--at is still to come, and this verb tells of what is on record" in said.err
     assert "hint: leave it out to ask as of now; `daypass plan --at` says what is to come" in said.err
+
+
+@pytest.mark.parametrize("asked", [("status",), ("show", "1"), ("drift",)])
+def test_nothing_that_tells_how_things_stand_tells_of_an_instant_to_come(
+    access: Access, asked: tuple[str, ...]
+) -> None:
+    access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    assert "--at" not in access.run(*asked, "--at", "2990-01-01T00:00:00Z", expect=None).err
+    _by_the_real_clock(access)
+    access.run(*asked, "--at", T("10:07"))
+    said = access.run(*asked, "--at", "2990-01-01T00:00:00Z", expect=2)
+    assert said.out == ""
+    assert "--at is still to come, and this verb tells of what is on record" in said.err
+    assert "  - alice" in access.run("plan", "--at", "2990-01-01T00:00:00Z", expect=None).out
+
+
+def _by_the_real_clock(access: Access) -> None:
+    path = "policies/daypass.yaml"
+    text = (access.top / path).read_text()
+    access.write(path, "\n".join(line for line in text.splitlines() if not line.startswith("clock:")) + "\n")
+    access.commit("a real clock")
 
 
 @pytest.mark.parametrize("verb", ["init", "request", "check", "apply", "audit", "can", "demo"])

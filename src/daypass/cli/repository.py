@@ -187,10 +187,8 @@ class AccessRepository:
         return found
 
     def commit(self, revision: str) -> Oid:
-        """Return the commit that a revision names. Raises MissingError where it names none."""
-        if revision == "main" and self.history.find(revision) is None:
-            _ = self.tip  # a clone that has main as a remote's alone is told how to have it
-        return self.history.resolve(revision)
+        """Return the commit that a revision names. Where main is a remote's alone, it is said how to have it."""
+        return self.history.find(revision) or (self.tip if revision == "main" else self.history.resolve(revision))
 
     def policy_at(self, revision: Oid) -> Policy:
         """Read the policies of a commit, those with the same files once: main moves far more often than they do."""
@@ -303,8 +301,7 @@ class AccessRepository:
         return noting(ledger, LEDGER)
 
     def _leads(self, commit: Oid) -> bool:
-        there = self.history.find(commit)
-        return there is not None and self.history.is_ancestor(there, self.tip)
+        return self.history.find(commit) is not None and self.history.is_ancestor(commit, self.tip)
 
     @property
     def signs(self) -> bool:
@@ -356,8 +353,8 @@ class AccessRepository:
         """Return the run's instant: ``--at``, else the clock, read once.
 
         Where the settings do not simulate the clock, a verb that writes takes no ``--at``: a receipt from the future would
-        stop every honest run until that day. One that tells of the ``past`` takes none that is still to come: what is
-        live today would be told as overdue then.
+        stop every honest run until that day. One that tells of what is on record, the ``past``, takes none that is still to
+        come: what is live today would be told as overdue then.
         """
         if at is None:
             return now()
@@ -396,10 +393,7 @@ class AccessRepository:
             ) from None
 
     def run_name(self, at: datetime) -> str:
-        """Name this run for the ledger: as the forge names its own, else by process and instant.
-
-        These are hashed, so that no host name leaks.
-        """
+        """Name this run for the ledger as the forge names its own, else by process and instant; hashed: no host leaks."""
         from hashlib import sha256
 
         mine = sha256(f"{os.getpid()}/{at.isoformat()}/{os.urandom(8).hex()}".encode()).hexdigest()[:12]

@@ -44,8 +44,8 @@ def verb(
     ``follow``: the repository is brought up to where it stands at its forge first; "or away" for what also runs while
     that cannot be reached. A parameter ``at`` comes by ``--at``,
     and ``output`` by ``--format`` and one of ``formats``, where the function has no options of these names itself. ``at``
-    here says what the parameter is: the instant of a verb that reads, of one that writes, of one that tells of the past, or
-    what was typed.
+    here says what the parameter is: the instant of a verb that reads, of one that writes, of one that tells what is on
+    record (``past``), or what was typed.
     """
 
     def decorate(function: Callable[Concatenate[AccessRepository, _P], Codes]) -> click.Command:

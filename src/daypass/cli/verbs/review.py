@@ -97,7 +97,7 @@ def _life(repo: AccessRepository, found: Gated, at: datetime) -> Life | None:
     return life_now(repo, found, receipts, at=at)
 
 
-@verb()
+@verb(at="past")
 @_number
 def show(repo: AccessRepository, number: int, at: datetime, output: str) -> None:
     """Show pull request NUMBER whole: what it asks for and why, its file's lines, what it would do, what is missing.
@@ -267,7 +267,7 @@ def show_people(repo: AccessRepository, found: Gated, at: datetime, change: Poli
     return not any(what.startswith("comment") for what in left)
 
 
-@verb()
+@verb(at="past")
 def status(repo: AccessRepository, at: datetime, output: str) -> Codes:
     """List open requests and what each waits for, live grants and the time that each has left, and what gives nothing.
 

@@ -81,7 +81,7 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
 
     if issue:
         _ = repo.pages  # where there is none, nothing is looked at for it
-    instant = repo.instant(at)
+    instant = repo.instant(at, past=True)
     survey = look(repo, instant, now=at is None)
     if survey.stuck is not None:
         raise survey.stuck
