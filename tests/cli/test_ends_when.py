@@ -70,13 +70,17 @@ def test_a_closed_issue_ends_access_at_the_next_run_for_good(hub: Hub, repositor
     close(hub, name)
     when = format_instant(hub.now())
     assert f"issue {name} was closed at {when}, which ends it" in run(hub, "status")
+    drifted = run(hub, "drift", expect=13)
+    assert f"(ended early: issue {name} was closed at {when})" in drifted
     said = run(hub, "apply")
     assert f"ended early: issue {name} was closed at {when}" in said
     close(hub, name, "open")
     assert "No changes" in run(hub, "apply")
     assert "0 granted" in run(hub, "status")
     run(hub, "audit", "verify")
-    assert f"issue {name} was closed at {when}" in run(hub, "audit", "history", "--subject", "alice")
+    history = run(hub, "audit", "history", "--subject", "alice")
+    assert f"issue {name} was closed at {when}" in history
+    assert "retention" not in history
 
 
 def test_what_was_done_before_it_was_merged_gives_nothing(hub: Hub) -> None:

@@ -33,6 +33,15 @@ def test_access_that_outlives_its_grant_says_for_how_long() -> None:
     )
 
 
+def test_access_that_something_ended_early_says_what_it_was() -> None:
+    early = Intended(Action.REMOVE, E, (A,), Reason.BOUND, AT)
+    words = "'alice' holds reader on orders-db at target embedded, which should be gone"
+    ((_, _, message),) = said(Plan(AT, "m", (early,)), bounds={A: "issue acme/orders#8 was closed"})
+    assert message == f"{words} (ended early: issue acme/orders#8 was closed)"
+    ((_, _, message),) = said(Plan(AT, "m", (early,)), bounds={"orders-db/b": "another's"})
+    assert message == f"{words} (ended early)"
+
+
 def test_access_that_is_gone_and_not_written_down_yet_is_a_note() -> None:
     (found,) = drift(Plan(AT, "m", (LATE,), gone=frozenset({E})))
     assert found.message == "reader on orders-db for 'alice' is gone from the target, and the ledger has it still"

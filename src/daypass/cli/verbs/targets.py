@@ -90,7 +90,8 @@ def drift(repo: AccessRepository, issue: bool, at: datetime | None, output: str)
         name: one._replace(looked=()) if name in survey.plan.unreadable and not isinstance(one, str) else one
         for name, one in inspect(repo.targets()).items()
     }
-    found = (*survey.policy.holes, *find(survey.plan, survey.refusals, inspections, survey.unproved))
+    bounds: dict[str, str] = {claim.grant: claim.bound for claim in survey.claims if claim.bound}
+    found = (*survey.policy.holes, *find(survey.plan, survey.refusals, inspections, survey.unproved, bounds))
     grants = overview_of(survey).grants
     if issue:
         text = drift_markdown(found, instant, inspections, grants) if found else ""

@@ -372,7 +372,7 @@ def _of_outcome(receipt: Receipt, body: Outcome, proofs: _Proofs) -> HistoryEven
     basis = proofs.basis[receipt.sequence]
     last = basis[-1] if basis else None
     kind = (EventKind.REMOVED if removal else EventKind.ADDED) if body.ok else EventKind.FAILED
-    said = [change.reason.value] if body.ok else [f"{change.action.value} failed: {body.error}"]
+    said = [change.why()] if body.ok else [f"{change.action.value} failed: {body.error}"]
     return HistoryEvent(
         kind=kind,
         at=receipt.told_at,

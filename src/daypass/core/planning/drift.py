@@ -94,12 +94,13 @@ def drift(
     refusals: Iterable[Refusal] = (),
     inspections: Mapping[str, Inspection | str] | None = None,
     unproved: Iterable[Refusal] = (),
+    bounds: Mapping[str, str] | None = None,
 ) -> tuple[Finding, ...]:
     """Return what differs, worst first: access that nobody granted, then what outlives its grant, then what is missing.
 
     A target that could not be read is a finding too: nobody can tell what is there (invariant 7). ``inspections`` say by
     target what was found beside entitlements, or why nobody could look. ``unproved`` are the grants of main of which it
-    could not be told whether they give anything.
+    could not be told whether they give anything. ``bounds`` say of a grant what ended it early.
     """
     inspected = inspections or {}
     return (
@@ -108,7 +109,7 @@ def drift(
         *(_unread(target, found) for target, found in inspected.items() if isinstance(found, str)),
         *(_unmanaged(entitlement) for entitlement in plan.unmanaged),
         *(_other(name, way) for name, seen in inspected.items() if not isinstance(seen, str) for way in seen.others),
-        *_changes(plan),
+        *_changes(plan, bounds or {}),
         *(_awaited(entitlement) for entitlement in plan.offered),
         *(_renamed(doubt) for doubt in plan.renamed),
         *(_missing(change) for change in plan.lost),
@@ -119,14 +120,14 @@ def drift(
     )
 
 
-def _changes(plan: Plan) -> Iterator[Finding]:
+def _changes(plan: Plan, bounds: Mapping[str, str]) -> Iterator[Finding]:
     for change in plan.changes:
         if change.action is Action.ADD:
             yield _missing(change)
         elif change.reason is Reason.UNMANAGED:
             yield _unmanaged(change.entitlement)
         else:
-            yield _overdue(change, plan)
+            yield _overdue(change, plan, bounds)
 
 
 def entitlement_words(entitlement: Entitlement) -> str:
@@ -160,7 +161,7 @@ def _other(target: str, way: OtherAccess) -> Finding:
     )
 
 
-def _overdue(change: Intended, plan: Plan) -> Finding:
+def _overdue(change: Intended, plan: Plan, bounds: Mapping[str, str]) -> Finding:
     if change.entitlement in plan.gone:
         return Finding(
             "access-overdue",
@@ -174,7 +175,7 @@ def _overdue(change: Intended, plan: Plan) -> Finding:
     return Finding(
         "access-overdue",
         _place(change.grants, change.entitlement.resource),
-        f"{entitlement_words(change.entitlement)}, which should be gone{late} ({change.reason.value})",
+        f"{entitlement_words(change.entitlement)}, which should be gone{late} ({change.why(bounds)})",
         "`daypass apply` takes it away; if it has run since, look at what it said",
     )
 

@@ -119,7 +119,9 @@ def held_notes(
     """
     standing, policy = context.standing, context.policy_at(context.tip)
     settings, holdings = policy.catalogue.settings, standing.holdings
-    plan = compute(claims.values(), holdings, seen or Observed(frozenset(holdings)), at=at, main=context.tip)
+    left = frozenset(target.name for target in settings.targets.values() if target.leave_lost)
+    seen = seen or Observed(frozenset(holdings))
+    plan = compute(claims.values(), holdings, seen, at=at, main=context.tip, leave_lost=left)
     plan = rest(plan, standing.failures, holdings, lambda _: False)
     removals, additions = settings.limits.brake(len(holdings))
     part = brake(plan, removals=removals, additions=additions)
