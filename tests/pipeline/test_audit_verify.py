@@ -337,6 +337,16 @@ def test_a_merge_at_the_forge_without_trailers_is_a_note(world):
     assert check(world).clean
 
 
+def test_what_a_merge_message_says_is_held_against_each_admission_of_it(world, monkeypatch):
+    monkeypatch.setattr("daypass.pipeline.audit.verify.BATCH", 1)
+    content = world.file()
+    landed = world.merge("orders-db/one", content, trailers={"Daypass-Requester": "dora"})
+    admission = world.admission("orders-db/one", content, landed, minutes(30))
+    world.write([admission, replace(admission, rules=("else",))], minutes(31))
+    said = [(one.code, one.receipt) for one in check(world).differences if one.code.startswith("trailer-")]
+    assert said == [("trailer-requester", 1), ("trailer-requester", 2), ("trailer-rules", 2)]
+
+
 def test_a_narrowing_needs_no_proof_of_its_own_and_may_not_widen(world):
     first = world.life("orders-db/one", 30)
     content = world.file(hours=1, reason="for a shorter time")

@@ -120,11 +120,12 @@ class Change(Struct, frozen=True, gc=False):
 
 
 class Landing(Struct, frozen=True, gc=False):
-    """One step of main's first-parent history with the paths it changed against its first parent."""
+    """One step of main's first-parent history with the paths it changed against its first parent, and its message."""
 
     oid: Oid
     parents: tuple[Oid, ...]
     changes: tuple[Change, ...]
+    message: str
 
 
 class Ticket(Struct, frozen=True):

@@ -140,7 +140,7 @@ def test_a_record_may_end_anywhere_in_a_piece(scene, history, size, monkeypatch)
 )
 def test_an_answer_that_does_not_fit_the_question_is_an_error(answer, message):
     with pytest.raises(EdgeError) as caught:
-        list(_joined(io.BytesIO(NOWHERE.encode() + b"\n"), io.BytesIO(answer)))
+        list(_joined(io.BytesIO(NOWHERE.encode() + b"\n"), io.BytesIO(b"0\n"), io.BytesIO(answer)))
     assert caught.value.message == message
 
 
@@ -213,6 +213,9 @@ def test_steps_are_the_same_whoever_compares_them(scene, history, monkeypatch):
     deep = scene.commit_of(tree, second)
     asked = [(None, first), (None, second), (first, second), (second, odd), (odd, twice), (second, deep)]
     few = [list(history.landings(*span)) for span in asked]
+    assert {step.oid: step.message for steps in few for step in steps} == history.messages(
+        step.oid for steps in few for step in steps
+    )
     monkeypatch.setattr("daypass.edges.git.steps._FEW", 0)
     assert [list(history.landings(*span)) for span in asked] == few
 

@@ -116,7 +116,7 @@ class MemoryHistory:
             stored = self._objects.stored(at)
             parents = stored.commit.parents
             before = self._objects.stored(parents[0]).tree if parents else NOTHING
-            steps.append(Landing(at, parents, _differing(before, stored.tree)))
+            steps.append(Landing(at, parents, _differing(before, stored.tree), stored.commit.message))
             at = parents[0] if parents else None
         if at != first:
             raise RefusedError(

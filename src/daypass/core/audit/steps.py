@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from itertools import takewhile
 
 from daypass.core.audit.access import GrantStep
 from daypass.core.ids import Oid
@@ -23,6 +22,9 @@ class Steps:
     def brought(self, body: Admission | Refusal) -> int | None:
         """Return the place of the step by which what a receipt tells of landed, None where none did."""
         position, each = self._positions.get(body.landing, -1), self.each
-        places = range(bisect_left(self._places, position), len(each))
-        here = takewhile(lambda place: each[place].position == position, places)
-        return next((n for n in here if (each[n].grant, each[n].new) == (body.grant, body.blob)), None)
+        place = bisect_left(self._places, position)
+        while place < len(each) and each[place].position == position:
+            if each[place].grant == body.grant and each[place].new == body.blob:
+                return place
+            place += 1
+        return None

@@ -312,7 +312,7 @@ def _read_moments(value: dict[str, Any], name: str, what: str) -> Moments:
 
 @lru_cache(maxsize=4096)
 def _instant(text: str) -> datetime:
-    value = parse_instant(text)
+    value = parse_instant.__wrapped__(text)  # one cache is enough
     if not text.endswith("Z"):  # every other part has one spelling
         raise ValueError(f"expected an instant in UTC, written with Z, got {text!r}")
     return value

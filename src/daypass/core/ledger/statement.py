@@ -87,6 +87,8 @@ _PART = Record("an interval", _tuple, _itself, **{"from": INSTANT, "until": INST
 
 
 def _window(start: datetime, end: datetime, parts: tuple[Part, ...], calendar: str) -> Window:
+    if not (parts or calendar):
+        return Window(start, end)
     ends = [at for part in parts for at in part]
     if any(not one < other for one, other in pairwise(ends)) or (ends and not start <= ends[0] <= ends[-1] <= end):
         raise LedgerError("expected the intervals of a window to lie in it, in order and apart from each other")

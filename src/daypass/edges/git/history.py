@@ -40,11 +40,6 @@ MOST_WORDS = 4 << 20
 """Bytes that all of them may have."""
 
 
-def message(commit: bytes) -> str:
-    """Return a commit's message: what stands before the first empty line are its own fields."""
-    return commit.partition(b"\n\n")[2].decode("utf-8", "replace")
-
-
 class GitHistory:
     """Reads one repository. ``blob_limit``: of a larger blob only the first ``blob_limit + 1`` bytes are given.
 
@@ -203,7 +198,7 @@ class GitHistory:
         for kind, oid, content in objects.objects(self._git, wanted, most=MOST_COMMITS) if wanted else ():
             if kind != b"commit":
                 raise EdgeError(f"{oid} is no commit of this clone")
-            found[oid] = message(content)
+            found[oid] = steps.message(content)
         return found
 
     def landings(self, since: Oid | None, until: Oid) -> Iterator[Landing]:

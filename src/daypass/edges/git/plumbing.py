@@ -17,7 +17,9 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, ClassVar, NamedTuple
+from typing import IO, TYPE_CHECKING, ClassVar
+
+from msgspec import Struct
 
 from daypass.core.errors import ConflictError, EdgeError, RefusedError
 from daypass.core.ids import ABSENT, Oid
@@ -37,9 +39,7 @@ else:
 # What is written is on the disk before a ref names it, and the ref before we go on: a receipt must outlive a power cut.
 DURABLE = ("-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=batch")
 
-# So long another process may take to move a ref; then its lock is looked at.
-_WAIT = ("-c", "core.filesRefLockTimeout=1000", "-c", "core.packedRefsTimeout=1000")
-
+_WAIT = ("-c", "core.filesRefLockTimeout=1000", "-c", "core.packedRefsTimeout=1000")  # for another to move a ref
 _PIPE = 1 << 20
 _LONG, _SHORT, _PAUSE = 1 << 18, 1 << 17, 0.002  # bytes, bytes, seconds; measured, see _Patient
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -56,7 +56,7 @@ _running: set[subprocess.Popen[bytes]] = set()
 traceback makes one) is ended by its own generator before its process can be collected."""
 
 
-class Header(NamedTuple):
+class Header(Struct, frozen=True, gc=False):
     """What ``git cat-file`` says of an object. ``kind`` is ``missing`` where there is none, empty where it cannot tell."""
 
     oid: Oid

@@ -60,6 +60,11 @@ def links(raw: bytes) -> tuple[str, list[str]]:
     return header[0].removeprefix("tree "), [line[7:] for line in header if line.startswith("parent ")]
 
 
+def message(commit: bytes) -> str:
+    """Return a commit's message: what stands before the first empty line are its own fields."""
+    return commit.partition(b"\n\n")[2].decode("utf-8", "replace")
+
+
 def parents_of(read: Reader, commit: str) -> list[str] | None:
     """Return the parents that a commit's bytes name, held against its id; None for one that is long or not here.
 
@@ -105,7 +110,8 @@ def near(git: Git, since: Oid | None, until: Oid) -> list[Landing] | None:
     found = first_parents(read, since, until)
     steps: list[Landing] = []
     bound = Bound(_FEW, _LITTLE)
-    for commit, parents in (found or {}).items():
+    few = found or {}
+    for (commit, parents), (_, _, raw) in zip(few.items(), objects.objects(git, few), strict=True):
         try:
             compared = list(read.changes(parents[0] if parents else EMPTY[len(commit)], commit, bound))
         except (InvalidError, RefusedError):
@@ -113,7 +119,7 @@ def near(git: Git, since: Oid | None, until: Oid) -> list[Landing] | None:
         if any({change.old_mode, change.new_mode} - _USUAL for change in compared):
             return None
         compared.sort(key=lambda change: change.path.encode("utf-8", "surrogateescape"))  # as git has them
-        steps.append(Landing(Oid(commit), tuple(map(Oid, parents)), tuple(compared)))
+        steps.append(Landing(Oid(commit), tuple(map(Oid, parents)), tuple(compared), message(raw)))
     return steps if found is not None else None
 
 
@@ -126,8 +132,11 @@ def check_links(oid: str, told: list[str], raw: bytes) -> None:
         )
 
 
-def _write_pairs(git: Git, since: Oid | None, listed: IO[bytes], pairs: IO[bytes]) -> None:
-    """Write ``tree tree`` for each step that is ``listed`` (``commit parents...``), oldest first, as their bytes say."""
+def _write_pairs(git: Git, since: Oid | None, listed: IO[bytes], pairs: IO[bytes], texts: IO[bytes]) -> None:
+    """Write ``tree tree`` for each step that is ``listed`` (``commit parents...``), oldest first, as their bytes say.
+
+    Its message goes into ``texts``, ahead of it a line with its length, so that no commit is read twice.
+    """
     asked = [line.split(maxsplit=1)[0].decode() for line in listed]
     listed.seek(0)
     before, tree = since, ""
@@ -141,8 +150,10 @@ def _write_pairs(git: Git, since: Oid | None, listed: IO[bytes], pairs: IO[bytes
         then = tree or EMPTY[len(oid)]
         before, tree = oid, links(raw)[0]
         pairs.write(f"{then} {tree}\n".encode())
-    listed.seek(0)
-    pairs.seek(0)
+        told = raw.partition(b"\n\n")[2]
+        texts.write(b"%d\n%b" % (len(told), told))
+    for file in (listed, pairs, texts):
+        file.seek(0)
 
 
 def landings(git: Git, since: Oid | None, listed: IO[bytes]) -> Iterator[Landing]:
@@ -155,11 +166,11 @@ def landings(git: Git, since: Oid | None, listed: IO[bytes]) -> Iterator[Landing
     read = Reader(git)
     from tempfile import TemporaryFile  # noqa: PLC0415  (short answers need no file)
 
-    with TemporaryFile() as pairs:
-        _write_pairs(git, since, listed, pairs)
+    with TemporaryFile() as pairs, TemporaryFile() as texts:
+        _write_pairs(git, since, listed, pairs, texts)
         no_index = {"GIT_INDEX_FILE": str(git.common_dir() / "daypass.no_index")}
         with git.stream(*_COMPARE, stdin=pairs, environment=no_index) as output:
-            steps = _joined(listed, output)
+            steps = _joined(listed, texts, output)
             while batch := list(islice(steps, _BATCH)):
                 read.check_trees(oid for _, folders in batch for oid in _unread(folders, known))
                 yield from (landing for landing, _ in batch)
@@ -175,7 +186,7 @@ def _unread(folders: list[Change], known: dict[str, str]) -> Iterator[str]:
         known[folder.path] = folder.new
 
 
-def _joined(listed: IO[bytes], output: IO[bytes]) -> Iterator[tuple[Landing, list[Change]]]:
+def _joined(listed: IO[bytes], texts: IO[bytes], output: IO[bytes]) -> Iterator[tuple[Landing, list[Change]]]:
     """Join the steps with what git says of each pair of trees, in the same order; folders apart from files."""
     found: list[Change] = []
     folders: list[Change] = []
@@ -184,20 +195,21 @@ def _joined(listed: IO[bytes], output: IO[bytes]) -> Iterator[tuple[Landing, lis
             (folders if FOLDER_MODE in (item.old_mode, item.new_mode) else found).append(item)
             continue
         if folders:
-            yield _landing(listed, found), folders
+            yield _landing(listed, texts, found), folders
         old, new = item
         found, folders = [], [Change("", FOLDER_MODE, Oid(old), FOLDER_MODE, Oid(new))]
     if folders:
-        yield _landing(listed, found), folders
+        yield _landing(listed, texts, found), folders
     if listed.readline():
         raise EdgeError("git diff-tree ended before the last commit")
 
 
-def _landing(listed: IO[bytes], found: list[Change]) -> Landing:
-    words = listed.readline().decode().split()
-    if not words:
+def _landing(listed: IO[bytes], texts: IO[bytes], found: list[Change]) -> Landing:
+    oids = listed.readline().decode().split()
+    if not oids:
         raise EdgeError("git diff-tree answered for more commits than it was asked for")
-    return Landing(Oid(words[0]), tuple(map(Oid, words[1:])), tuple(found))
+    told = texts.read(int(texts.readline())).decode("utf-8", "replace")
+    return Landing(Oid(oids[0]), tuple(map(Oid, oids[1:])), tuple(found), told)
 
 
 def _changes(output: IO[bytes]) -> Iterator[Change | list[str]]:

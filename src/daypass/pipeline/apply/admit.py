@@ -97,12 +97,11 @@ def _check_whole(context: Context, landings: Sequence[Landing]) -> None:
     """
     head = context.standing.head
     last = head.sequence if head is not None else -1
-    wrote = [landing.oid for landing in landings if any(change.path.startswith(FOLDER) for change in landing.changes)]
-    for commit, message in context.history.messages(wrote).items():
-        named = read_trailers(message).sequence
-        if named is not None and named > last and by_the_gate(context, commit):
+    for landing in (one for one in landings if any(change.path.startswith(FOLDER) for change in one.changes)):
+        named = read_trailers(landing.message).sequence
+        if named is not None and named > last and by_the_gate(context, landing.oid):
             raise RefusedError(
-                f"the ledger ends with receipt {last}, and commit {commit[:12]} was merged when it had receipt {named}",
+                f"the ledger ends with receipt {last}, and commit {landing.oid[:12]} was merged when it had receipt {named}",
                 hint="its end was cut off: restore its branch from a clone that has more",
             )
 

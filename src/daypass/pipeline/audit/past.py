@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from itertools import islice, takewhile
 from sys import intern
 
 from msgspec import Struct
 
-from daypass.core.audit.access import GrantStep, read_trailers
+from daypass.core.audit.access import GrantStep, Trailers, read_trailers
 from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.chain import Head
 from daypass.ports import History
 
 BATCH = 500
-"""So many commits, or admissions, are read at once."""
+"""So many admissions are held against git at once."""
 
 _POLICIES = "policies/"
 
 
 class Past(Struct, frozen=True):
-    """Main's first-parent history: its commits in order, the steps of grants, and where policies changed."""
+    """Main's first-parent history: its commits in order, the steps of grants, and where policies changed.
+
+    ``said`` is what the messages say of the commits that changed grants, until somebody asks.
+    """
 
     commits: list[Oid]
     positions: dict[Oid, int]
     steps: list[GrantStep]
     anchors: dict[str, tuple[Oid, int | None]]
     policies: list[int]
+    said: dict[Oid, Trailers]
 
     @classmethod
     def read(cls, history: History, tip: Oid) -> Past:
         """Read it up to a commit."""
-        past = cls([], {}, [], {}, [])
-        gave: list[Oid] = []
+        past = cls([], {}, [], {}, [], {})
         for landing in history.landings(None, tip):
             position, commit = len(past.commits), Oid(intern(landing.oid))
             past.commits.append(commit)
@@ -45,13 +49,16 @@ class Past(Struct, frozen=True):
             if any(change.path.startswith(_POLICIES) for change in landing.changes):
                 past.policies.append(position)
             if grants:
-                gave.append(commit)
-        for n in range(0, len(gave), BATCH):
-            for oid, text in history.messages(gave[n : n + BATCH]).items():
-                named = read_trailers(text)
+                named = past.said[commit] = read_trailers(landing.message)
                 if named.ledger:
-                    past.anchors.setdefault(named.ledger, (oid, named.sequence))
+                    past.anchors.setdefault(named.ledger, (commit, named.sequence))
         return past
+
+    def trailers(self, history: History, landings: Iterable[Oid]) -> dict[Oid, Trailers]:
+        """Return what the messages of landings say. Each is let go once it was asked for, and else read again."""
+        found = {oid: self.said.pop(oid, None) for oid in landings}
+        again = history.messages([oid for oid, said in found.items() if said is None])
+        return {oid: said or read_trailers(again[oid]) for oid, said in found.items()}
 
     def named_after(self, since: Head | None) -> dict[str, Oid]:
         """Return the digests that merge messages name as the ledger's last, each with the commit; after a head those alone."""

@@ -40,17 +40,12 @@ class Anchor(NamedTuple):
 
 def anchors_of(context: Context) -> dict[str, Anchor]:
     """Return what merges say of the ledger, by the digest that they name; of one digest the first merge that does."""
-    history = context.history
-    steps = (
-        step.oid
-        for step in history.landings(None, context.tip)
-        if any(change.path.startswith(FOLDER) for change in step.changes)
-    )
     found: dict[str, Anchor] = {}
-    for commit, message in history.messages(steps).items():
-        trailers = read_trailers(message)
-        if trailers.ledger:
-            found.setdefault(trailers.ledger, Anchor(commit, trailers.sequence))
+    for step in context.history.landings(None, context.tip):
+        if any(change.path.startswith(FOLDER) for change in step.changes):
+            trailers = read_trailers(step.message)
+            if trailers.ledger:
+                found.setdefault(trailers.ledger, Anchor(step.oid, trailers.sequence))
     return found
 
 

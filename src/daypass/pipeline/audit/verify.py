@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from daypass.core.approval.held import HeldBook
 from daypass.core.approval.review import REJECTED
-from daypass.core.audit.access import NO_TRAILERS, Sources, read_trailers
+from daypass.core.audit.access import Sources
 from daypass.core.audit.differences import Comparison
 from daypass.core.audit.proof import JUDGED_KINDS, check_admission, check_denial
 from daypass.core.audit.reviews import check_review
@@ -342,8 +342,7 @@ class _Run:
         if not self._waiting:
             return
         contents = dict(self._context.history.blobs(dict.fromkeys(body.blob for _, body, *_ in self._waiting)))
-        messages = self._context.history.messages(body.landing for _, body, *_ in self._waiting)
-        trailers = {oid: read_trailers(text) for oid, text in messages.items()}
+        trailers = self._past.trailers(self._context.history, (body.landing for _, body, *_ in self._waiting))
         for receipt, body, before, held in self._waiting:
             read = read_grant(grant_path(body.grant), contents[body.blob])
             grant = read if isinstance(read, Grant) else None
@@ -354,7 +353,7 @@ class _Run:
                 body,
                 grant=grant,
                 parents=self._past.parents(body.landing),
-                trailers=trailers.get(body.landing, NO_TRAILERS),
+                trailers=trailers[body.landing],
                 policy=facts,
                 before=before,
             )

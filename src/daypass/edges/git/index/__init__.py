@@ -205,7 +205,7 @@ class AuditIndex:
         """Return commits' messages; of what is no commit of this clone nothing."""
         if not commits:
             return {}
-        from daypass.edges.git.history import message  # noqa: PLC0415  (see above)
+        from daypass.edges.git.steps import message  # noqa: PLC0415  (see above)
 
         return {oid: message(raw) for oid, raw in present(self._git, commits, b"commit")}
 
