@@ -82,6 +82,17 @@ def test_the_path_of_the_grant_does_as_well(ssh: SshAccess, given: str, folder: 
     assert given in from_there.run("audit", "history", "--grant", path, *at).out
 
 
+def test_whoever_is_called_otherwise_since_gets_what_is_theirs(ssh: SshAccess, given: str) -> None:
+    people = "policies/directory/people.yaml"
+    text = (ssh.access.top / people).read_text()
+    ssh.access.write(people, text.replace("[alice]", "[alicia]").replace("alice: {", "alicia: {was: [alice], "))
+    ssh.access.commit("Another name")
+    said = ssh.access.run("fetch", given, "--at", T("10:04"), acting="alicia")
+    assert read(said.out).key == ssh.public
+    said = ssh.access.run("fetch", given, "--at", T("10:04"), acting="bob", expect=11)
+    assert f"what {given} hands over is for alice, and this is bob" in said.err
+
+
 @pytest.mark.parametrize("who", ["bob", "olga"])
 def test_nobody_else_gets_it(ssh: SshAccess, given: str, who: str) -> None:
     said = ssh.access.run("fetch", given, "--at", T("10:04"), acting=who if who == "bob" else "", expect=11)

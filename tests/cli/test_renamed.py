@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 
 import pytest
 
@@ -41,11 +42,40 @@ def test_live_grants_go_on_by_new_names_and_end_with_their_window(access: Access
     ]
     assert told["state"] == "live"
     assert access.run("audit", "verify", "--at", T("10:12")).code == 0
+    _is_told_by_any_name(access, grant)
     more = access.ask(T("10:13"), "--for", "8h", resource="orders", role="reader", acting="alicia")
     said = access.run("gate", more, "--at", T("10:14"), expect=None).out
     assert "alicia would have role reader of orders" in said, "what was had by the old names counts on"
     access.run("revoke", "--resource", "orders", "--now", "--reason", "a drill", "--at", T("10:20"), acting="bob")
     access.run("can", "alicia", "orders", "reader", expect=20)
+
+
+def _is_told_by_any_name(access: Access, grant: str) -> None:
+    """The audit tells of what stands under old names whichever name it is asked by, each time that it is asked."""
+    for name in ("orders", "orders", "orders-db"):
+        told = json.loads(access.run("audit", "access", "--resource", name, "--at", T("10:12"), "--format", "json").out)
+        assert [(one["principal"], one["grants"]) for one in told["access"]] == [("alice", [grant])]
+    asked = [*product(["--subject"], ["alicia", "alice"]), *product(["--resource"], ["orders", "orders-db"])]
+    for about in asked:
+        told = json.loads(access.run("audit", "history", *about, "--at", T("10:12"), "--format", "json").out)
+        assert {name for event in told["events"] for name in event["grants"]} == {grant}
+        assert "access added" in {event["event"] for event in told["events"]}
+    said = access.run("audit", "history", "--subject", "alina", "--at", T("10:12"), expect=2)
+    assert "there is no subject 'alina'" in said.err
+
+
+def test_whom_a_vendor_sent_and_who_approved_are_found_by_names_of_before(access: Access) -> None:
+    grant = access.grant(T("10:00"), T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    text = renamed(access, "was: [alice], employment: vendor, vendor: helpdesk, ")
+    text = text.replace("dave", "david").replace("david: {", "david: {was: [dave], ")
+    access.write(PEOPLE, text)
+    access.commit("New names")
+    for about in (("--approver", "david"), ("--approver", "dave"), ("--vendor", "helpdesk")):
+        told = json.loads(access.run("audit", "history", *about, "--at", T("10:12"), "--format", "json").out)
+        assert grant in {name for event in told["events"] for name in event["grants"]}
+    said = access.run("audit", "history", "--approver", "frank", "--at", T("10:12")).out
+    assert grant not in said
 
 
 def test_a_rename_that_does_not_say_so_is_refused_while_grants_go_by_the_old_name(access: Access) -> None:

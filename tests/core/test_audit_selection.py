@@ -47,7 +47,7 @@ RECEIPTS = [Receipt(0, "", T0, OID, "run", PROOF), Receipt(1, "", T0, OID, "run"
         (Selection(ticket="INC-1"), (ASKED, MERGED, REMOVED)),
         (Selection(ticket="INC-3"), ()),
         (Selection(purpose="incident"), (ASKED, MERGED, REMOVED)),
-        (Selection(approver="bob"), (ASKED, MERGED, REMOVED)),
+        (Selection(approvers=frozenset({"bob"})), (ASKED, MERGED, REMOVED)),
         (Selection(rule="needs-two"), (ASKED, MERGED, REMOVED)),
         (Selection(rule="needs-two", ticket="INC-2"), ()),
         (Selection(ticket="INC-2", subjects=frozenset({"zoe"})), (OTHER, REFUSED, FILE)),

@@ -21,11 +21,21 @@ def access(place: QuickPlace, *, resource: str, at: datetime, output: str) -> Sa
     """Answer ``audit access``."""
     from daypass.pipeline.audit import questions as pipeline
 
-    return said(pipeline.access(place.index, resource, known=partial(_known, place, "resource"), at=at), output)
+    known = partial(_known, place, "resource")
+    return said(pipeline.access(place.index, resource, known=known, names=place.names, at=at), output)
 
 
 def history(
-    place: QuickPlace, *, subject: str, resource: str, grant: str, vendor: str, at: datetime, output: str, **asked: Any
+    place: QuickPlace,
+    *,
+    subject: str,
+    resource: str,
+    grant: str,
+    vendor: str,
+    approver: str,
+    at: datetime,
+    output: str,
+    **asked: Any,
 ) -> Said:
     """Answer ``audit history``."""
     from daypass.core.audit.selection import Selection
@@ -33,6 +43,7 @@ def history(
     from daypass.views.audit import never_on_record
 
     subjects = _people_of(place.repo, vendor) if vendor else None
+    approvers = place.names("subject", approver) if approver else ()
     if asked["since"] and asked["until"] and asked["since"] >= asked["until"]:
         raise UsageError("nothing is from --since on and before --until", hint="name the earlier instant with --since")
     about = "subject" if subject else "resource" if resource else "grant"
@@ -41,14 +52,15 @@ def history(
         subject=subject,
         resource=resource,
         grant=grant,
-        selection=Selection(subjects=subjects, **asked),
+        selection=Selection(subjects=subjects, approvers=frozenset(approvers), **asked),
         known=partial(_known, place, about),
+        names=place.names,
         said=partial(_words, place),
         at=at,
     )
     lines = [f"daypass: {never_on_record()}"] if output == "csv" else []  # a file of rows has no place for it
     if not answer.events:
-        lines += _unknown(place.repo, asked)
+        lines += _unknown(place.repo, {**asked, "approver": approver})
     return said(answer, output, lines)
 
 
@@ -95,7 +107,8 @@ def _people_of(repo: AccessRepository, vendor: str) -> frozenset[str]:
             f"there is no vendor {vendor!r} in main's directory",
             hint=near(vendor, directory.vendors, "check the spelling"),
         )
-    return frozenset(handle for handle, subject in directory.subjects.items() if subject.vendor == vendor)
+    workers = (handle for handle, subject in directory.subjects.items() if subject.vendor == vendor)
+    return frozenset(name for handle in workers for name in repo.policy.catalogue.renames.names_of_subject(handle))
 
 
 def _unknown(repo: AccessRepository, asked: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daypass.cli.repository import AccessRepository
+    from daypass.core.bounds.renames import Renames
     from daypass.edges.git.index import AuditIndex
 
 _MAIN = "refs/heads/main"
+_MOST = 4
+"""What so many commits, and trees of policies, say of names is kept."""
 
 
 class QuickPlace:
@@ -27,6 +31,32 @@ class QuickPlace:
         from daypass.cli.repository import AccessRepository
 
         return self._opened or AccessRepository(self.folder)
+
+    def names(self, about: str, name: str) -> tuple[str, ...]:
+        """Return today's name of a subject or a resource, and those before, by the last policies of main that read."""
+        renames = self._renames
+        if about == "subject":
+            return renames.names_of_subject(renames.subject(name))
+        return renames.names_of_resource(renames.resource(name))
+
+    @cached_property
+    def _renames(self) -> Renames:
+        """What had another name, by main's commit, and by the tree of its policies: to read these takes long."""
+        from daypass.core.bounds.renames import Renames
+        from daypass.edges.store import AnswerCache
+
+        main, answers = self.index.main, AnswerCache(self.index.path.parent)
+        text = answers.recall("renames", main)
+        if text is None:
+            tree = self.repo.clone.git.find(f"{main}:policies") or ""
+            text = answers.recall("renames of", tree)
+            if text is None:
+                found = self.repo.ends_by.catalogue.renames
+                text = json.dumps([dict(found.subjects), dict(found.resources)])
+                if not self.repo.policy.holes:  # else they are those of an older tree
+                    answers.keep("renames of", text, tree, most=_MOST)
+            answers.keep("renames", text, main, most=_MOST)
+        return Renames(*json.loads(text))
 
     @cached_property
     def index(self) -> AuditIndex:

@@ -52,7 +52,8 @@ def fetch(repo: AccessRepository, grant: str, file: Path | None, key: Path | Non
     from daypass.views.data import plain
 
     try:
-        found = find(repo.standing, GrantId(grant), repo.forge.acting(), at=at)
+        today = repo.ends_by.catalogue.renames.subject
+        found = find(repo.standing, GrantId(grant), repo.forge.acting(), today=today, at=at)
     except MissingError as error:
         show_error(error)
         return ExitCode.NO

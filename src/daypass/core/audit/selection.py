@@ -18,14 +18,14 @@ _DENIED = frozenset({EventKind.DENIED, EventKind.REJECTED, EventKind.REFUSED, Ev
 class Selection(Struct, frozen=True):
     """What is asked for; "" and None ask for nothing in particular.
 
-    ``ticket``, ``purpose``, ``approver`` (a handle), ``rule`` and ``subjects`` choose grants, of which everything is told;
+    ``ticket``, ``purpose``, ``approvers`` (one's handles), ``rule`` and ``subjects`` choose grants, of which all is told;
     ``denied`` (what was denied, rejected or refused, or failed), ``since`` and ``until`` (the first instant after) choose
     events. An event that nothing dates may lie within: it is told.
     """
 
     ticket: str = ""
     purpose: str = ""
-    approver: str = ""
+    approvers: frozenset[str] = frozenset()
     rule: str = ""
     subjects: frozenset[str] | None = None
     denied: bool = False
@@ -49,7 +49,7 @@ class Selection(Struct, frozen=True):
         for asked, having in (
             (self.ticket, lambda event: event.words.ticket == self.ticket),
             (self.purpose, lambda event: event.words.purpose == self.purpose),
-            (self.approver, lambda event: self.approver in map(_handle, event.approvers)),
+            (self.approvers, lambda event: not self.approvers.isdisjoint(map(_handle, event.approvers))),
             (self.subjects is not None, lambda event: event.subject in (self.subjects or ())),
         ):
             if asked:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
 
 from daypass.core.audit.access import AccessAnswer, GrantStep, Holdings, Sources, Trailers, Words, read_trailers
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 Known = Callable[[], Collection[str]]
 """Names that main's policies or files know; asked only where the index knows nothing of a name."""
 
+
+Names = Callable[[str, str], Sequence[str]]
+"""All names that a subject or a resource has and had before, by what it is and one of them."""
 
 Said = Callable[[int], Iterable[str]]
 """What people said to a request."""
@@ -80,23 +84,37 @@ class Index(Protocol):
         ...
 
 
-def access(index: Index, resource: str, *, known: Known, at: datetime) -> AccessAnswer:
-    """Say who could reach a resource at an instant.
+def itself(_: str, name: str) -> Sequence[str]:
+    """Return a name alone: nothing had another one before."""
+    return (name,)
+
+
+def access(index: Index, resource: str, *, known: Known, names: Names = itself, at: datetime) -> AccessAnswer:
+    """Say who could reach a resource at an instant, by whatever name of it they were given access.
 
     Raises UsageError for a resource that neither policies, history nor ledger know: no answer is not "nobody".
     """
     sources = index.follow(at)
-    receipts = index.receipts(resource=resource)
-    if not receipts and not index.steps(resource=resource):
+    called = names("resource", resource)
+    receipts = _receipts(index, called)
+    if not receipts and not any(index.steps(resource=name) for name in called):
         _require("resource", resource, known)
     holdings = Holdings.at(at, receipts)
-    found = accesses(holdings, resource, at)
+    found = tuple(one for name in called for one in accesses(holdings, name, at))
     files = {admission.blob: admission.grant for access in found for admission in access.basis}
     given = {grant for access in found for grant in access.change.grants}
     ended = {grant: landing for grant, landing in holdings.ended.items() if grant in given}
     why = end_reasons(index, read_messages(index, ended.values()))
     reasons = {grant: why.get(landing, "") for grant, landing in ended.items()}
     return AccessAnswer(sources, resource, found, _words(index, files), reasons)
+
+
+def _receipts(index: Index, resources: Sequence[str]) -> tuple[Receipt, ...]:
+    """Return the receipts about a resource under each of its names, in order."""
+    if len(resources) == 1:
+        return index.receipts(resource=resources[0])
+    found = {receipt.sequence: receipt for name in resources for receipt in index.receipts(resource=name)}
+    return tuple(receipt for _, receipt in sorted(found.items()))
 
 
 def read_messages(index: Index, landings: Iterable[Oid]) -> Mapping[Oid, Trailers]:
@@ -156,14 +174,16 @@ def history(
     grant: str = "",
     selection: Selection = Selection(),  # noqa: B008  (it never changes)
     known: Known,
+    names: Names = itself,
     said: Said = lambda _: (),
     at: datetime,
 ) -> HistoryAnswer:
     """Tell how access came to be and ended: of a subject, on a resource or by a grant, or whatever ``selection`` chooses.
 
-    A grant may be given as its id or its path. ``said`` tells what people said to a request, as far as the forge's record is
-    in this repository: words are shown only where they are those of a receipt. Raises UsageError for a name that nothing
-    knows, for two names, and where nothing at all is asked for.
+    Of a subject and a resource all is told that stands under any of its names. A grant may be given as its id or its path.
+    ``said`` tells what people said to a request, as far as the forge's record is in this repository: words are shown only
+    where they are those of a receipt. Raises UsageError for a name that nothing knows, for two names, and where nothing at
+    all is asked for.
     """
     asked = [(about, name) for about, name in (("subject", subject), ("resource", resource), ("grant", grant)) if name]
     if len(asked) > 1 or (not asked and selection.whole):
@@ -173,12 +193,15 @@ def history(
         )
     about, name = asked[0] if asked else ("", "")
     sources = index.follow(at)
+    called = names(about, name) if about in ("subject", "resource") else (name,)
     if not about:
         steps, receipts = index.steps(), tuple(index.all_receipts())
     elif about == "resource":
-        steps, receipts = index.steps(resource=name), index.receipts(resource=name)
+        steps = tuple(sorted((step for one in called for step in index.steps(resource=one)), key=itemgetter(0)))
+        receipts = _receipts(index, called)
     else:
-        grants = index.grants_of(name) if about == "subject" else (grant_id(name),)
+        of = (grant for one in called for grant in index.grants_of(one))
+        grants = tuple(dict.fromkeys(of)) if about == "subject" else (grant_id(name),)
         steps, receipts = index.steps(grants=grants), index.receipts(grants=grants)
     if about and not steps and not receipts:
         _require(about, name, known)
@@ -196,7 +219,7 @@ def history(
     )
     found = events(material)
     if about == "subject":  # a grant may have named another subject before or after
-        found = tuple(event for event in found if event.subject in ("", name))
+        found = tuple(event for event in found if event.subject in ("", *called))
     return HistoryAnswer(sources, about, name, selection.of(found, receipts))
 
 
@@ -238,8 +261,12 @@ def stats(index: Index, *, at: datetime) -> Stats:
     return counter.result(sources)
 
 
-def fetch(standing: Standing, grant: GrantId, who: Account, *, at: datetime) -> Handed:
+def fetch(
+    standing: Standing, grant: GrantId, who: Account, *, today: Callable[[str], str] = str, at: datetime
+) -> Handed:
     """Return what was handed over last for a grant's entitlement and is good at an instant.
+
+    ``today`` gives a handle of today for one of before.
 
     Many may read the ledger, so nothing that lies there opens anything by itself: a certificate needs the subject's private
     key, and so does a secret. Asking who is there keeps people from taking what is not theirs by mistake, and is no lock.
@@ -256,7 +283,7 @@ def fetch(standing: Standing, grant: GrantId, who: Account, *, at: datetime) -> 
             f"the ledger knows of no live grant {grant}",
             hint="it is not merged, not applied yet, or has ended and was tidied away; `daypass status` lists what is live",
         )
-    if not who.person or who.handle != admission.subject:
+    if not who.person or who.handle != today(admission.subject):
         stranger = ", whom the directory does not know" if who.person else ""
         whose = who.handle or f"{who.name}{stranger}"
         raise DeniedError(
