@@ -190,3 +190,26 @@ def test_what_the_brake_holds_is_not_over_and_goes_on_where_the_issue_is_opened_
     assert "No changes" in run(hub, "apply")
     assert "1 granted" in run(hub, "status")
     run(hub, "audit", "verify")
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_request_that_names_what_is_done_already_is_told_so_and_not_opened(hub: Hub, more: tuple[str, ...]) -> None:
+    name = issue(hub)
+    asked = ("request", "--resource", "staging", "--role", "deploy", "--for", "1h", "--reason", "To see it start again")
+    words = (*asked, "--ticket", "OPS-1", "--ends-when", f"issue_closed={name}", *more, "--at")
+    close(hub, name)
+    when = format_instant(hub.now())
+    said = hub.run(*words, when, who="alice", expect=10)
+    assert f"issue {name} was closed at {when}: this would give nothing [ends-when-done]" in said.err
+    assert hub.api("olga", "GET", f"/repos/{REPOSITORY}/pulls") == []
+    close(hub, name, "open")
+    assert "ends-when-done" not in hub.run(*words, when, who="alice").err
+
+
+def test_a_request_that_names_what_who_asks_cannot_look_at_is_opened(hub: Hub) -> None:
+    name = issue(hub, ORDERS)
+    close(hub, name)
+    asked = ("--resource", "staging", "--role", "deploy", "--for", "1h", "--reason", "To see it start again")
+    at = format_instant(hub.now())
+    more = ("--ticket", "OPS-1", "--ends-when", f"issue_closed={name}", "--at", at)
+    assert "Opened #" in hub.run("request", *asked, *more, who="alice").out

@@ -107,6 +107,7 @@ def request(
     grant, decision = _settled(answers)
     if not repo.policy.broken:  # else what looks like a slip may be what the broken file would have said
         _refuse_unknown(decision)
+    propose.refuse_done(repo, grant, at)
     if dry_run:
         _print_draft(repo.policy, grant, decision, me, output)
         _say_had(repo, grant, at)

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from daypass.core.approval.held import HeldBook
+from daypass.core.bounds.watch import ENDS_WHEN
 from daypass.core.calendar.recurrence import RecurrenceError, spanning
 from daypass.core.errors import ConflictError, DeniedError, InvalidError, UsageError
 from daypass.core.files.grants import grant_text, name_grant, read_grant
-from daypass.core.finding import near
+from daypass.core.finding import Finding, Place, near
 from daypass.core.forge import Account, Entry, Pull, unsigned_denial
 from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, GrantId, grant_id, grant_path
@@ -25,7 +26,7 @@ from daypass.core.policy.policies import Policy
 from daypass.core.policy.sources import REVOCATION, Ending, may_revoke
 from daypass.core.record import replace
 from daypass.core.window import Window, format_duration, format_instant
-from daypass.pipeline.apply.current import read_current
+from daypass.pipeline.apply.current import look, read_current
 from daypass.pipeline.apply.tidy import open_from
 from daypass.pipeline.context import Context, WritingContext
 from daypass.pipeline.judge.beside import Beside
@@ -105,6 +106,22 @@ def refuse_duplicate(context: Context, grant: Grant, ended: Ended) -> None:
     same = first_duplicate(context.history, context.history.resolve(context.main), grant, ended)
     if same:
         raise InvalidError("the request is not valid", (duplicate_finding(grant.path, same),))
+
+
+def refuse_done(context: Context, grant: Grant, at: datetime) -> None:
+    """Raise InvalidError where what is to end a grant has come about already. What nobody here can look at is passed by."""
+    looked = look(context, {grant.id: grant.ends_when}, at)
+    place, hint = (
+        Place(grant.path, path="ends_when"),
+        "name what is still open, or leave it out: the window ends the access",
+    )
+    done = tuple(
+        Finding("ends-when-done", place, f"{ENDS_WHEN[key].said(what, seen.came)}: this would give nothing", hint)
+        for (key, what), seen in sorted(looked.items())
+        if seen.came is not None
+    )
+    if done:
+        raise InvalidError("the request is not valid", done)
 
 
 def extend(context: WritingContext, grant: Grant, decision: Decision, more: timedelta, *, at: datetime) -> Pull:
