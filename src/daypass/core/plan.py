@@ -10,7 +10,6 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 from operator import attrgetter
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from msgspec import Struct, field
@@ -222,13 +221,6 @@ class Intended(Struct, frozen=True, gc=False):
     reason: Reason
     due: datetime
     until: datetime | None = None
-
-    def why(self, bounds: Mapping[str, str] = MappingProxyType({})) -> str:
-        """Say why it is made. ``bounds`` say of a grant what ends it early: the reason's own word fits only some of that."""
-        if self.reason is not Reason.BOUND:
-            return str(self.reason.value)
-        bound = next((bounds[grant] for grant in self.grants if grant in bounds), "")
-        return f"ended early: {bound}" if bound else "ended early"
 
     def to_dict(self) -> dict[str, object]:
         """Return the change as plain data."""

@@ -11,6 +11,7 @@ from daypass.core.bounds.watch import EndingTask
 from daypass.core.ledger.receipt import Intent, Outcome, Receipt
 from daypass.core.ledger.statement import kind_of
 from daypass.core.plan import THERE_BEFORE, Action, Claim, Denied, Doubt, Entitlement, Failing, Intended, Plan
+from daypass.core.planning.drift import why_words
 from daypass.core.planning.holdback import Braked
 from daypass.core.state import Overview
 from daypass.core.window import format_duration, format_instant
@@ -72,7 +73,7 @@ def live_words(plan: Plan) -> str:
 def change_line(change: Intended, plan: Plan | None = None, bounds: Mapping[str, str] = MappingProxyType({})) -> str:
     """Write one change: sign, who, what, where, which grants, why. ``bounds`` say of a grant what ends it early."""
     bound = next((bounds[grant] for grant in change.grants if grant in bounds), "")
-    text = f"{SIGN[change.action]} {entitlement_text(change.entitlement)}  {change.why(bounds)}"
+    text = f"{SIGN[change.action]} {entitlement_text(change.entitlement)}  {why_words(change, bounds)}"
     if change.action is Action.ADD and change.until is not None:
         text += f", until {format_instant(change.until)}" + (f" ({bound})" if bound else "")
     if change.action is Action.REMOVE and plan is not None and change.due < plan.at:

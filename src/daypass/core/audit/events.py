@@ -37,7 +37,7 @@ from daypass.core.ledger.receipt import (
     Reviewed,
     Settled,
 )
-from daypass.core.plan import Action
+from daypass.core.plan import Action, Reason
 from daypass.core.record import replace
 
 
@@ -368,11 +368,11 @@ def _of_file(
 
 def _of_outcome(receipt: Receipt, body: Outcome, proofs: _Proofs) -> HistoryEvent:
     change = body.change
-    removal = change.action is Action.REMOVE
     basis = proofs.basis[receipt.sequence]
     last = basis[-1] if basis else None
-    kind = (EventKind.REMOVED if removal else EventKind.ADDED) if body.ok else EventKind.FAILED
-    said = [change.why()] if body.ok else [f"{change.action.value} failed: {body.error}"]
+    kind = (EventKind.REMOVED if change.action is Action.REMOVE else EventKind.ADDED) if body.ok else EventKind.FAILED
+    why = "ended early" if change.reason is Reason.BOUND else change.reason.value  # the event of its end says by what
+    said = [why if body.ok else f"{change.action.value} failed: {body.error}"]
     return HistoryEvent(
         kind=kind,
         at=receipt.told_at,

@@ -175,9 +175,15 @@ def _overdue(change: Intended, plan: Plan, bounds: Mapping[str, str]) -> Finding
     return Finding(
         "access-overdue",
         _place(change.grants, change.entitlement.resource),
-        f"{entitlement_words(change.entitlement)}, which should be gone{late} ({change.why(bounds)})",
+        f"{entitlement_words(change.entitlement)}, which should be gone{late} ({why_words(change, bounds)})",
         "`daypass apply` takes it away; if it has run since, look at what it said",
     )
+
+
+def why_words(change: Intended, bounds: Mapping[str, str]) -> str:
+    """Say why a change is made. ``bounds`` say of a grant what ended it early: the reason's own word fits some of that."""
+    bound = next((f": {bounds[grant]}" for grant in change.grants if grant in bounds), "")
+    return f"ended early{bound}" if change.reason is Reason.BOUND else str(change.reason.value)
 
 
 def _what(entitlement: Entitlement) -> str:
