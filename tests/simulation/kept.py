@@ -105,5 +105,36 @@ KEPT: dict[str, tuple[Step, ...]] = {
         Step(68, "apply"),
         Step(130, "apply without the remote"),
     ),
+    # What was back under the name that the account had by then was nobody's.
+    "a backup brings back what an account with another name had": (
+        Step(117, "apply"),
+        Step(133, "apply"),
+        *_granted(139, "r3", "code/g3", Wish("alice", "code", "push", None, 30)),
+        Step(144, "expire"),
+        Step(145, "is renamed", who="alice", number=28),
+        Step(146, "apply"),
+        Step(171, "apply"),
+        Step(174, "apply"),
+        Step(175, "is restored from a backup", "three", number=10),
+    ),
+    # The removal stayed open for want of a number, of what had been taken away meanwhile.
+    "a removal that another run made first is found begun under a name that is gone": (
+        *_granted(112, "r6", "code/g4", Wish("alice", "code", "push", None, 90)),
+        Step(135, "apply"),
+        Step(137, "is renamed", who="alice", number=28),
+        Step(228, "apply without the remote", fault="DIES_BEFORE", call="target.recall"),
+        Step(243, "apply on the other machine"),
+    ),
+    # The oracle took what a calendar had cut since for what nobody had counted.
+    "what a calendar has cut since adds up with what is merged": (
+        Step(8, "changes the calendar", number=0),
+        *_granted(10, "r1", "orders/g1", Wish("alice", "orders", "read", 10, 3000, on_duty=True)),
+        Step(36, "changes the calendar", number=3),
+        Step(210, "expire"),
+        *_granted(250, "r5", "orders/g5", Wish("alice", "orders", "read", None, 300)),
+        *_granted(643, "r7", "orders/g7", Wish("alice", "orders", "read", None, 240))[:-1],
+        Step(660, "merges around the gate", "r7", "carol"),
+        Step(661, "apply"),
+    ),
 }
 """By what happened."""

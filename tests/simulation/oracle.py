@@ -194,7 +194,10 @@ class Oracle:
         # Before its merge nobody had it, whenever its window begins.
         since = {id(one): 0 if undated else one.landed for one in mine}
         times = [
-            (max(start, since[id(one)]), min(end, self._end(one))) for one in mine for start, end in self._times(one)
+            (max(start, since[id(one)]), min(end, self._bounded(one) if undated else self._end(one)))
+            for one in mine
+            # What a calendar has cut since may count as it was approved.
+            for start, end in ((undated and one.intervals) or self._times(one))
         ]
         waiting = sum(one.wish.length for one in mine if not one.proved) if undated else 0
         runs = joined([*((start, end) for start, end in times if start < end), *self._times(given)])

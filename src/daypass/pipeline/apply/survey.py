@@ -271,8 +271,8 @@ def _recover(standing: Standing, observed: Observed, unreadable: set[str], invit
             continue
         found = observed.found.get(change.entitlement)
         if found is not None and found.there is None:
-            # What no grant gave is planned for anew where it is there still, under the name that is seen.
-            if not change.grants:
+            # By receipts it is not ours: nobody has to find it, and what is there under another name is planned for anew.
+            if change.action is Action.REMOVE and change.entitlement not in standing.holdings:
                 yield Outcome(change, ok=False, error=found.why, recovered=True)
             continue  # what bears the names is not there: nobody can tell what became of it
         present = change.entitlement in observed.entitlements
