@@ -116,7 +116,9 @@ def test_removing_what_was_never_ours_leaves_nothing():
 NUMBERS, OTHERS = (("member", "5"),), (("member", "6"),)
 GIVEN, GIVEN_TO_ANOTHER = (Outcome(ADD, ok=True, numbers=numbers) for numbers in (NUMBERS, OTHERS))
 GONE = Outcome(REMOVE, ok=True)
-CAME_BACK = Outcome(Intended(Action.REMOVE, E, (), Reason.RETURNED, UNTIL), ok=True)
+CAME_BACK, NOT_OURS = (
+    Outcome(Intended(Action.REMOVE, E, (), why, UNTIL), ok=True) for why in (Reason.RETURNED, Reason.UNMANAGED)
+)
 
 
 @pytest.mark.parametrize("cut", range(1, 7))
@@ -127,6 +129,7 @@ CAME_BACK = Outcome(Intended(Action.REMOVE, E, (), Reason.RETURNED, UNTIL), ok=T
         ((GIVEN, GONE, GONE), (NUMBERS,)),
         ((GIVEN, GONE, CAME_BACK), (NUMBERS,)),
         ((CAME_BACK,), ()),
+        ((NOT_OURS,), ()),
         ((GIVEN, GONE, GIVEN, GONE), (NUMBERS,)),
         ((GIVEN, GONE, GIVEN_TO_ANOTHER, GONE), (NUMBERS, OTHERS)),
         ((GIVEN, GIVEN_TO_ANOTHER, GONE), (OTHERS,)),

@@ -140,3 +140,17 @@ def test_who_is_renamed_before_the_next_try_loses_it_all_the_same_and_nothing_st
     assert life.world.standing().pending == {}
     said, done = life.apply("13:30")
     assert (said, done.survey.plan.unknown) == ([], ())
+
+
+def test_what_others_gave_while_a_resource_was_exclusive_is_not_ours_once_it_is_not(life: Life) -> None:
+    place, access = "policies/resources/orders-db.yaml", life.world.access
+    text, theirs = (access.top / place).read_text(), life.one._replace(principal="zoe")
+    for line, minute, expected in (
+        ("exclusive: true\n", 10, [("remove", "zoe", Reason.UNMANAGED, True)]),
+        ("", 20, []),
+    ):
+        access.write(place, text + line)
+        access.commit("what the resource is")
+        life.target.give_unmanaged([theirs])
+        assert life.apply(f"13:{minute}")[0] == expected
+    assert life.world.held() == {theirs}

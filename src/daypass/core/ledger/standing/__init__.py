@@ -69,7 +69,7 @@ from daypass.core.ledger.standing.state import (
     Standing,
     TakenAway,
 )
-from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended, Numbers, Reason
+from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended, Numbers
 from daypass.core.record import replace
 from daypass.core.window import Window
 
@@ -88,7 +88,7 @@ __all__ = (
     "over",
 )
 
-FOLD_VERSION = 16
+FOLD_VERSION = 17
 """Counts up when the rules above change, so that what was added up under other rules is added up again."""
 
 _K = TypeVar("_K")
@@ -261,8 +261,9 @@ class Delta:
     def _end_holding(self, change: Intended) -> None:
         one = change.entitlement
         held = self.holdings.get(one)
-        # What came back is on record since it was taken first; what these receipts ended already, as well.
-        if change.reason is not Reason.RETURNED and (held is not None or one not in self.holdings):
+        # What no grant gave was others', or came back and is on record since it was taken first. What these receipts
+        # ended already is as well.
+        if change.grants and (held is not None or one not in self.holdings):
             self._take(one, held.numbers if held is not None else None)
         self.holdings[one] = None
 
