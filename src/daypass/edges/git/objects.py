@@ -252,18 +252,16 @@ def _content(answers: IO[bytes], told: Header, limit: int | None) -> bytes:
         content, whole = raw[:-1], len(raw) == told.size + 1
     if not whole:
         raise EdgeError("git cat-file ended in the middle of an object")
-    if limit is None or told.size <= limit:
-        _check_bytes(told, content)
-    return content
-
-
-def _check_bytes(told: Header, content: bytes) -> None:
-    """Raise EdgeError where bytes are not those of the id that they were asked by."""
-    if HASHES[len(told.oid)](b"%s %d\0" % (told.kind, len(content)) + content).hexdigest() != told.oid:
+    if limit is not None and told.size > limit:
+        return content
+    made = HASHES[len(told.oid)](b"%b %d\0" % (told.kind, told.size))
+    made.update(content)
+    if made.hexdigest() != told.oid:
         raise EdgeError(
             f"object {told.oid} was changed on the disk: its bytes are not those of its id",
             hint="somebody wrote into this clone's .git/objects; run `git fsck`, and clone again from a place you trust",
         )
+    return content
 
 
 def blobs(git: Git, oids: Iterable[str], *, limit: int | None = None) -> Iterator[tuple[Oid, bytes]]:

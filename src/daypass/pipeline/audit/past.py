@@ -14,7 +14,7 @@ from daypass.core.ids import ABSENT, FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.chain import Head
 from daypass.ports import History
 
-BATCH = 500
+BATCH = 1_000
 """So many admissions are held against git at once."""
 
 _POLICIES = "policies/"
