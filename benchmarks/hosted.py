@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
 
 import yaml
 
 from benchmarks.measure import Command, run
 from benchmarks.place import ROOT
-from benchmarks.policies import HOSTED
+from benchmarks.policies import HOSTED, NOW, person, places
 from daypass.core.ledger.snapshot import form
 from daypass.edges.forges.github.setup import github_files
 
 if TYPE_CHECKING:
-    from github_double import Double
+    from github_double import Double, Repo
 
 _PERMISSIONS = {"checks": "write", "contents": "write", "issues": "write", "metadata": "read", "pull_requests": "write"}
 _SHARED = ("refs/heads/main", "refs/heads/daypass-ledger")
+_ASKS = 100
+"""Who asks for what waits."""
+_ASKED = """version: 1
+subject: {subject}
+resource: {resource}
+role: readonly
+reason: Reading order {n} of a complaint, which has to be answered by tomorrow noon.
+ticket: OPS-{n}
+window:
+  duration: 4h
+"""
 _CHECKED = """
 secret=$(printf 'x-access-token:%s' "$GITHUB_TOKEN" | base64 | tr -d '\\r\\n')
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="http.$GITHUB_SERVER_URL/.extraheader"
@@ -31,13 +45,18 @@ export GIT_CONFIG_VALUE_0="AUTHORIZATION: basic $secret"
 
 
 class HostedPlace:
-    """One repository below ``folder``, made when it is not there; ``told``: its ledger knows of what went as well."""
+    """One repository below ``folder``, made when it is not there; ``told``: its ledger knows of what went as well.
 
-    def __init__(self, folder: Path, live: int, removed: int, *, told: bool) -> None:
+    ``waiting`` requests are open there, each of which waits for an approval.
+    """
+
+    def __init__(self, folder: Path, live: int, removed: int, *, told: bool, waiting: int = 0) -> None:
         kind = "all" if told else "hosted"
         # A snapshot of another form tells a run nothing: then it is made anew.
         self.folder = folder / f"{live}-{removed}-{kind}-{form()}"
         self._git = self.folder / "access.git"
+        self._waiting = waiting
+        self._beside = self.folder / f"{waiting}-open" if waiting else self.folder
         if not self.folder.exists():
             print(f"generating {live} grants and {removed} that came and went …", file=sys.stderr, flush=True)
             draft = self.folder.with_name(f"{self.folder.name}.new")
@@ -53,9 +72,10 @@ class HostedPlace:
         from github_double import Double  # noqa: PLC0415  (rows of other places do without)
         from github_double.auth import issue_installation_token  # noqa: PLC0415
 
-        shutil.rmtree(self.folder / "double", ignore_errors=True)
-        (self.folder / "double").mkdir()
-        double: Double = Double(self.folder / "double")
+        shutil.rmtree(self._beside / "double", ignore_errors=True)
+        (self._beside / "double").mkdir(parents=True)
+        self._double: Double = Double(self._beside / "double")
+        double = self._double
         (server,) = double._servers  # noqa: SLF001  (it is to end with this process, and nobody leaves a `with` here)
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -65,6 +85,7 @@ class HostedPlace:
         (repo.path / "objects" / "info" / "alternates").write_text(f"{self._git / 'objects'}\n")
         self._served = repo.path
         self._put_back()
+        self._ask(double, repo)
         return {
             "GITHUB_API_URL": double.url,
             "GITHUB_SERVER_URL": double.server_url,
@@ -75,8 +96,35 @@ class HostedPlace:
             "DAYPASS_APP_KEY": app.private_key,
             "DAYPASS_APP_INSTALLATION": str(app.installation),
             "DAYPASS_KEYS": str(self.folder / "keys"),
-            "DAYPASS_STATE": str(self.folder / "state"),
+            "DAYPASS_STATE": str(self._beside / "state"),
         }
+
+    def _ask(self, double: Double, repo: Repo) -> None:
+        """Have one person ask for access, as often as requests are to wait, just before the instant that is measured at."""
+        from github_double import gitio, pushes, writing  # noqa: PLC0415  (as above)
+
+        if not self._waiting:
+            return
+        double.clock = NOW - timedelta(seconds=30)
+        author = double.user(f"{person(_ASKS)}-x", 1000 + _ASKS)
+        repo.collaborate(author, "write")
+        token, main = double.token(author), gitio.resolve(repo.path, "refs/heads/main")
+        guarded = [
+            place.name for place in places() if place.environment == "production"
+        ]  # nothing passes by itself there
+        for n in range(self._waiting):
+            resource = guarded[n % len(guarded)]
+            text = _ASKED.format(subject=person(_ASKS), resource=resource, n=n)
+            files = {f"grants/{resource}/{person(_ASKS)}-{n}.yaml": text}
+            made = writing.commit_files(double, repo, main, files, "Ask for access\n", author)
+            pushes.push(double, repo, double.tokens[token], f"wish-{n}", made)
+            asked = {"title": f"Wish {n}", "head": f"wish-{n}", "base": "main", "body": ""}
+            request = Request(  # noqa: S310  (the double's own address)
+                f"{double.url}/repos/{HOSTED}/pulls",
+                json.dumps(asked).encode(),
+                {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"},
+            )
+            urlopen(request, timeout=60).close()  # noqa: S310  (likewise)
 
     def _put_back(self) -> None:
         """Let main and the ledger stand at the forge as they were generated."""
@@ -102,11 +150,13 @@ class HostedPlace:
 
     def _bare(self, job: str, script: str, *, anew: bool = False) -> Command:
         (first, *_) = yaml.safe_load(github_files("app")[f".github/workflows/{job}.yml"])["jobs"][job]["steps"]
-        folder, state = self.folder / "runner", self.folder / "state"
+        folder, state = self._beside / "runner", self._beside / "state"
 
         def bare() -> None:
             if anew:
                 self._put_back()
+            if self._waiting:
+                self._double.advance(seconds=3)  # what changed within two seconds is looked at again
             for place in (folder, state):
                 shutil.rmtree(place, ignore_errors=True)
                 place.mkdir(mode=0o700)
@@ -119,5 +169,14 @@ class HostedPlace:
         """Run it twice, the first for what one run leaves to the next, and say how much came over git's protocol."""
         run(command)
         run(command)
-        packs = (self.folder / "runner" / ".git" / "objects" / "pack").glob("*.pack")
+        packs = (self._beside / "runner" / ".git" / "objects" / "pack").glob("*.pack")
         return f"{sum(pack.stat().st_size for pack in packs) / 1e6:.2f} MB fetched"
+
+    def calls(self, command: Command) -> int:
+        """Run it three times, the first two for what is told and remembered, and say how many API calls the third took."""
+        for _ in range(2):
+            run(command)
+        before = len(self._double.calls)
+        run(command)
+        git = (f"/{HOSTED}/", f"/{HOSTED}.git/")
+        return sum(not call.path.startswith(git) for call in self._double.calls[before:])

@@ -45,6 +45,10 @@ class Scale:
         gone = (self.merges - live) // 2 if past else live // 2
         return HostedPlace(self.folder, live, gone, told=past and live < self.many)
 
+    def waiting(self, count: int) -> HostedPlace:
+        """Return the one with a few live grants and as short a past, where so many requests are open, or none."""
+        return HostedPlace(self.folder, self.few, self.few // 2, told=True, waiting=count)
+
     def long(self) -> Place:
         """Return the repository with the long history: three quarters of the merges bring a grant, the rest remove it."""
         return Place(self.folder, self.merges // 2, self.merges // 4, receipts=False)
@@ -154,6 +158,13 @@ def _bare_past(bar: float, *verb: str) -> Callable[[Scale], Row]:
         return Row(tool, limit, against, bar, rounds=3, of_processor=True)
 
     return row
+
+
+def _gate_open(scale: Scale) -> Row:
+    place, none = scale.waiting(min(100, scale.few // 4)), scale.waiting(0)
+    tool, limit = place.runner(*_GATE), none.runner(*_GATE)
+    against = f"nothing open; {place.calls(tool)} calls against {none.calls(limit)}"
+    return Row(tool, limit, against, 1.5, rounds=3, of_processor=True)
 
 
 def _plan(scale: Scale) -> Row:
@@ -268,6 +279,7 @@ ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "apply, long past": _bare_past(1.3, *_APPLY),
     "gate, bare runner": _bare(2, *_GATE),
     "gate, long past": _bare_past(1.3, *_GATE),
+    "gate, 100 open": _gate_open,
     "plan, warm": _plan,
     "plan, reckoned anew": _plan_anew,
     "apply, nothing to do": _apply,
