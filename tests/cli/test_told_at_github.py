@@ -261,7 +261,7 @@ def test_what_a_run_holds_back_is_told_so_everywhere_until_nothing_holds_it(hub:
     hub.repo.rulesets = []  # nobody judges what changes on main
     hub.push_branch("olga", "main", {path: settings.replace("additions: 100", "additions: 0")})
     assert "HELD + alice" in run(hub, "apply", expect=14).out
-    why = "the brake holds: 1 additions, where the settings allow 0 at once"
+    why = "the brake holds: 1 addition, where the settings allow 0 at once"
     assert title(hub, number) == "merged, and held back"
     assert f"**What holds it back:** {why}." in story(hub, number)
     assert re.search(rf"merged, and held back, [0-9hms]+ left, {why}\n", run(hub, "status").out)

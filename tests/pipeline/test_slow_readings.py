@@ -189,7 +189,7 @@ def test_the_brake_counts_what_the_same_run_did_before(scene: Scene) -> None:
     done = scene.world.apply("10:07")
     assert scene.served(done) == [("embedded", True)]
     assert [change.entitlement.target for change in done.held] == ["other"]
-    assert "the brake holds: 1 removals" in done.held_message
+    assert "the brake holds: 1 removal that" in done.held_message
 
 
 @pytest.mark.on_disk

@@ -14,7 +14,7 @@ instant, so that every reader reckons the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -147,10 +147,10 @@ def brake(plan: Plan, *, removals: int, additions: int, confirmed: str = "") -> 
     problems = []
     if taken and len(taken) > removals:
         problems.append(
-            f"{len(taken)} removals that no window's end asks for, where the settings allow {removals} at once"
+            f"{_counted(taken, 'removal')} that no window's end asks for, where the settings allow {removals} at once"
         )
     if given and len(given) > additions:
-        problems.append(f"{len(given)} additions, where the settings allow {additions} at once")
+        problems.append(f"{_counted(given, 'addition')}, where the settings allow {additions} at once")
     if confirmed == plan.digest:
         return Braked(plan.changes, ())
     other = bool(confirmed) and bool(taken or given)
@@ -165,6 +165,10 @@ def brake(plan: Plan, *, removals: int, additions: int, confirmed: str = "") -> 
         tuple(change for change in plan.changes if change in held),
         "the brake holds: " + "; ".join(problems),
     )
+
+
+def _counted(changes: Sequence[Intended], what: str) -> str:
+    return f"{len(changes)} {what}" + ("" if len(changes) == 1 else "s")
 
 
 def keep_back(
