@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from copy import copy
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.measure import Command
@@ -20,8 +24,6 @@ class Place:
 
     def __init__(self, folder: Path, live: int, removed: int, *, receipts: bool) -> None:
         self.folder = folder / f"{live}-{removed}-{'receipts' if receipts else 'plain'}"
-        self.git = self.folder / "access.git"
-        self._state = self.git / "daypass"
         if not self.folder.exists():
             print(f"generating {live} grants and {removed} that came and went …", file=sys.stderr, flush=True)
             draft = self.folder.with_name(f"{self.folder.name}.new")
@@ -30,6 +32,15 @@ class Place:
             # In a process of its own, since it grows large: see `benchmarks.measure`.
             subprocess.run([sys.executable, "-m", "benchmarks.repository", *asked], check=True, cwd=ROOT)
             draft.rename(self.folder)
+
+    @property
+    def git(self) -> Path:
+        """The repository."""
+        return self.folder / "access.git"
+
+    @property
+    def _state(self) -> Path:
+        return self.git / "daypass"
 
     def daypass(self, *arguments: str, codes: frozenset[int] = _FINE) -> Command:
         """Return a verb in this repository; its exit code must be one of ``codes``."""
@@ -48,6 +59,35 @@ class Place:
             self._drop(name, "answers.sqlite")
             (self._state / name).touch(0o600)
             (self._state / name).write_bytes(kept)
+
+        return replace(command, before=put_back)
+
+    def copied(self, name: str) -> Place:
+        """Return a copy of the repository as it is now, for what moves its ledger."""
+        found = copy(self)
+        found.folder = self.folder.with_name(f"{self.folder.name}-{name}")
+        shutil.rmtree(found.folder, ignore_errors=True)
+        shutil.copytree(self.folder, found.folder)
+        return found
+
+    def first_end(self) -> str:
+        """Return, as ``--at`` takes it, the instant at which the first grant has ended. A verb has read the ledger before."""
+        with closing(sqlite3.connect(self._state / "standing.sqlite")) as connection:
+            ((until,),) = connection.execute("SELECT min(until) FROM holding").fetchall()
+        return f"{datetime.fromtimestamp(until, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+    def as_now(self, command: Command) -> Command:
+        """Return the command with all that a run changes put back ahead of each run: the ledger, the store, the caches."""
+        kept = self.folder / "kept"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(self._state, kept)
+        git = ["git", "-C", str(self.git)]
+        told = subprocess.run([*git, "rev-parse", "daypass-ledger"], check=True, capture_output=True).stdout.decode()
+
+        def put_back() -> None:
+            shutil.rmtree(self._state)
+            shutil.copytree(kept, self._state)
+            subprocess.run([*git, "update-ref", "refs/heads/daypass-ledger", told.strip()], check=True)
 
         return replace(command, before=put_back)
 

@@ -177,26 +177,30 @@ def _apply(scale: Scale) -> Row:
     return Row(place.daypass("apply", "--detailed-exitcode", *AT), place.blobs(), _GIT, 1)
 
 
-def _plan_anew(scale: Scale) -> Row:
-    place = scale.grants(scale.many)
-    return Row(
-        place.without(("answers.sqlite",), place.daypass("plan", "--detailed-exitcode", *AT)),
-        place.blobs(),
-        _GIT,
-        0.8,
-        rounds=3,
-    )
+def _moved(verb: str, bar: float) -> Callable[[Scale], Row]:
+    """Hold a run at which one grant has ended since the last one to git."""
+
+    def row(scale: Scale) -> Row:
+        place = scale.grants(scale.many).copied("ended")
+        run(place.daypass("plan", *AT))  # it reads the ledger
+        before = ("apply", "--at", place.first_end())
+        for _ in range(2):  # the first one takes something away and leaves a snapshot, the second finds nothing to do
+            run(place.daypass(*before))
+        ended = place.daypass(verb, "--at", place.first_end())
+        return Row(place.as_now(ended), place.blobs(), _GIT, bar, rounds=3, of_processor=True)
+
+    return row
 
 
-def _apply_anew(scale: Scale) -> Row:
-    place = scale.grants(scale.many)
-    return Row(
-        place.without(("answers.sqlite",), place.daypass("apply", "--detailed-exitcode", *AT)),
-        place.blobs(),
-        _GIT,
-        1,
-        rounds=3,
-    )
+def _anew(verb: str) -> Callable[[Scale], Row]:
+    """Hold a run that knows of no earlier one to git: the first one of a release."""
+
+    def row(scale: Scale) -> Row:
+        place = scale.grants(scale.many)
+        command = place.daypass(verb, "--detailed-exitcode", *AT)
+        return Row(place.without(("answers.sqlite",), command), place.blobs(), _GIT, 3, rounds=3)
+
+    return row
 
 
 def _signatures(place: Place, tool: Command) -> Row:
@@ -281,9 +285,11 @@ ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "gate, long past": _bare_past(1.3, *_GATE),
     "gate, 100 open": _gate_open,
     "plan, warm": _plan,
-    "plan, reckoned anew": _plan_anew,
+    "plan, one has ended": _moved("plan", 0.8),
+    "plan, reckoned anew": _anew("plan"),
     "apply, nothing to do": _apply,
-    "apply, reckoned anew": _apply_anew,
+    "apply, one has ended": _moved("apply", 1),
+    "apply, reckoned anew": _anew("apply"),
     "audit verify, chain": _chain,
     "audit verify": _verify,
     "audit access": _access,

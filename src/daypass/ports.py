@@ -272,11 +272,11 @@ class Observing(Protocol):
 class Fingerprinting(Observing, Protocol):
     """A target that can name what it holds, so that runs may go by what an earlier one found while it stays the same."""
 
-    def fingerprint(self) -> str:
-        """Return a digest of all that the last `observe` saw, by which `find`, `ends` and `awaited` answer too; of no time.
+    def fingerprint(self) -> Mapping[str, str]:
+        """Return digests of all that the last `observe` saw, by which `find`, `ends` and `awaited` answer too; of no time.
 
-        Two are equal only where every answer would be: whose numbers count is part of it, and as whom we looked. Raises
-        EdgeError when it cannot tell.
+        There is one for each resource, or one for all of it under "". Two are equal only where every answer would be: whose
+        numbers count is part of it, and as whom we looked. Raises EdgeError when it cannot tell.
         """
         ...
 

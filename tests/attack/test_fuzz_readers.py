@@ -157,8 +157,8 @@ def statement(raw: bytes) -> object:
 
 def remembered(raw: bytes, folder: Path) -> object:
     answers = AnswerCache(folder)
-    answers.keep("unchanged", text(raw).encode("utf-8", "replace").decode())
-    return answers.unchanged()
+    answers.keep("remembered", text(raw).encode("utf-8", "replace").decode())
+    return answers.remembered()
 
 
 def environ(raw: bytes) -> object:

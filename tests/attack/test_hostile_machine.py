@@ -212,9 +212,11 @@ def test_what_others_could_have_written_beside_the_clone_is_not_believed(access:
     state = access.top / ".git/daypass"
     access.run("can", "alice", "orders-db", "readonly")
     with sqlite3.connect(state / "answers.sqlite") as connection:
-        ((known,),) = connection.execute("SELECT value FROM answer WHERE kind = 'unchanged'")
-        longer = json.dumps(json.loads(known) | {"until": "2999-01-01T00:00:00Z"})
-        connection.execute("UPDATE answer SET value = ? WHERE kind = 'unchanged'", (longer,))
+        ((known,),) = connection.execute("SELECT value FROM answer WHERE kind = 'remembered'")
+        told, later = json.loads(known), {"until": "2999-01-01T00:00:00Z"}
+        told |= {"unchanged": told["unchanged"] | later}
+        told |= {"resting": {name: one | later for name, one in told["resting"].items()}}
+        connection.execute("UPDATE answer SET value = ? WHERE kind = 'remembered'", (json.dumps(told),))
         ((known,),) = connection.execute("SELECT value FROM answer WHERE kind = 'can'")
         kind, _, *rest = known.split("\0")
         elsewhere = "\0".join((kind, "/nonexistent/store.sqlite", *rest))

@@ -5,17 +5,32 @@ from pathlib import Path
 
 import pytest
 
-from daypass.core.plan import Unchanged
+from daypass.core.ids import Oid
+from daypass.core.planning.resting import Remembered, RestingResource, Unchanged
 from daypass.edges.store import AnswerCache
 
-UNCHANGED = Unchanged("grounds", "beside", datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC), 7, 2)
+T = datetime(2026, 11, 20, tzinfo=UTC)
+FOUND = Remembered(
+    "program",
+    Oid("a" * 40),
+    7,
+    Oid("b" * 40),
+    T,
+    {"embedded": {"": "x", "orders-db": "y"}},
+    {
+        "orders-db": RestingResource(datetime(2026, 11, 21, tzinfo=UTC), 7, 6, 2, ("embedded",)),
+        "wiki": RestingResource(),
+    },
+    frozenset({"billing"}),
+    Unchanged("grounds", "beside", T, datetime(2026, 11, 21, tzinfo=UTC), 7, 2),
+)
 
 
 def test_what_was_kept_is_recalled(tmp_path: Path) -> None:
     memory = AnswerCache(tmp_path / "daypass")
-    assert memory.unchanged() is None
-    memory.keep_unchanged(UNCHANGED)
-    assert memory.unchanged() == UNCHANGED
+    assert memory.remembered() is None
+    memory.remember(FOUND)
+    assert memory.remembered() == FOUND
     assert [path.name for path in (tmp_path / "daypass").iterdir()] == ["answers.sqlite"]
     assert (tmp_path / "daypass/answers.sqlite").stat().st_mode & 0o777 == 0o600
 
@@ -48,14 +63,14 @@ def test_a_file_that_cannot_be_read_is_made_anew(tmp_path: Path, broken: bytes) 
         "[]",
         "{}",
         "1",
-        '{"grounds": 1}',
+        '{"program": 1}',
         "\x00",
         "[" * 100_000,
-        '{"grounds":"g","since":"x","until":"y","live":1}',
-        '{"grounds":"g","since":"2026-11-20T00:00:00Z","until":"2026-11-21T00:00:00Z","live":1}',
+        '{"program":"p","ledger":"a","sequence":1,"main":"b","since":"x","prints":{},"resting":{}}',
+        '{"program":"p","ledger":"a","sequence":1,"main":"b","since":"2026-11-20T00:00:00Z","prints":{},"resting":{"a":1}}',
     ],
 )
 def test_what_cannot_be_read_is_no_memory(tmp_path: Path, text: str) -> None:
     answers = AnswerCache(tmp_path)
-    answers.keep("unchanged", text)
-    assert answers.unchanged() is None
+    answers.keep("remembered", text)
+    assert answers.remembered() is None

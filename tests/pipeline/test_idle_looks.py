@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,9 @@ from faults_world import FaultyWorld, on, two_targets
 from daypass.core.errors import EdgeError
 from daypass.core.ids import digest
 from daypass.core.ledger.receipt import Pulse
-from daypass.core.plan import Action, Entitlement, Reason, Unchanged
+from daypass.core.plan import Action, Entitlement, Reason
+from daypass.core.planning.resting import Remembered
+from daypass.core.record import replace
 from daypass.core.window import parse_instant
 from daypass.pipeline.apply import inputs as preparing
 from daypass.pipeline.apply.survey import Survey, survey
@@ -42,10 +45,10 @@ class NamedFake(FakeTarget, Fingerprinting):
         self.seen = super().observe()
         return self.seen
 
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> Mapping[str, str]:
         if self.seen is None or self.nameless:
             raise EdgeError("it cannot be named")
-        return digest(sorted(self.seen))
+        return {"": digest(sorted(self.seen))}
 
     def clock(self) -> Any:
         return parse_instant(on("10:10")) + self.off if self.off is not None else None
@@ -67,7 +70,7 @@ class Memory:
         access.grant(on("10:00"), on("10:05"))
         access.grant(on("10:00"), on("10:05"), "--resource", "billing")
         self.world.apply("10:06")
-        self.kept: list[Unchanged] = []
+        self.kept: list[Remembered] = []
         self.program = "this one"
 
     def plan(self, at: str = "10:10") -> Survey:
@@ -105,7 +108,8 @@ def test_what_somebody_took_away_is_seen_by_the_one_look_at_it(memory: Memory) -
     memory.one.held.clear()
     changes = memory.plan().plan.changes
     assert [(c.action, c.entitlement, c.reason) for c in changes] == [(Action.ADD, gone, Reason.LOST)]
-    assert (memory.one.looks(), memory.other.looks(), len(memory.kept)) == (1, 1, 1)
+    assert (memory.one.looks(), memory.other.looks()) == (1, 1)
+    assert memory.kept[-1].unchanged is None
 
 
 @pytest.mark.parametrize("what", ["program", "main", "ledger"])
@@ -165,7 +169,8 @@ def test_one_that_is_slow_is_not_waited_for_and_its_look_is_planned_by(
 def test_nothing_is_waited_for_beyond_the_next_end(memory: Memory) -> None:
     before = memory.kept[-1]
     soon = parse_instant(on("10:10")) + timedelta(seconds=1)
-    memory.kept.append(Unchanged(before.grounds, before.beside, before.since, soon, 2, 0))
+    assert before.unchanged is not None
+    memory.kept.append(replace(before, unchanged=replace(before.unchanged, until=soon)))
     memory.other.may.clear()
     threading.Timer(3, memory.other.may.set).start()
     assert not quiet(memory.plan())

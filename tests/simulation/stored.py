@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from daypass.core.errors import EdgeError
-from daypass.core.ids import digest
 from daypass.core.plan import Action, Entitlement, Found, Numbers, Order
 from daypass.edges.targets.embedded.target import EmbeddedTarget
-from daypass.ports import Dated, Fingerprinting, Numbering
+from daypass.ports import Dated, Numbering
 from simulation.targets import SimulatedTarget
 
 _NEVER = datetime(9998, 12, 31, tzinfo=UTC)
@@ -48,13 +47,11 @@ class _Rows(MutableMapping[Entitlement, datetime | None]):
             raise EdgeError(done.error)
 
 
-class StoredTarget(SimulatedTarget, Numbering, Fingerprinting, Dated):
+class StoredTarget(SimulatedTarget, Numbering, Dated):
     """Holds what is in a store at ``path``."""
 
     def __init__(self, name: str, path: Path, **more: Any) -> None:
         self._store = EmbeddedTarget(path, name)
-        self.told: frozenset[Entitlement] = frozenset()
-        """What the last look was told, which may be of before."""
         super().__init__(name, **more)
 
     @property
@@ -72,12 +69,8 @@ class StoredTarget(SimulatedTarget, Numbering, Fingerprinting, Dated):
     def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
         return self._store.find(ours)
 
-    def observe(self) -> frozenset[Entitlement]:
-        self.told = super().observe()
-        return self.told
-
-    def fingerprint(self) -> str:
-        return digest([self._store.fingerprint(), sorted(self.told)])
+    def apart(self) -> object:
+        return self._store.fingerprint()
 
     def ends(self, entitlements: Iterable[Entitlement]) -> Mapping[Entitlement, datetime | None]:
         return self._store.ends(entitlements)

@@ -14,11 +14,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from daypass.core.errors import EdgeError
+from daypass.core.ids import digest
 from daypass.core.ledger.standing import Handed
 from daypass.core.plan import Action, Done, Entitlement, Found, Numbers, Order
 from daypass.core.planning.drift import Traits
 from daypass.edges.targets.common import one_by_one
-from daypass.ports import Inviting, Recalling
+from daypass.ports import Fingerprinting, Inviting, Recalling
 from fakes.target import Dials, FakeTarget, NumberedFake
 from simulation.faults import Faults
 from simulation.remembered import Access
@@ -33,8 +34,8 @@ def named(one: Entitlement) -> Access:
 
 
 @dataclass
-class SimulatedTarget(FakeTarget):
-    """A fake at whose calls something may go wrong.
+class SimulatedTarget(FakeTarget, Fingerprinting):
+    """A fake at whose calls something may go wrong, and that can name what it holds.
 
     Its traits say that what it holds shows whose it is: elsewhere nobody can tell what a backup brought back from what
     somebody gave, and daypass leaves both.
@@ -45,6 +46,7 @@ class SimulatedTarget(FakeTarget):
     off: int = 0
     last: frozenset[Entitlement] = frozenset()
     """What was seen when somebody looked last."""
+    prints: Mapping[str, str] = field(default_factory=dict)
     ends_by_itself: bool = False
     """Whether what it holds is gone, by its own clock, when what it was told is over."""
     offered: dict[Entitlement, datetime | None] = field(default_factory=dict)
@@ -95,7 +97,18 @@ class SimulatedTarget(FakeTarget):
             "target", "observe", super().observe, whose=self.name, before=lambda before=self.last: before
         )
         self.last = frozenset(self.held)
+        there: dict[str, list[Entitlement]] = {}
+        for one in sorted(found):
+            there.setdefault(one.resource, []).append(one)
+        self.prints = {"": digest(self.apart()), **{name: digest(ones) for name, ones in there.items()}}
         return found
+
+    def fingerprint(self) -> Mapping[str, str]:
+        return self.prints
+
+    def apart(self) -> object:
+        """Return what it answers by beside what it holds."""
+        return None
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         some = partial(super().carry_out, orders[: len(orders) // 2])
@@ -176,6 +189,9 @@ class Members(SimulatedTarget, NumberedFake, Inviting):
         assert isinstance(old, tuple)
         moves, held = old
         return super().restore(held, by_hand) if moves == self.moves else set()
+
+    def apart(self) -> object:
+        return [sorted([*key, number] for key, number in self.ids.items()), sorted(self.offered), sorted(self.joined)]
 
     def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
         found: Mapping[Entitlement, Found] = self.faults.call("target", "find", super().find, (ours,), whose=self.name)

@@ -154,7 +154,7 @@ PLANTED = {
     "who could not approve then may now": Planted(Then, "lacks", lambda *_: "", {"1", "2"}, 6),
     "intents are forgotten": Planted(run, "_intents", lambda *_: [], {"5"}, 0),
     "what a backup brings back stays": Planted(readings, "_returned", lambda *_: {}, {"1"}, 55),
-    "ends are not recorded": Planted(inputs, "_ending", lambda *_: (), {"1", "2"}, 6),
+    "ends are not recorded": Planted(inputs, "ending_of", lambda *_: (), {"1", "2"}, 6),
     "bounds are ignored": Planted(Catalogue, "ends", lambda *_: (), {"1", "2"}, 6),
     "nothing is read back": Planted(executor, "_seen", seen_as_done, {"1", "5", "8"}, 4),
     "a name is trusted": Planted(executor, "_seen", without_numbers, {"15"}, 8),
@@ -222,7 +222,7 @@ def test_a_planted_fault_is_found(what: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_breaks_off_says_which_life_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survey, "_recover", None)
+    monkeypatch.setattr(survey, "recover", None)
     with pytest.raises(TypeError) as caught:
         play_task(Task(55))
     assert caught.value.__notes__ == ["seed 55, which `python -m simulation` plays again"]

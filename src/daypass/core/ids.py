@@ -41,6 +41,11 @@ def grant_id(path: str) -> GrantId:
     return GrantId(path)
 
 
+def folder_of(grant: GrantId) -> str:
+    """Return the folder below ``grants/`` that a grant lies in, which has its resource's name."""
+    return grant.partition("/")[0]
+
+
 def folder_id(files: Iterable[tuple[str, Oid]]) -> Oid:
     """Return the id that git gives a folder of plain files, each with its name there and the id of its contents."""
     # A name ends in a byte that is before all others, so that these are in git's order.

@@ -12,7 +12,7 @@ from enum import Enum
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from daypass.core.bounds.watch import EndingTask
 from daypass.core.grant import Bounded, Moments
@@ -273,25 +273,6 @@ class Plan(Struct, frozen=True):
         return changes_digest(self.main, self.changes)
 
 
-class Unchanged(Struct, frozen=True):
-    """Nothing is to be done from ``since`` on and before ``until``, while all of ``grounds`` stays as it is.
-
-    ``grounds`` names the program, the ledger's commit, main's, and a digest of what each target holds, ``beside`` all but
-    the last. ``live`` counts what should exist, ``by_ledger`` how many of it stand at targets that nobody can look at.
-    """
-
-    grounds: str
-    beside: str
-    since: datetime
-    until: datetime
-    live: int
-    by_ledger: int
-
-    def may_hold(self, beside: str, at: datetime) -> bool:
-        """Say whether this is still what a fresh reckoning would find, as far as that can be said without the targets."""
-        return self.beside == beside and self.since <= at < self.until
-
-
 def changes_digest(main: str, changes: Iterable[Intended]) -> str:
     """Return ``sha256:…`` of changes on a commit of main.
 
@@ -317,6 +298,16 @@ class Observed(Struct, frozen=True):
     skews: Mapping[str, timedelta] = field(default_factory=dict)
     by_ledger: frozenset[str] = frozenset()
     returned: Mapping[Entitlement, Numbers] = field(default_factory=dict)
+
+    def within(self, resources: Container[str]) -> Observed:
+        """Return what was seen of some resources alone."""
+        return structs.replace(
+            self,
+            entitlements=frozenset(one for one in self.entitlements if one.resource in resources),
+            offered=frozenset(one for one in self.offered if one.resource in resources),
+            found={one: told for one, told in self.found.items() if one.resource in resources},
+            returned={one: known for one, known in self.returned.items() if one.resource in resources},
+        )
 
     @classmethod
     def joined(cls, parts: Collection[Observed]) -> Observed:

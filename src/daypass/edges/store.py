@@ -8,7 +8,6 @@ far the ledger has been verified (see `daypass.edges.ledger.standing`).
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import sqlite3
 import stat
@@ -17,11 +16,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daypass.core.errors import ConflictError, EdgeError, LedgerError
+import msgspec
+
+from daypass.core.errors import ConflictError, EdgeError
 
 if TYPE_CHECKING:
-    from daypass.core.ledger.codec import Record
-    from daypass.core.plan import Unchanged
+    from daypass.core.planning.resting import Remembered
 
 SIDE_FILES = ("", "-wal", "-shm", "-journal")
 """What SQLite reads beside a database, and believes as it believes the database."""
@@ -231,25 +231,23 @@ class AnswerCache:
                 connection.execute(put, (kind, key, value))
                 connection.execute(f"DELETE FROM answer WHERE kind = ? AND id <= ({old})", (kind, kind, most))  # noqa: S608  (a constant)
 
-    def unchanged(self) -> Unchanged | None:
-        """Return when nothing was to be done, as kept last; None where nothing was, or where it cannot be read."""
-        text = self.recall("unchanged")
+    def remembered(self) -> Remembered | None:
+        """Return what the last run found, as kept; None where nothing is, or where it cannot be read."""
+        text = self.recall("remembered")
         try:
-            data = json.loads(text) if text is not None else None
-            return _codec().read(data) if isinstance(data, dict) else None
-        except (ValueError, RecursionError, LedgerError):
+            return msgspec.json.decode(text, type=_remembered()) if text is not None else None
+        except (ValueError, RecursionError):
             return None  # a cache that cannot be read is none
 
-    def keep_unchanged(self, unchanged: Unchanged) -> None:
-        """Remember that nothing is to be done."""
-        self.keep("unchanged", json.dumps(_codec().write(unchanged)))
+    def remember(self, found: Remembered) -> None:
+        """Keep what a run found."""
+        self.keep("remembered", msgspec.json.encode(found).decode())
 
 
-def _codec() -> Record[Unchanged]:
-    from daypass.core.ledger.codec import Record  # noqa: PLC0415  (`can` starts without it)
-    from daypass.core.plan import Unchanged  # noqa: PLC0415
+def _remembered() -> type[Remembered]:
+    from daypass.core.planning.resting import Remembered  # noqa: PLC0415  (`can` starts without it)
 
-    return Record("what was remembered", Unchanged)
+    return Remembered
 
 
 Row = tuple[bytes, str, bytes]

@@ -54,8 +54,31 @@ def refusal(call, kind=LedgerError):
 
 
 def same_as_whole(made, loaded):
-    assert same_state(loaded.standing, fold(made.receipts()))
+    stored, whole = loaded.standing, fold(made.receipts())
+    assert stored.moved == whole.moved
+    same_when_asked_for_little(made.load().standing, whole)
+    assert same_state(stored, whole)
+    same_when_asked_for_little(stored, whole)
     assert loaded.standing.commit == made.ledger.head()
+
+
+def same_when_asked_for_little(stored, whole):
+    """Hold what reads a part of the file alone to what is read whole."""
+    names = sorted({*(grant.partition("/")[0] for grant in whole.rows), *(one.resource for one in whole.holdings)})
+    for some in ([], names[:1], names, [*names, "no-such"]):
+        assert same_state(stored.within(some), whole.within(some))
+        assert same_state(stored.within(names).within(some), whole.within(some))
+        assert same_state(stored.within(some).within(names), whole.within(some))
+    for grant in (*whole.rows, GrantId("no/such")):
+        assert stored.row(grant) == whole.row(grant)
+    for one in (*whole.holdings, entitlement(77)):
+        assert stored.holding(one) == whole.holding(one)
+        assert stored.within(names[:1]).holding(one) == whole.within(names[:1]).holding(one)
+    for but in ((), [*whole.holdings][:1]):
+        assert stored.first_end(but) == whole.first_end(but)
+    for held in whole.holdings.values():
+        at = held.until or BEGIN
+        assert stored.ends_before(at) == whole.ends_before(at)
 
 
 def test_a_first_load_verifies_everything_and_the_next_nothing(made):

@@ -397,7 +397,7 @@ def named(path: Path, *rows: tuple[str, str, str, str], number: str = "1") -> st
     connection.close()
     target = EmbeddedTarget(path, "embedded")
     target.observe()
-    return target.fingerprint()
+    return repr(target.fingerprint())
 
 
 def test_whoever_writes_the_file_makes_no_row_pass_for_two(target: EmbeddedTarget, path: Path) -> None:

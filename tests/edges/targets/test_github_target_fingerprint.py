@@ -22,7 +22,7 @@ def people(tmp_path: Path) -> Iterator[People]:
 
 def named(target: GitHubTarget) -> str:
     target.observe()
-    return target.fingerprint()
+    return target.fingerprint()[""]
 
 
 def test_each_thing_that_an_answer_hangs_on_is_in_it(people: People) -> None:

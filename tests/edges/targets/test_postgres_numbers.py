@@ -149,7 +149,7 @@ def test_a_database_that_was_renamed_keeps_nobody_in(world: Postgres) -> None:
 
 def named(target: PostgresTarget) -> str:
     target.observe()
-    return target.fingerprint()
+    return target.fingerprint()[""]
 
 
 def test_what_it_holds_has_another_name_for_each_thing_that_an_answer_hangs_on(world: Postgres) -> None:

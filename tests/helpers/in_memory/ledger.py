@@ -13,7 +13,7 @@ from daypass.core.ledger.chain import Envelope, verify_chain
 from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import Receipt, Snapshot
 from daypass.core.ledger.standing import Standing, fold
-from daypass.core.plan import Unchanged
+from daypass.core.planning.resting import Remembered
 from daypass.edges.ledger.ledger import GitLedger, Trail, counted
 from daypass.edges.ledger.signing import EnvelopeSigner
 from daypass.edges.ledger.standing import SignedLedger, _Verified
@@ -28,17 +28,17 @@ class Machine:
     """The one before that, as a machine would have it that has not looked since."""
     trail: Trail = field(default_factory=lambda: Trail(Tree()))
     believed: frozenset[str] = frozenset()
-    nothing_to_do: Unchanged | None = None
+    found: Remembered | None = None
     verdicts: dict[str, dict[bytes, tuple[str, bytes]]] = field(default_factory=dict)
     wholes: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
 
     # As daypass.edges.store.AnswerCache
 
-    def unchanged(self) -> Unchanged | None:
-        return self.nothing_to_do
+    def remembered(self) -> Remembered | None:
+        return self.found
 
-    def keep_unchanged(self, unchanged: Unchanged) -> None:
-        self.nothing_to_do = unchanged
+    def remember(self, found: Remembered) -> None:
+        self.found = found
 
     # As daypass.edges.store.Verdicts
 

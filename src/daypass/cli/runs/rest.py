@@ -16,7 +16,7 @@ from daypass.cli.runs.program import program_digest
 from daypass.core.errors import ConflictError, ExitCode
 from daypass.core.ledger.records import LONGEST_IDLE, Idle
 from daypass.core.ledger.standing import Standing
-from daypass.core.plan import Unchanged
+from daypass.core.planning.resting import Remembered, Unchanged
 from daypass.edges.targets.registry import fingerprints
 from daypass.pipeline.apply.current import watched_grants
 from daypass.pipeline.apply.inputs import at_rest
@@ -52,10 +52,10 @@ class Resting:
         """The word that the ledger ends with."""
         return self._repo.ledger.idle() if self._may else None
 
-    def remember(self, found: Unchanged) -> None:
-        """Keep that nothing is to be done, for this machine and for the next one."""
-        self._repo.memory.keep_unchanged(found)
-        self._found = found
+    def remember(self, found: Remembered) -> None:
+        """Keep what there was to say, for this machine; and for the next one that there was nothing."""
+        self._repo.memory.remember(found)
+        self._found = found.unchanged
 
     def answer(self, at: datetime, clock: Callable[[], datetime] | None, *, anew: bool) -> Applied | None:
         """Return the run's outcome where the last one's word holds; None where all is to be reckoned, as ``anew`` says."""

@@ -18,7 +18,8 @@ from daypass.cli.runs.program import program_digest
 from daypass.cli.verb import progress, say, show, show_data
 from daypass.core.errors import AwayError, ConflictError, DaypassError, EdgeError, InvalidError, RefusedError
 from daypass.core.ids import Oid
-from daypass.core.plan import Claim, Denied, Unchanged
+from daypass.core.plan import Claim, Denied
+from daypass.core.planning.resting import Remembered
 from daypass.core.policy.decision import PAUSED
 from daypass.core.policy.policies import Policy
 from daypass.pipeline.judge.check import denied_live
@@ -66,7 +67,7 @@ def _prepare(
     targets: Callable[[Oid], Targets],
     *,
     clock: Callable[[], datetime] | None,
-    remember: Callable[[Unchanged], None] | None = None,
+    remember: Callable[[Remembered], None] | None = None,
 ) -> Callable[..., Inputs]:
     """Return what reads everything but the targets."""
     from daypass.pipeline.apply.inputs import prepare
@@ -75,8 +76,8 @@ def _prepare(
         prepare,
         _provable(repo),
         targets,
-        recalled=repo.memory.unchanged(),
-        remember=remember or repo.memory.keep_unchanged,
+        recalled=repo.memory.remembered(),
+        remember=remember or repo.memory.remember,
         program=program_digest(),
         clock=clock,
         deny=partial(denied_at, repo),

@@ -24,6 +24,7 @@ from daypass.core.ledger.chain import Head
 from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import Receipt, Snapshot
 from daypass.core.ledger.standing import FOLD_VERSION, Delta, Standing
+from daypass.core.ledger.standing.moved import EVERYTHING
 
 CHUNK = 256
 """About how many entries a chunk has."""
@@ -37,7 +38,7 @@ LEAST = 1_000
 Files = Mapping[str, bytes]
 """The index and the chunks, by name."""
 
-_DERIVED = frozenset({"head", "commit", "rows", "return"})
+_DERIVED = frozenset({"head", "commit", "rows", "moved", "return"})
 _IN_ORDER = frozenset({"seen"})
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -130,6 +131,7 @@ def _delta(head: Head, chunks: Iterable[tuple[str, bytes]]) -> Delta:
         parts[part] += msgspec.json.decode(raw, type=_parts()[part])
     delta = Delta(head)
     delta.taken |= {key: set(every) for key, every in parts.pop("taken")}
+    delta.moved[EVERYTHING] = head.sequence  # of receipts before it nobody knows here what they told of
     for _, handed in parts.pop("handovers"):
         delta.handed.setdefault(handed.entitlement, []).append(handed)
     for (grant, place), held in parts.pop("held"):

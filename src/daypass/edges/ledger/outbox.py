@@ -268,7 +268,9 @@ class _Continued(Standing):
     """The standing after what waits. What that may change is added up; the rest is that of the standing below."""
 
     def __init__(self, below: Standing, receipts: Sequence[Receipt]) -> None:
-        parts = {name: getattr(below, name) for name in ("holdings", "begun", "handovers", "taken", "departed")}
+        parts = {
+            name: getattr(below, name) for name in ("holdings", "begun", "handovers", "taken", "departed", "moved")
+        }
         after = fold(receipts, Standing(below.head, below.commit, **parts), below.commit)
         vars(self).update({name: getattr(after, name) for name in ("head", "commit", *parts)})
         self._below = below

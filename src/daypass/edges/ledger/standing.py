@@ -39,8 +39,8 @@ from daypass.core.window import format_instant, parse_instant
 from daypass.edges.ledger.ledger import GitLedger, Trail, begin_at_snapshot, counted
 from daypass.edges.ledger.shape import message_of
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
-from daypass.edges.ledger.tables import TABLES_VERSION, StoredStanding, begin_anew
-from daypass.edges.ledger.writer import Writer
+from daypass.edges.ledger.tables import StoredStanding
+from daypass.edges.ledger.writer import TABLES_VERSION, Writer, begin_anew
 from daypass.edges.store import BUSY, Store, usable, writing
 
 VERSION = f"{FOLD_VERSION}.{TABLES_VERSION}"

@@ -1,4 +1,4 @@
-"""The tables of the cached standing: what a delta writes, and mappings that read when first asked.
+"""The cached standing: mappings that read its tables when first asked.
 
 Every run goes through all live grants, so the slim rows are made to be read fast: words that repeat (handles,
 resources, roles, principals, privileges, digests of meanings) are kept once and named by number, and a row's numbers,
@@ -13,9 +13,10 @@ import json
 import sqlite3
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -42,53 +43,18 @@ from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Part, Window, parse_instant
 
-TABLES_VERSION = 19
-"""Counts up when the tables below change."""
-
-_WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
-_KEY = "resource, principal, privilege, target"
-_TABLES = {
-    "state": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
-    "word": "id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE",
-    "admitted": "grant_id TEXT PRIMARY KEY, packed BLOB NOT NULL",
-    "proof": "grant_id TEXT PRIMARY KEY, body BLOB NOT NULL",
-    "refused": "grant_id TEXT PRIMARY KEY, blob TEXT NOT NULL, landing TEXT NOT NULL, code TEXT NOT NULL,"
-    " message TEXT NOT NULL",
-    "holding": f"{_WORDS}, grants TEXT NOT NULL, until INTEGER, numbers TEXT NOT NULL, PRIMARY KEY({_KEY})",
-    "taken": f"{_WORDS}, numbers TEXT NOT NULL, PRIMARY KEY({_KEY}, numbers)",
-    "revoked": "grant_id TEXT PRIMARY KEY",
-    "ended": "grant_id TEXT PRIMARY KEY, body TEXT NOT NULL",
-    "decided": "pull INTEGER, head TEXT, what TEXT, at INTEGER NOT NULL, requester TEXT NOT NULL,"
-    " PRIMARY KEY(pull, head, what)",
-    "voided": f"{_WORDS}, change TEXT NOT NULL, PRIMARY KEY({_KEY})",
-    "held": "grant_id TEXT, sequence INTEGER, subject INTEGER, role INTEGER, start INTEGER, until INTEGER, parts TEXT,"
-    " PRIMARY KEY(grant_id, sequence)",
-    "approved": "resource TEXT, handle TEXT, at INTEGER NOT NULL, PRIMARY KEY(resource, handle)",
-    "unreviewed": "grant_id TEXT, landing TEXT, awaited TEXT NOT NULL, PRIMARY KEY(grant_id, landing)",
-    "reviewed": "grant_id TEXT PRIMARY KEY, landing TEXT NOT NULL",
-    "watched": "grant_id TEXT PRIMARY KEY, conditions TEXT NOT NULL",
-    "departed": "number TEXT PRIMARY KEY, person TEXT NOT NULL, code TEXT NOT NULL, at INTEGER NOT NULL",
-    "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
-    "pending": f"action TEXT, {_WORDS}, change TEXT NOT NULL, PRIMARY KEY(action, {_KEY})",
-    "handed": f"sequence INTEGER PRIMARY KEY, {_WORDS}, grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL,"
-    " ended INTEGER NOT NULL",
-}
 _PARTS = frozenset(vars(Standing())) - {"head", "commit"}
-_CLUSTERED = frozenset(_TABLES) - {"state", "word", "proof", "decided", "seen", "handed"}
+_PARTED = frozenset({"rows", "holdings", "taken", "begun", "voided", "_by_resource"})
+_FIELDS = "target, resource, principal, privilege"
+_HELD = f"SELECT {_FIELDS}, grants, until, numbers FROM holding"  # noqa: S608  (constants)
+_TAKEN = f"SELECT {_FIELDS}, numbers FROM taken"  # noqa: S608  (constants)
+_OF = "WHERE resource = (SELECT id FROM word WHERE text = ?)"
 WHICH = "target = ? AND resource = ? AND principal = ? AND privilege = ?"
 PACKED = struct.Struct("<4I6IqqB")
 """An entitlement's words, subject, resource, role, meaning, purpose, what few have, start, until, length of the blob's id;
 both ids follow."""
 
 _V = TypeVar("_V")
-
-
-def begin_anew(connection: sqlite3.Connection) -> None:
-    """Drop every table of ours and make them empty, inside the transaction that is open."""
-    for name, columns in _TABLES.items():
-        connection.execute(f"DROP TABLE IF EXISTS {name}")
-        kind = "STRICT, WITHOUT ROWID" if name in _CLUSTERED else "STRICT"
-        connection.execute(f"CREATE TABLE {name}({columns}) {kind}")
 
 
 def _guarded(connection: sqlite3.Connection, call: Callable[[], _V]) -> _V:
@@ -121,6 +87,7 @@ class StoredStanding(Standing):
         self._connection = connection
         self._words: list[str] = []
         self._known: dict[tuple[int, ...], Entitlement] = {}
+        self._of: dict[str, Standing] = {}
 
     def __del__(self) -> None:
         self._connection.close()
@@ -136,7 +103,7 @@ class StoredStanding(Standing):
         """Return one proof, without reading the others."""
         return _guarded(self._connection, lambda: self._admission(grant))
 
-    def _query(self, sql: str, *values: str) -> sqlite3.Cursor:
+    def _query(self, sql: str, *values: str | int) -> sqlite3.Cursor:
         return self._connection.execute(sql, values)
 
     def _word_list(self) -> list[str]:
@@ -155,10 +122,21 @@ class StoredStanding(Standing):
         return found
 
     def _rows(self) -> dict[GrantId, AdmittedGrant]:
+        return self._unpacked(self._packed())
+
+    def _packed(self) -> Iterable[tuple[GrantId, bytes]]:
+        return self._query("SELECT grant_id, packed FROM admitted ORDER BY grant_id")
+
+    def row(self, grant: GrantId) -> AdmittedGrant | None:
+        """Return one proved grant, without reading the others."""
+        asked = "SELECT grant_id, packed FROM admitted WHERE grant_id = ?"
+        return _guarded(self._connection, lambda: self._unpacked(self._query(asked, grant)).get(grant))
+
+    def _unpacked(self, listed: Iterable[tuple[GrantId, bytes]]) -> dict[GrantId, AdmittedGrant]:
         words, made = self._word_list(), self._known
         unpack, instant, make, size = PACKED.unpack_from, datetime.fromtimestamp, tuple.__new__, PACKED.size
         found: dict[GrantId, AdmittedGrant] = {}
-        for grant, packed in self._query("SELECT grant_id, packed FROM admitted ORDER BY grant_id"):
+        for grant, packed in listed:
             target, asset, principal, privilege, subject, resource, role, meaning, purpose, rest, start, until, cut = (
                 unpack(packed)
             )
@@ -220,9 +198,7 @@ class StoredStanding(Standing):
             datetime.fromtimestamp,
         )
         found: dict[Entitlement, Holding] = {}
-        for target, resource, principal, privilege, grants, until, numbers in self._query(
-            "SELECT target, resource, principal, privilege, grants, until, numbers FROM holding"
-        ):
+        for target, resource, principal, privilege, grants, until, numbers in self._held_rows():
             which = (target, resource, principal, privilege)
             one = made.get(which) or known(*which)
             givers = tuple(grants.split("\n")) if grants else ()
@@ -230,11 +206,43 @@ class StoredStanding(Standing):
             found[one] = Holding(one, givers, end, numbered(numbers) if numbers else ())
         return found
 
+    def _held_rows(self) -> Iterable[tuple[Any, ...]]:
+        return self._query(_HELD)
+
+    def ends_before(self, at: datetime) -> frozenset[Entitlement]:
+        """Return what is ours and was given until an instant, without reading the rest."""
+        asked = f"SELECT {_FIELDS} FROM holding WHERE until <= ?"  # noqa: S608  (a constant)
+        self._word_list()
+        rows = _guarded(self._connection, lambda: self._query(asked, int(at.timestamp())).fetchall())
+        return frozenset(self._entitlement(*row) for row in rows)
+
+    def first_end(self, but: Collection[Entitlement] = ()) -> datetime | None:
+        """Return the first instant until which anything of ours was given, without reading the rest where that is all."""
+        if but:
+            return super().first_end(but)
+        ((until,),) = _guarded(self._connection, lambda: self._query("SELECT min(until) FROM holding").fetchall())
+        return utc(until) if until is not None else None
+
+    def within(self, resources: Collection[str]) -> Standing:
+        """Return the part of some resources, reading no more than that."""
+        return _PartOfStanding(self, resources)
+
+    def holding(self, entitlement: Entitlement) -> Holding | None:
+        """Return what is ours of one entitlement; of what is ours no more is read than its resource has."""
+        if "holdings" in vars(self):
+            return self.holdings.get(entitlement)
+        name = entitlement.resource
+        part = self._of[name] = self._of.get(name) or self.within((name,))
+        return part.holdings.get(entitlement)
+
+    def _taken_rows(self) -> Iterable[tuple[Any, ...]]:
+        return self._query(_TAKEN)
+
     def _taken(self) -> dict[Entitlement, tuple[Numbers, ...]]:
         self._word_list()
         numbered = lru_cache(1024)(_numbers)
         found: dict[Entitlement, tuple[Numbers, ...]] = {}
-        for *which, text in self._query("SELECT target, resource, principal, privilege, numbers FROM taken"):
+        for *which, text in self._taken_rows():
             one = self._entitlement(*which)
             found[one] = tuple(sorted((*found.get(one, ()), numbered(text))))
         return found
@@ -291,6 +299,9 @@ class StoredStanding(Standing):
     def _seen(self) -> dict[str, datetime]:
         return {main: utc(at) for main, at in self._query("SELECT main, at FROM seen ORDER BY rowid")}
 
+    def _moved(self) -> dict[str, int]:
+        return dict(self._query("SELECT name, sequence FROM moved ORDER BY name").fetchall())
+
     def _begun(self) -> dict[Opened, Begun]:
         listed = [_begun_from(json.loads(text)) for (text,) in self._query("SELECT change FROM pending")]
         listed.sort(key=lambda one: (one[0][1], one[0][0].value))
@@ -309,6 +320,39 @@ class StoredStanding(Standing):
             givers = tuple(GrantId(grant) for grant in grants.split("\n")) if grants else ()
             found[sequence] = Handed(sequence, entitlement, givers, utc(until), text, bool(ended))
         return found
+
+
+class _PartOfStanding(StoredStanding):
+    """What a stored standing has of some resources alone: proved grants in their folders, what is ours there or was begun."""
+
+    def __init__(self, whole: StoredStanding, resources: Collection[str]) -> None:
+        vars(self).update({name: part for name, part in vars(whole).items() if name not in _PARTED})
+        self._whole = whole  # whose connection this reads from
+        self._resources, self._of = resources, {}
+
+    def __del__(self) -> None:
+        """Leave the connection to the whole."""
+
+    def _packed(self) -> Iterable[tuple[GrantId, bytes]]:
+        asked = "SELECT grant_id, packed FROM admitted WHERE grant_id >= ? AND grant_id < ? ORDER BY grant_id"
+        folders = sorted(f"{name}/" for name in self._resources)
+        return chain.from_iterable(self._query(asked, first, f"{first[:-1]}0") for first in folders)
+
+    def _held_rows(self) -> Iterable[tuple[Any, ...]]:
+        return chain.from_iterable(self._query(f"{_HELD} {_OF}", name) for name in self._resources)
+
+    def _taken_rows(self) -> Iterable[tuple[Any, ...]]:
+        return chain.from_iterable(self._query(f"{_TAKEN} {_OF}", name) for name in self._resources)
+
+    def within(self, resources: Collection[str]) -> Standing:
+        """Return the part of those of these resources that this has."""
+        return super().within([name for name in resources if name in self._resources])
+
+    def _begun(self) -> dict[Opened, Begun]:
+        return {opened: begun for opened, begun in super()._begun().items() if opened[1].resource in self._resources}
+
+    def _voided(self) -> dict[Entitlement, Intended]:
+        return {one: change for one, change in super()._voided().items() if one.resource in self._resources}
 
 
 def _held_window(words: Sequence[str], subject: int, role: int, start: int, until: int, parts: str) -> HeldWindow:

@@ -1,4 +1,4 @@
-"""Writing deltas into the tables of the cached standing."""
+"""The tables of the cached standing, and writing deltas into them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,51 @@ from daypass.core.plan import Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Part, format_instant
 from daypass.edges.ledger.tables import PACKED, WHICH
 
+TABLES_VERSION = 20
+"""Counts up when the tables below change."""
+
+_WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
+_KEY = "resource, principal, privilege, target"
+_TABLES = {
+    "state": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
+    "word": "id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE",
+    "admitted": "grant_id TEXT PRIMARY KEY, packed BLOB NOT NULL",
+    "proof": "grant_id TEXT PRIMARY KEY, body BLOB NOT NULL",
+    "refused": "grant_id TEXT PRIMARY KEY, blob TEXT NOT NULL, landing TEXT NOT NULL, code TEXT NOT NULL,"
+    " message TEXT NOT NULL",
+    "holding": f"{_WORDS}, grants TEXT NOT NULL, until INTEGER, numbers TEXT NOT NULL, PRIMARY KEY({_KEY})",
+    "taken": f"{_WORDS}, numbers TEXT NOT NULL, PRIMARY KEY({_KEY}, numbers)",
+    "revoked": "grant_id TEXT PRIMARY KEY",
+    "ended": "grant_id TEXT PRIMARY KEY, body TEXT NOT NULL",
+    "decided": "pull INTEGER, head TEXT, what TEXT, at INTEGER NOT NULL, requester TEXT NOT NULL,"
+    " PRIMARY KEY(pull, head, what)",
+    "voided": f"{_WORDS}, change TEXT NOT NULL, PRIMARY KEY({_KEY})",
+    "held": "grant_id TEXT, sequence INTEGER, subject INTEGER, role INTEGER, start INTEGER, until INTEGER, parts TEXT,"
+    " PRIMARY KEY(grant_id, sequence)",
+    "approved": "resource TEXT, handle TEXT, at INTEGER NOT NULL, PRIMARY KEY(resource, handle)",
+    "unreviewed": "grant_id TEXT, landing TEXT, awaited TEXT NOT NULL, PRIMARY KEY(grant_id, landing)",
+    "reviewed": "grant_id TEXT PRIMARY KEY, landing TEXT NOT NULL",
+    "watched": "grant_id TEXT PRIMARY KEY, conditions TEXT NOT NULL",
+    "departed": "number TEXT PRIMARY KEY, person TEXT NOT NULL, code TEXT NOT NULL, at INTEGER NOT NULL",
+    "moved": "name TEXT PRIMARY KEY, sequence INTEGER NOT NULL",
+    "seen": "main TEXT PRIMARY KEY, at INTEGER NOT NULL",
+    "pending": f"action TEXT, {_WORDS}, change TEXT NOT NULL, PRIMARY KEY(action, {_KEY})",
+    "handed": f"sequence INTEGER PRIMARY KEY, {_WORDS}, grants TEXT NOT NULL, until INTEGER NOT NULL, text TEXT NOT NULL,"
+    " ended INTEGER NOT NULL",
+}
+_CLUSTERED = frozenset(_TABLES) - {"state", "word", "proof", "decided", "seen", "handed"}
+
 _Number4 = tuple[int, int, int, int]
 
 _V = TypeVar("_V")
+
+
+def begin_anew(connection: sqlite3.Connection) -> None:
+    """Drop every table of ours and make them empty, inside the transaction that is open."""
+    for name, columns in _TABLES.items():
+        connection.execute(f"DROP TABLE IF EXISTS {name}")
+        kind = "STRICT, WITHOUT ROWID" if name in _CLUSTERED else "STRICT"
+        connection.execute(f"CREATE TABLE {name}({columns}) {kind}")
 
 
 class Writer:
@@ -62,6 +104,7 @@ class Writer:
             "INSERT INTO approved VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
             [(*key, _seconds(at)) for key, at in delta.approved.items()],
         )
+        self._put("moved", [*delta.moved.items()])
         seen = [(main, _seconds(at)) for main, at in delta.seen.items()]
         self._run("INSERT OR IGNORE INTO seen VALUES (?, ?)", seen)
 

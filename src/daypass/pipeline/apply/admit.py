@@ -47,9 +47,17 @@ class Admitted(Struct):
         return frozenset(body.grant for body in self.bodies if isinstance(body, Retirement) and body.revoked)
 
 
-def admit(context: Context, *, at: datetime, before: Callable[[], None] = lambda: None) -> Admitted:
+def admit(
+    context: Context,
+    *,
+    at: datetime,
+    before: Callable[[], None] = lambda: None,
+    anew: frozenset[str] | None = None,
+) -> Admitted:
     """Prove every grant of main that the ledger has not settled; ``before`` is called before each landing is looked at.
 
+    Where ``anew`` is given, each other folder held just what was proved, and nothing has moved there since, on main or in the
+    ledger.
     Raises RefusedError when main is not a descendant of the main that the ledger last recorded (invariant 13), or was
     merged into when the ledger had more receipts than it has.
     """
@@ -64,7 +72,10 @@ def admit(context: Context, *, at: datetime, before: Callable[[], None] = lambda
     )
     _check_whole(context, landings)
     settled = _Landings(context, at, before)
-    same = as_proved(standing, history.folders(tip, FOLDER.rstrip("/")))
+    folders = history.folders(tip, FOLDER.rstrip("/"))
+    if anew is not None:
+        standing = standing.within(anew)
+    same = as_proved(standing, folders) | (frozenset() if anew is None else folders.keys() - anew)
     blobs = {grant_id(entry.path): entry.oid for entry in history.entries(tip, FOLDER.rstrip("/"), same)}
     known = {name: blob for name, blob in standing.blobs() if name.partition("/")[0] not in same}
     touched: set[GrantId] = set()

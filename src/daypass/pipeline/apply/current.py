@@ -14,7 +14,7 @@ from daypass.core.errors import EdgeError, InvalidError, UsageError
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import Grant
 from daypass.core.ids import FOLDER, SUFFIX, GrantId, Oid, grant_id, grant_path
-from daypass.core.ledger.receipt import Admission, Refusal
+from daypass.core.ledger.receipt import Admission, Ended, Refusal
 from daypass.core.ledger.standing import Departure, Standing
 from daypass.core.people.leaving import absent
 from daypass.core.plan import AdmittedGrant, Claim, Reason
@@ -99,6 +99,35 @@ def last_policies(context: Context, standing: Standing, tip: Oid) -> Policy:
     return last_read(context, tip, since)
 
 
+def claims_of(standing: Standing, admitted: Admitted, maker: ClaimMaker) -> tuple[list[Claim], dict[GrantId, Reason]]:
+    """Turn proved grants into claims."""
+    changed = admitted.changed
+    ended = {name: one.bound for name, one in standing.ends.items()}
+    claims = [
+        *maker.claims((row for row in standing.admitted() if row.grant not in changed), ended),
+        *(maker.claim(AdmittedGrant.of(proof)) for proof in changed.values() if proof is not None),
+    ]
+    stopped = (g for g in (*standing.revoked, *admitted.revoked) if admitted.changed.get(g) is None)
+    invalid = dict.fromkeys(stopped, Reason.REVOKED)
+    invalid |= dict.fromkeys(admitted.refusals, Reason.EVIDENCE_MISSING)
+    invalid |= dict.fromkeys((u.grant for u in admitted.unproved), Reason.EVIDENCE_MISSING)
+    return claims, invalid
+
+
+def ending_of(
+    standing: Standing, admitted: Admitted, catalogue: Catalogue, claims: Iterable[Claim], at: datetime
+) -> tuple[Ended, ...]:
+    """Return what main's catalogue ends before its own window does, some day, and is not on record as ended."""
+    found = []
+    for claim in claims:
+        if not claim.bound or (claim.grant in standing.ends and claim.grant not in admitted.changed):
+            continue
+        row = admitted.changed.get(claim.grant) or standing.rows[claim.grant]
+        first = catalogue.ends(row.bounded)[0]
+        found.append(Ended(row.grant, row.blob, row.landing, first.ended_at(at), first.code, claim.bound))
+    return tuple(found)
+
+
 Conditions = Mapping[GrantId, tuple[Condition, ...]]
 
 _NOT_YET = "there are more to look at than one run may; the next runs go on with them"
@@ -112,7 +141,10 @@ def watched_grants(
     found = {
         grant: conditions
         for grant, conditions in standing.watched.items()
-        if grant not in changed and grant not in standing.ends and not standing.rows[grant].window.ended(at)
+        if grant not in changed
+        and grant not in standing.ends
+        and (row := standing.row(grant)) is not None
+        and not row.window.ended(at)
     }
     for grant, proof in changed.items():
         again = proof is not None and not (proof.narrowed_from and grant in standing.ends)

@@ -132,7 +132,7 @@ class Executor:
 
         An addition is tried seldom, and its receipt says when it was tried last.
         """
-        held = self._found.standing.holdings.get(outcome.change.entitlement)
+        held = self._found.standing.holding(outcome.change.entitlement)
         return outcome.since is not None and shortens(outcome.change, held)
 
     def _target(self, name: str) -> Target | EdgeError:
@@ -154,7 +154,7 @@ class Executor:
         return answers
 
     def _order(self, change: Intended, at: datetime, returned: Mapping[Entitlement, Numbers]) -> Order:
-        held = self._standing.holdings.get(change.entitlement)
+        held = self._standing.holding(change.entitlement)
         until = change.until if change.action is Action.ADD else (held.until if held is not None else None)
         keys = self._keys(change.grants) if change.action is Action.ADD else ()
         numbers = held.numbers if held is not None else returned.get(change.entitlement, ())
@@ -220,7 +220,7 @@ class Executor:
             return False
         if outcome.handover:
             return any(one.text == outcome.handover for one in standing.handovers.values())
-        held = standing.holdings.get(change.entitlement)
+        held = standing.holding(change.entitlement)
         if change.action is Action.REMOVE:
             return held is None
         return held is not None and (held.grants, held.until) == (change.grants, change.until)

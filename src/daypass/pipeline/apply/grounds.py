@@ -8,17 +8,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from daypass.core.errors import EdgeError
-from daypass.core.ids import Oid, digest
-from daypass.core.plan import Entitlement, Unchanged
+from daypass.core.ids import FOLDER, Oid, digest, folder_of, grant_id
+from daypass.core.ledger.standing import Standing
+from daypass.core.ledger.standing.moved import EVERYTHING, resources_of
+from daypass.core.plan import Entitlement
 from daypass.core.planning.holdback import doubt
+from daypass.core.planning.resting import Prints, Remembered, Scope, Unchanged, scope_of, shown_as_others
 from daypass.pipeline.apply.readings import BackgroundCalls, Looked, look_at
-from daypass.ports import Fingerprinting, Observing, TargetReader
+from daypass.ports import Fingerprinting, History, Observing, TargetReader
+
+if TYPE_CHECKING:
+    from daypass.pipeline.apply.admit import Admitted
+    from daypass.pipeline.context import Context
 
 AT_RUN = timedelta(seconds=10)
 """How long a run that remembers waits for the looks at its targets, since there may be more to do than it remembers."""
+
+AT_MOST = timedelta(seconds=3)
+"""How long one waits at which something has moved: as long as it would take to reckon anew very much that has not."""
 
 AT_REST = timedelta(minutes=5)
 """How long one waits that starts bare, and would else read everything. Targets have shorter patience with their servers."""
@@ -36,9 +46,17 @@ class Grounds(NamedTuple):
         """Name these alone."""
         return digest(self._asdict())
 
-    def named(self, prints: Mapping[str, str]) -> str:
+    def named(self, prints: Prints) -> str:
         """Name these, and what each target holds by its fingerprint."""
         return digest({**self._asdict(), "targets": prints})
+
+
+class Seen(NamedTuple):
+    """What looks at all targets found: their fingerprints, what is there, and how far clocks are from ours."""
+
+    prints: Prints
+    there: tuple[frozenset[Entitlement], ...]
+    skews: Mapping[str, timedelta]
 
 
 class Looks:
@@ -50,6 +68,7 @@ class Looks:
         self._nameable = _nameable(targets)
         self._targets = _fingerprinting(targets) if self._nameable else {}
         self._clock = clock
+        self._only: frozenset[str] | None = None
         self._asked = BackgroundCalls({name: partial(_named, t, clock) for name, t in self._targets.items()})
 
     def prove(
@@ -60,27 +79,56 @@ class Looks:
         As far as that can be said without the targets it is known to hold. Targets are waited for no longer than until
         something is due. One that cannot be read, or whose clock is not ours, is told of by a run that reads it.
         """
+        seen = self._answers(min(patience, recalled.until - at))
+        if seen is None or doubt(at, None, seen.skews) is not None or recalled.grounds != grounds.named(seen.prints):
+            return None
+        return tuple(sorted(one for there in seen.there for one in shown_as_others(there)))
+
+    def scope(
+        self, found: Remembered, moved: frozenset[str], settled: frozenset[str] | None, at: datetime
+    ) -> Scope | None:
+        """Return what is to be reckoned anew where only ``moved``, and what the run ``settled``, has moved beside the targets.
+
+        None where that is everything.
+        """
+        seen = self._answers(AT_MOST) if settled is not None else None
+        if seen is None or settled is None or doubt(at, None, seen.skews) is not None:
+            return None
+        there = frozenset[Entitlement]().union(*seen.there)
+        scope = scope_of(found, moved | settled | found.seen_otherwise(seen.prints, there), there, at)
+        self._only = scope.resources
+        return scope
+
+    def _answers(self, patience: timedelta) -> Seen | None:
+        """Wait for all looks; None where a target cannot be named, has not answered, or cannot tell."""
         if not self._nameable:
             return None
-        self._asked.wait(min(patience, recalled.until - at).total_seconds())
+        self._asked.wait(patience.total_seconds())
         if self._asked.waiting:
             return None
         try:
             seen = {name: self._asked.answer(name) for name in self._targets}
         except Exception:  # noqa: BLE001  (whatever is wrong with a target is told by reading it)
             return None
-        skews = {name: looked.skew for name, (looked, _) in seen.items() if looked.skew is not None}
-        prints = {name: text for name, (_, text) in seen.items()}
-        if doubt(at, None, skews) is not None or recalled.grounds != grounds.named(prints):
+        if not all(prints for _, prints in seen.values()):
             return None
-        return tuple(sorted(one for looked, _ in seen.values() for one in looked.seen if one.shown_as_others))
+        skews = {name: looked.skew for name, (looked, _) in seen.items() if looked.skew is not None}
+        there = tuple(looked.seen for looked, _ in seen.values())
+        return Seen({name: prints for name, (_, prints) in seen.items()}, there, skews)
 
     def of(self, name: str, target: object) -> Callable[[], Looked] | None:
-        """Return what waits for the look that was made at this very target, None where none was."""
-        return (lambda: self._asked.result(name)[0]) if self._targets.get(name) is target else None
+        """Return what waits for the look that was made at this very target, None where none was.
+
+        Of a run's scope, where it has one, is all that it tells of.
+        """
+        return partial(self._within, name) if self._targets.get(name) is target else None
+
+    def _within(self, name: str) -> Looked:
+        (there, skew), only = self._asked.result(name)[0], self._only
+        return Looked(there if only is None else frozenset(one for one in there if one.resource in only), skew)
 
 
-def prints_of(targets: Mapping[str, TargetReader | EdgeError]) -> Mapping[str, str] | None:
+def prints_of(targets: Mapping[str, TargetReader | EdgeError]) -> Prints | None:
     """Name what the last look at each target saw; None where one cannot be named."""
     if not _nameable(targets):
         return None
@@ -98,9 +146,43 @@ def _fingerprinting(targets: Mapping[str, TargetReader | EdgeError]) -> dict[str
     return {name: target for name, target in sorted(targets.items()) if isinstance(target, Fingerprinting)}
 
 
-def _named(target: Fingerprinting, clock: Callable[[], datetime] | None) -> tuple[Looked, str]:
+def _named(target: Fingerprinting, clock: Callable[[], datetime] | None) -> tuple[Looked, Mapping[str, str]]:
     looked = look_at(target, clock)
     try:
         return looked, target.fingerprint()
     except Exception:  # noqa: BLE001  (what was seen can be planned by all the same)
-        return looked, ""
+        return looked, {}
+
+
+def moved_since(found: Remembered, context: Context, program: str, at: datetime) -> frozenset[str] | None:
+    """Return the resources of which main's grants or the ledger have moved; None where anything may have."""
+    standing, history, tip = context.standing, context.history, context.tip
+    if found.program != program or found.since > at or standing.departed:
+        return None
+    if found.ledger != standing.commit and not _follows(history, found.ledger, standing.commit):
+        return None
+    moved = standing.moved_since(found.sequence)
+    if moved is None or found.main == tip:
+        return moved
+    if not _follows(history, found.main, tip):
+        return None
+    paths = [change.path for change in history.changes(found.main, tip)]
+    if any(path.startswith(POLICIES) for path in paths):
+        return None
+    return moved | {folder_of(grant_id(path)) for path in paths if path.startswith(FOLDER)}
+
+
+def moved_by(admitted: Admitted, standing: Standing) -> frozenset[str] | None:
+    """Return the resources of which a run has just proved, refused or retired grants; None where that may be any."""
+    names = {folder_of(grant) for some in (admitted.changed, admitted.refusals) for grant in some}
+    names |= {folder_of(one.grant) for one in admitted.unproved}
+    names |= {name for body in admitted.bodies for name in resources_of(body)}
+    names |= {row.entitlement.resource for one in admitted.changed if (row := standing.row(one)) is not None}
+    return frozenset(names) if EVERYTHING not in names else None
+
+
+def _follows(history: History, older: Oid, newer: Oid) -> bool:
+    return history.find(older) is not None and history.is_ancestor(older, newer)
+
+
+POLICIES = "policies/"

@@ -5,35 +5,37 @@ Holds no way to write (invariant 11).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from daypass.core.bounds.watch import ENDS_WHEN, Condition, Watched
-from daypass.core.catalogue import Catalogue
 from daypass.core.errors import ConflictError, EdgeError, RefusedError
 from daypass.core.ids import FOLDER, GrantId, Oid, grant_id
 from daypass.core.ledger.receipt import Ended
 from daypass.core.ledger.records import LONGEST_IDLE, Idle
 from daypass.core.ledger.standing import Standing
 from daypass.core.people.leaving import is_final, said
-from daypass.core.plan import AdmittedGrant, Claim, Entitlement, Plan, Reason, Unchanged
+from daypass.core.plan import AdmittedGrant, Claim, Entitlement, Plan, Reason
 from daypass.core.planning.claims import ClaimMaker
 from daypass.core.planning.holdback import doubt
+from daypass.core.planning.resting import Remembered, Scope, Unchanged
 from daypass.core.policy.decision import RULE_DENIES
 from daypass.core.record import replace
 from daypass.core.window import Window, catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit
 from daypass.pipeline.apply.current import (
+    claims_of,
     departed_grants,
+    ending_of,
     last_policies,
     live_claims,
     look,
     tasks_of,
     watched_grants,
 )
-from daypass.pipeline.apply.grounds import AT_REST, AT_RUN, Grounds, Looks
+from daypass.pipeline.apply.grounds import AT_REST, AT_RUN, Grounds, Looks, moved_by, moved_since
 from daypass.pipeline.apply.survey import Clocks, Inputs, Survey
 from daypass.pipeline.context import Context
 from daypass.ports import ForgeReader, Recalling, TargetReader
@@ -58,8 +60,8 @@ def prepare(
     open_readers: OpenReaders,
     *,
     at: datetime,
-    recalled: Unchanged | None = None,
-    remember: Callable[[Unchanged], None] | None = None,
+    recalled: Remembered | None = None,
+    remember: Callable[[Remembered], None] | None = None,
     program: str = "",
     attend: Attend = lambda standing, *_: standing,
     clock: Callable[[], datetime] | None = None,
@@ -68,8 +70,9 @@ def prepare(
 ) -> Inputs:
     """Read everything but the targets. Holds no way to write (invariant 11), but for what ``attend`` does meanwhile.
 
-    Where ``recalled`` says that nothing was to be done and nothing has moved since, that is the answer, and ``remember``
-    keeps the next one; ``program`` names the program that reckons, so that another version reckons anew. ``clock`` is the
+    Where ``recalled`` says that nothing was to be done and nothing has moved since, that is the answer; where little has
+    moved, little is reckoned anew. ``remember`` keeps what the next run is to recall; ``program`` names the program that
+    reckons, so that another version reckons all anew. ``clock`` is the
     one that ``at`` was read from, and is compared with others': see core.holdback. ``retry``: what has failed is tried
     again at once. ``deny`` says what of the live policies deny. Raises RefusedError where main cannot be followed and
     nothing else is there to stand on: see `_follow`; ConflictError where ``attend`` found that another run was first.
@@ -91,22 +94,30 @@ def prepare(
         recalled = remember = None  # what came about ends access, and what nobody could look at is told
     grounds = Grounds(program, standing.commit, tip)
     apart = doubt(at - clocks.off, standing.at, clocks.skews) is not None
-    if recalled is not None and recalled.may_hold(grounds.beside, at) and not apart:
-        looks = Looks(targets, clock)
-        if (others := looks.prove(recalled, grounds, at, AT_RUN)) is not None:
-            return _as_recalled(context, standing, recalled, at, targets, others)
-    admitted, tip, stuck = _follow(context, at, before)
+    moved = moved_since(recalled, context, program, at) if recalled is not None and not apart else None
+    if recalled is not None and moved is not None:
+        looks, same = Looks(targets, clock), recalled.unchanged
+        others = (
+            looks.prove(same, grounds, at, AT_RUN) if same is not None and same.may_hold(grounds.beside, at) else None
+        )
+        if same is not None and others is not None:
+            return _as_recalled(context, standing, same, at, targets, others)
+    anew = moved | recalled.restless if recalled is not None and moved is not None else None
+    admitted, tip, stuck = _follow(context, at, before, anew)
     if stuck is None and latest.main != standing.main:
         # What this run proved is on record by now: told again, it would stand on what the other has replaced.
         raise ConflictError("another run settled what landed on main first", hint="run the command again")
     if latest is not standing or stuck is not None:
         # Where ends were carried out meanwhile a target may still be read from, and what was seen is no more what is there.
         targets = open_readers(tip)
-        looks = remember = None
+        looks = remember = recalled = None
     if latest is not standing and clock is not None:
         at = max(at, clock() + clocks.off)
-    found = _inputs(context, latest, admitted, tip, at, targets, clocks)
-    found = replace(found, denied=deny(found.policy, live_claims(latest, found.claims, at, admitted)))
+    scope = None
+    if looks is not None and recalled is not None and moved is not None:
+        scope = looks.scope(recalled, moved, moved_by(admitted, latest), at)
+    found = _inputs(context, latest, admitted, tip, at, targets, clocks, scope)
+    found = replace(found, denied=deny(found.policy, live_claims(found.standing, found.claims, at, admitted)))
     # Of a main that is not followed nobody knows what it says by now: nothing ends for good by it.
     found = _with_ended_by_rules(found, latest) if stuck is None else replace(found, ending=())
     found = _with_tasks_done(replace(found, stuck=stuck), context, latest, looked)
@@ -165,13 +176,15 @@ def _ended_now(found: Inputs, standing: Standing, bounds: Mapping[GrantId, tuple
     """Return inputs in which live grants are over from now on, each with the code of what ends it, and its words."""
     if not bounds:
         return found
-    rows = (found.admitted.changed.get(grant) or standing.rows[grant] for grant in sorted(bounds))
-    ended = tuple(Ended(r.grant, r.blob, r.landing, found.at, *bounds[r.grant]) for r in rows)
+    rows = (found.admitted.changed.get(grant) or standing.row(grant) for grant in sorted(bounds))
+    ended = tuple(Ended(r.grant, r.blob, r.landing, found.at, *bounds[r.grant]) for r in rows if r is not None)
     claims = tuple(c.ending(found.at, bounds[c.grant][1]) if c.grant in bounds else c for c in found.claims)
     return replace(found, claims=claims, ending=(*(e for e in found.ending if e.grant not in bounds), *ended))
 
 
-def _follow(context: Context, at: datetime, before: Callable[[], None]) -> tuple[Admitted, Oid, RefusedError | None]:
+def _follow(
+    context: Context, at: datetime, before: Callable[[], None], anew: frozenset[str] | None
+) -> tuple[Admitted, Oid, RefusedError | None]:
     """Prove what landed on main; return it with the commit that the plan stands on.
 
     When main cannot be followed (it went backwards, or was not reached step by step), the plan stands on the main
@@ -181,7 +194,7 @@ def _follow(context: Context, at: datetime, before: Callable[[], None]) -> tuple
     are not known, and RefusedError is raised.
     """
     try:
-        return admit(context, at=at, before=before), context.tip, None
+        return admit(context, at=at, before=before, anew=anew), context.tip, None
     except RefusedError as error:
         last = context.standing.main
         if not last or context.history.find(last) is None:
@@ -244,12 +257,15 @@ def _inputs(
     at: datetime,
     targets: Mapping[str, TargetReader | EdgeError],
     clocks: Clocks,
+    scope: Scope | None = None,
 ) -> Inputs:
-    """Join what was read; the claims are those of a commit of main."""
+    """Join what was read; the claims are those of a commit of main, where a ``scope`` is given of its resources alone."""
     policy = context.policy_at(main)
+    if scope is not None:
+        standing = standing.within(scope.resources)
     maker = ClaimMaker(policy, last_policies(context, standing, main), standing.holdings, at)
-    claims, invalid = _claims(standing, admitted, maker)
-    ending = () if policy.broken else _ending(standing, admitted, policy.catalogue, claims, at)
+    claims, invalid = claims_of(standing, admitted, maker)
+    ending = () if policy.broken else ending_of(standing, admitted, policy.catalogue, claims, at)
     return Inputs(
         context.history,
         standing,
@@ -262,6 +278,7 @@ def _inputs(
         invalid,
         clocks=clocks,
         ending=ending,
+        scope=scope,
     )
 
 
@@ -341,7 +358,7 @@ def _as_told(row: AdmittedGrant, standing: Standing) -> Window:
     An extension that no target was told of yet is lost by this until a run reaches the remote, which gives it: better so
     than access that outlives its bound for as long as the remote is away.
     """
-    holding = standing.holdings.get(row.entitlement)
+    holding = standing.holding(row.entitlement)
     if holding is None or holding.until is None or not row.window.start < holding.until < row.window.end:
         return row.window
     return row.window.until(holding.until) or row.window
@@ -360,20 +377,6 @@ def _clocks(forge: ForgeReader, clock: Callable[[], datetime] | None) -> Clocks:
     return Clocks(clock, skews, min([timedelta(0), *skews.values()]))
 
 
-def _ending(
-    standing: Standing, admitted: Admitted, catalogue: Catalogue, claims: Iterable[Claim], at: datetime
-) -> tuple[Ended, ...]:
-    """Return what main's catalogue ends before its own window does, some day, and is not on record as ended."""
-    found = []
-    for claim in claims:
-        if not claim.bound or (claim.grant in standing.ends and claim.grant not in admitted.changed):
-            continue
-        row = admitted.changed.get(claim.grant) or standing.rows[claim.grant]
-        first = catalogue.ends(row.bounded)[0]
-        found.append(Ended(row.grant, row.blob, row.landing, first.ended_at(at), first.code, claim.bound))
-    return tuple(found)
-
-
 def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]) -> Mapping[str, EdgeError]:
     """Return the targets that hold access of ours and that the settings no longer name: nobody can read them.
 
@@ -381,18 +384,3 @@ def _unnamed(standing: Standing, targets: Mapping[str, TargetReader | EdgeError]
     """
     named = {entitlement.target for held in (standing.holdings, standing.unfinished) for entitlement in held}
     return {name: EdgeError(f"the settings name no target {name!r}") for name in named - set(targets)}
-
-
-def _claims(standing: Standing, admitted: Admitted, maker: ClaimMaker) -> tuple[list[Claim], dict[GrantId, Reason]]:
-    """Turn proved grants into claims."""
-    changed = admitted.changed
-    ended = {name: one.bound for name, one in standing.ends.items()}
-    claims = [
-        *maker.claims((row for row in standing.admitted() if row.grant not in changed), ended),
-        *(maker.claim(AdmittedGrant.of(proof)) for proof in changed.values() if proof is not None),
-    ]
-    stopped = (g for g in (*standing.revoked, *admitted.revoked) if admitted.changed.get(g) is None)
-    invalid = dict.fromkeys(stopped, Reason.REVOKED)
-    invalid |= dict.fromkeys(admitted.refusals, Reason.EVIDENCE_MISSING)
-    invalid |= dict.fromkeys((u.grant for u in admitted.unproved), Reason.EVIDENCE_MISSING)
-    return claims, invalid

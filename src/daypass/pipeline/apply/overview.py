@@ -33,7 +33,7 @@ def overview_of(found: Survey, outcomes: Iterable[Outcome] = ()) -> Overview:
     rows: dict[GrantId, AdmittedGrant] = {}
     for name in (told.keys() | changed.keys()) - unproved:
         proof = changed.get(name)
-        row = AdmittedGrant.of(proof) if proof is not None else found.standing.rows.get(name)
+        row = AdmittedGrant.of(proof) if proof is not None else found.standing.row(name)
         rows |= {name: row} if row is not None else {}
     known = found.claims if rows else ()
     claims = {
@@ -42,7 +42,7 @@ def overview_of(found: Survey, outcomes: Iterable[Outcome] = ()) -> Overview:
         if claim.grant in rows
     }
     given = {*told.values(), *(row.entitlement for row in rows.values())}
-    holdings = {e: found.standing.holdings[e] for e in given if e in found.standing.holdings}
+    holdings = {one: held for one in given if (held := found.standing.holding(one)) is not None}
     notes: dict[Entitlement, str] = {}
     if found.observed is not None and rows:
         giving = entitlements_given(rows.values(), claims, plan.at)

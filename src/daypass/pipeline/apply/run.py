@@ -175,7 +175,7 @@ class _Early:
         at = at if self._clock is None else max(at, self._clock() + off)
         if not standing.main or not self._due(standing, at):
             return standing
-        ends = {e for e, held in standing.holdings.items() if held.until is not None and held.until <= at} - self._tried
+        ends = standing.ends_before(at) - self._tried
         self._tried |= ends
         self._next = (None, None)
         names = frozenset(entitlement.target for entitlement in ends)
@@ -186,8 +186,7 @@ class _Early:
     def _due(self, standing: Standing, at: datetime) -> bool:
         """Say whether anything not tried yet has ended; asked often, so that it is reckoned once for each ledger."""
         if self._next[0] != standing.commit:
-            ends = [h.until for h in standing.holdings.values() if h.until and h.entitlement not in self._tried]
-            self._next = (standing.commit, min(ends, default=None))
+            self._next = (standing.commit, standing.first_end(self._tried))
         return self._next[1] is not None and self._next[1] <= at
 
     def joined(self, done: Applied) -> Applied:

@@ -17,12 +17,12 @@ from daypass.core.bounds.watch import EndingTask
 from daypass.core.errors import EdgeError, ExitCode, RefusedError
 from daypass.core.files.grants import read_grant
 from daypass.core.grant import IMPORT, Grant
-from daypass.core.ids import GrantId, Oid, grant_path
+from daypass.core.ids import GrantId, Oid, folder_of, grant_path
 from daypass.core.ledger.receipt import Admission, Ended, Outcome, Refusal
 from daypass.core.ledger.standing import Standing
+from daypass.core.ledger.standing.moved import resources_of
 from daypass.core.plan import (
     BOUND_TO_TIME,
-    THERE_BEFORE,
     Action,
     AdmittedGrant,
     Claim,
@@ -33,15 +33,16 @@ from daypass.core.plan import (
     Observed,
     Plan,
     Reason,
-    Unchanged,
 )
 from daypass.core.planning.compute import FOREVER, compute, next_boundary
 from daypass.core.planning.holdback import ClockDoubt, doubt, failed_before, rest
+from daypass.core.planning.recovery import recover, with_recovered
+from daypass.core.planning.resting import Remembered, Scope, Unchanged, resting_at, said_of, shown_as_others
 from daypass.core.planning.voided import Judged, judge_voided
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
 from daypass.pipeline.apply.admit import Admitted
-from daypass.pipeline.apply.grounds import Grounds, Looks, prints_of
+from daypass.pipeline.apply.grounds import POLICIES, Grounds, Looks, prints_of
 from daypass.pipeline.apply.readings import Readings
 from daypass.ports import History, Inviting, Observing, TargetReader
 
@@ -121,10 +122,11 @@ class Inputs(Struct, frozen=True):
     """What a plan stands on beside the targets, all of it read before any of them.
 
     ``targets`` are the open ones and those that cannot be. ``unchanged`` is the answer where nothing has moved since
-    nothing was to be done: then no target need be read. ``keep`` remembers that nothing is to be done, as ``program``
-    found. ``looks`` at these targets were begun to find out whether anything has moved. ``retry``: what has failed is tried
-    again at once. ``ending`` are the grants that something ends before their windows do, some day. ``away``: the remote cannot
-    be reached, and what receipts show as ended is taken away and nothing else.
+    nothing was to be done: then no target need be read. ``keep`` remembers of what there was nothing to say, as ``program``
+    found. ``scope`` has the resources that are reckoned anew, None for all: of no other there is anything here. ``looks``
+    at these targets were begun to find out whether anything has moved. ``retry``: what has failed is tried again at once.
+    ``ending`` are the grants that something ends before their windows do, some day. ``away``: the remote cannot be reached,
+    and what receipts show as ended is taken away and nothing else.
     """
 
     history: History
@@ -138,7 +140,8 @@ class Inputs(Struct, frozen=True):
     invalid: Mapping[GrantId, Reason] = field(default_factory=dict)
     stuck: RefusedError | None = None
     unchanged: Survey | None = None
-    keep: Callable[[Unchanged], None] | None = None
+    keep: Callable[[Remembered], None] | None = None
+    scope: Scope | None = None
     program: str = ""
     looks: Looks | None = None
     unsettled: frozenset[GrantId] | None = None
@@ -156,14 +159,27 @@ class Inputs(Struct, frozen=True):
         return Readings(self.targets, known.holdings, self.at, known.unfinished, self.clocks.clock, self.looks, taken)
 
     def remember(self, found: Survey) -> None:
-        """Keep that nothing is to be done, where that is so; what targets hold is named as it was planned by."""
-        if self.keep is None or self.stuck is not None or not _nothing_to_say(found):
+        """Keep of which resources there is nothing to say; what targets hold is named as it was planned by."""
+        plan, standing = found.plan, self.standing
+        if self.keep is None or self.stuck is not None or plan.unreadable or found.doubts or found.policy.holes:
             return
-        grounds, prints = Grounds(self.program, self.standing.commit, self.tip), prints_of(self.targets)
-        if prints is not None:
-            plan = found.plan
+        prints = prints_of(self.targets)
+        if prints is None:
+            return
+        grounds, unchanged = Grounds(self.program, standing.commit, self.tip), None
+        if _nothing_to_say(found):
             named = (grounds.named(prints), grounds.beside)
-            self.keep(Unchanged(*named, self.at, found.boundary, plan.live, plan.by_ledger))
+            unchanged = Unchanged(*named, self.at, found.boundary, plan.live, plan.by_ledger)
+        held = ((one, holding.grants) for one, holding in standing.holdings.items())
+        by_ledger = found.observed.by_ledger if found.observed is not None else frozenset()
+        numbers, restless = resting_at(found.claims, held, by_ledger, self.at)
+        restless |= said_of(plan) | _said_beside(found)
+        resting = {name: one for name, one in numbers.items() if name not in restless}
+        if self.scope is not None:
+            resting |= self.scope.resting
+        last = standing.next_sequence - 1
+        at = (standing.commit, last, self.tip, self.at)
+        self.keep(Remembered(self.program, *at, prints, resting, frozenset(restless), unchanged))
 
 
 _BY_RECEIPTS = frozenset({*BOUND_TO_TIME, Reason.WINDOW_MOVED, Reason.BOUND, Reason.GRANT_REMOVED})
@@ -182,13 +198,15 @@ def _doubts(inputs: Inputs, observed: Observed, at: datetime) -> Mapping[str, Cl
 
 def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime) -> Survey:
     """Plan by what was seen at the targets, and by the ledger as it stands; nothing is planned where nobody saw."""
-    targets, policy = inputs.targets, inputs.policy
+    targets, policy, scope = inputs.targets, inputs.policy, inputs.scope
+    if scope is not None:
+        standing, observed = standing.within(scope.resources), observed.within(scope.resources)
     unreadable = {name for name, target in targets.items() if not isinstance(target, EdgeError | Observing)}
     inviting = {name for name, t in targets.items() if isinstance(t, Inviting)}
     observed, ours = _judge_voided(inputs, standing, observed)
-    recovered = (*ours, *_recover(standing, observed, unreadable, inviting))
+    recovered = (*ours, *recover(standing, observed, unreadable, inviting))
     handing = {name for name, t in targets.items() if not isinstance(t, EdgeError) and t.traits.hands_over}
-    holdings = _with_recovered(standing, recovered, handing, at)
+    holdings = with_recovered(standing, recovered, handing, at)
     # What we set about to give and of which no receipt says that it came about.
     given = [*(c for c in standing.pending.values() if c.action is Action.ADD), *standing.voided.values()]
     exclusive = frozenset(n for r in policy.catalogue.resources.values() if r.exclusive for n in (r.name, *r.was))
@@ -217,6 +235,9 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
         takes = (c for c in plan.changes if c.action is Action.REMOVE and c.reason in _BY_RECEIPTS and c.grants)
         plan = replace(plan, changes=tuple(takes), failing=())
         recovered = tuple(outcome for outcome in recovered if outcome.change.action is Action.REMOVE)
+    boundary = min([next_boundary(inputs.claims, at), *(one.again for one in plan.failing)])
+    if scope is not None:
+        plan, boundary = scope.joined(plan), min(boundary, scope.until)
     doubts = _doubts(inputs, observed, at)
     return Survey(
         plan,
@@ -224,9 +245,9 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
         recovered,
         standing,
         policy,
-        *policy.catalogue.settings.limits.brake(len(holdings)),
+        *policy.catalogue.settings.limits.brake(len(holdings) + (scope.held if scope is not None else 0)),
         inputs.stuck,
-        min([next_boundary(inputs.claims, at), *(one.again for one in plan.failing)]),
+        boundary,
         doubts=doubts,
         claims=inputs.claims,
         invalid=inputs.invalid,
@@ -254,78 +275,11 @@ def _judge_voided(inputs: Inputs, standing: Standing, observed: Observed) -> Jud
     return judge_voided(voided, standing.holdings, observed, proved, named)
 
 
-def _recover(standing: Standing, observed: Observed, unreadable: set[str], inviting: set[str]) -> Iterable[Outcome]:
-    """Settle what an earlier run left open, by looking: the change came about or it did not.
-
-    It died, or the target said no and may have done it all the same. What is offered and not accepted yet stays open:
-    nothing has come of it so far. Where nobody can look it is taken for not done, so that it is done again: changes are
-    idempotent.
-    """
-    for opened, change in standing.pending.items():
-        if change.entitlement.target in observed.unreadable:
-            continue
-        if change.entitlement.target in unreadable:
-            yield Outcome(
-                change, ok=False, error="nobody can see whether it was done; it is done again", recovered=True
-            )
-            continue
-        found = observed.found.get(change.entitlement)
-        if found is not None and found.there is None:
-            # By receipts it is not ours: nobody has to find it, and what is there under another name is planned for anew.
-            if change.action is Action.REMOVE and change.entitlement not in standing.holdings:
-                yield Outcome(change, ok=False, error=found.why, recovered=True)
-            continue  # what bears the names is not there: nobody can tell what became of it
-        present = change.entitlement in observed.entitlements
-        held = standing.holdings.get(change.entitlement)
-        told = held is None or held.until == change.until
-        refused = opened in standing.failures and change.reason in THERE_BEFORE
-        if change.action is Action.ADD and present and (refused or not told):
-            # It was there before: that it is there says nothing of the end that the target knows. It is told again.
-            yield Outcome(change, ok=False, error="nobody can see whether the target was told", recovered=True)
-            continue
-        offered = change.entitlement in observed.offered
-        if change.action is Action.ADD and offered and not present:
-            continue
-        done = present if change.action is Action.ADD else not present and not offered
-        if change.action is Action.REMOVE:
-            why = "it is still there: an earlier run did not take it away"
-        elif change.entitlement.target in inviting:
-            why = "it is not there, and not offered"
-        else:
-            why = "it is not there: an earlier run did not bring it about"
-        numbers = found.numbers if found is not None and done and change.action is Action.ADD else ()
-        yield Outcome(change, done, "" if done else why, recovered=True, numbers=numbers)
-
-
-def _with_recovered(
-    standing: Standing, recovered: Iterable[Outcome], handing: set[str], at: datetime
-) -> Mapping[Entitlement, Holding]:
-    """Return what is held after an earlier run's changes are settled.
-
-    Where a target hands something over, a run that died took it along: the target is told again, as of an end that
-    nobody knows, and hands it over once more.
-    """
-    found = dict(standing.holdings)
-    for (action, entitlement), failure in standing.failures.items():
-        held = found.get(entitlement)
-        again = action is Action.ADD and entitlement.target in handing and failure.change.reason in THERE_BEFORE
-        if again and held is not None and held.until is not None and held.until > at:
-            found[entitlement] = replace(held, until=None)  # it has not handed over what it was to
-    for outcome in recovered:
-        change = outcome.change
-        if outcome.ok and change.action is Action.ADD:
-            until = None if change.entitlement.target in handing else change.until
-            found[change.entitlement] = Holding(change.entitlement, change.grants, until, outcome.numbers)
-        elif outcome.ok:
-            found.pop(change.entitlement, None)
-    return found
-
-
 def _moved(inputs: Inputs, main: str) -> bool:
     """Say whether what has failed is to be tried at once: policies, of which targets are part, are not what they were."""
     if inputs.retry or inputs.history.find(main) is None:
         return True
-    return main != inputs.tip and any(c.path.startswith(_POLICIES) for c in inputs.history.changes(main, inputs.tip))
+    return main != inputs.tip and any(c.path.startswith(POLICIES) for c in inputs.history.changes(main, inputs.tip))
 
 
 def survey(inputs: Inputs) -> Survey:
@@ -339,14 +293,19 @@ def survey(inputs: Inputs) -> Survey:
 
 def _nothing_to_say(found: Survey) -> bool:
     """Whether a plan has neither changes nor anything else to tell that a look does not show, until the next boundary."""
-    plan, admitted = found.plan, found.admitted
-    said = (plan.changes, plan.waiting, plan.blocked, plan.unreadable, plan.lost, plan.offered)
-    doubts = (plan.unknown, plan.renamed, plan.failing, plan.denied, found.doubts)
-    left = (found.ended, admitted.bodies, admitted.refusals, admitted.unproved, found.recovered, found.policy.holes)
     # What others gave is told by every run: it can be without the ledger where targets show all of it as theirs.
     there = found.observed.entitlements if found.observed is not None else frozenset()
-    others = {one for one in there if one.shown_as_others}
-    return not any(said) and not any(doubts) and not any(left) and others == {*plan.unmanaged}
+    shown = set(shown_as_others(there))
+    return not said_of(found.plan) and not _said_beside(found) and shown.issubset(found.plan.unmanaged)
+
+
+def _said_beside(found: Survey) -> set[str]:
+    """Return the resources of whose grants there is something to say beside the plan, or to write."""
+    changes = [outcome.change for outcome in found.recovered]
+    grants = {one.grant for some in (found.ended, found.refusals, found.unproved) for one in some}
+    grants |= {*found.admitted.changed, *(grant for change in changes for grant in change.grants)}
+    written = {name for body in found.admitted.bodies for name in resources_of(body)}
+    return {*written, *map(folder_of, grants), *(change.entitlement.resource for change in changes)}
 
 
 def _importing(
@@ -367,6 +326,3 @@ def _importing(
         for grant in blobs[oid]
         if isinstance(read := read_grant(grant_path(grant), raw), Grant) and read.purpose == IMPORT
     )
-
-
-_POLICIES = "policies/"

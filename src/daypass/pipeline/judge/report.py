@@ -204,7 +204,7 @@ def _cut(grant: Grant, catalogue: Catalogue) -> tuple[Span, datetime | None]:
 
 
 def _others(standing: Standing, entitlement: Entitlement, grant: GrantId, at: datetime) -> tuple[GrantId, ...]:
-    holding = standing.holdings.get(entitlement)
+    holding = standing.holding(entitlement)
     proofs = [standing.admission(other) for other in (holding.grants if holding is not None else ()) if other != grant]
     return tuple(sorted(proof.grant for proof in proofs if proof is not None and proof.window.holds(at)))
 

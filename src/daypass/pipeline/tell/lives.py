@@ -67,10 +67,10 @@ def changed_in(done: Applied) -> tuple[GrantId, ...]:
     names: dict[GrantId, None] = {}
     for change in (outcome.change for outcome in done.outcomes):
         names |= dict.fromkeys(change.grants)
-        if change.reason is Reason.CONTINUED and change.entitlement in found.standing.holdings:
-            names |= dict.fromkeys(found.standing.holdings[change.entitlement].grants)
+        if change.reason is Reason.CONTINUED and (held := found.standing.holding(change.entitlement)) is not None:
+            names |= dict.fromkeys(held.grants)
     for name, proof in found.admitted.changed.items():
-        old = found.standing.rows.get(name)
+        old = found.standing.row(name)
         early = old is not None and not old.window.ended(found.plan.at) and name not in found.standing.ends
         if proof is not None or early:
             names[name] = None

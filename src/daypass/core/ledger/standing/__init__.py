@@ -20,6 +20,7 @@ once or in portions. The rules of the fold:
 - who had which role when is remembered for a while after: from an admission until its end, or whatever ended it before;
 - what was decided of a request that was not merged is remembered, so that it is recorded once;
 - what people said of a grant afterwards changes nothing: what they ended an end tells, as of anything else;
+- of each resource it is remembered which receipt told last of its grants, or of access there;
 - of each commit of main that receipts name it is remembered when the first one did;
 - what is void changes nothing, but that the additions which it tells of are remembered: they may have come about.
 """
@@ -59,6 +60,7 @@ from daypass.core.ledger.records import (
     forget_before,
     held_after,
 )
+from daypass.core.ledger.standing.moved import resources_of
 from daypass.core.ledger.standing.state import (
     Begun,
     DecidedWhen,
@@ -116,6 +118,7 @@ class Delta:
         "held",
         "held_until",
         "holdings",
+        "moved",
         "refusals",
         "reviewed",
         "revoked",
@@ -132,6 +135,7 @@ class Delta:
         self.admissions: dict[GrantId, Admission | None] = {}
         self.refusals: dict[GrantId, Refusal | None] = {}
         self.seen: dict[str, datetime] = {}
+        self.moved: dict[str, int] = {}
         self.revoked: dict[GrantId, bool | None] = {}
         self.ends: dict[GrantId, Ended | None] = {}
         self.decided: dict[DecidedKey, DecidedWhen] = {}
@@ -157,6 +161,7 @@ class Delta:
         self.head = Head.of(receipt, self.head)
         self.count += 1
         body = receipt.body
+        self.moved.update(dict.fromkeys(resources_of(body), receipt.sequence))
         if receipt.void:
             self.voided |= {change.entitlement: change for change in receipt.additions}
             return
@@ -316,6 +321,7 @@ class Delta:
             reviewed=reviewed,
             watched=_over(standing.watched, self.watched),
             departed=_over(standing.departed, self.departed),
+            moved=dict(sorted({**standing.moved, **self.moved}.items())),
             seen={**standing.seen, **{main: at for main, at in self.seen.items() if main not in standing.seen}},
         )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from copy import copy
 from datetime import datetime
 from functools import cached_property
 from itertools import takewhile
@@ -11,10 +12,11 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from daypass.core.bounds.watch import Condition
-from daypass.core.ids import ABSENT, GrantId, Oid
+from daypass.core.ids import ABSENT, GrantId, Oid, folder_of
 from daypass.core.ledger.chain import Head
 from daypass.core.ledger.receipt import Admission, DecidedKey, Ended, Refusal
 from daypass.core.ledger.records import Awaited, Handed, HeldWindow
+from daypass.core.ledger.standing.moved import EVERYTHING
 from daypass.core.plan import Action, AdmittedGrant, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import TOLERANCE
 
@@ -86,7 +88,8 @@ class Standing:
     is who had which role when. ``unreviewed``, by grant and landing, are the emergencies that nobody has reviewed yet, and
     ``reviewed`` what people have approved since, by the landing that they approved. ``watched``, by grant, is what ends it
     before its window does. ``departed``, by the number that the source of people has for somebody, are those who left by
-    its word and are not there again. Answers never change; mappings but
+    its word and are not there again. ``moved`` is, by resource, the number of the last receipt that told of its grants or of
+    access there, EVERYTHING where one may have told of any. Answers never change; mappings but
     ``holdings`` and ``taken`` are in order.
 
     Written out, and no dataclass: to compile one would slow the start of every verb that reads the ledger.
@@ -115,6 +118,7 @@ class Standing:
         reviewed: Mapping[GrantId, Oid] = _NONE,
         watched: Mapping[GrantId, tuple[Condition, ...]] = _NONE,
         departed: Mapping[str, Departure] = _NONE,
+        moved: Mapping[str, int] = _NONE,
     ) -> None:
         self.head: Final = head
         self.commit: Final = commit
@@ -136,6 +140,7 @@ class Standing:
         self.reviewed: Final = reviewed
         self.watched: Final = watched
         self.departed: Final = departed
+        self.moved: Final = moved
 
     @property
     def pending(self) -> Mapping[Opened, Intended]:
@@ -180,6 +185,42 @@ class Standing:
     def next_sequence(self) -> int:
         """The number that the next receipt will have."""
         return self.head.sequence + 1 if self.head is not None else 0
+
+    def moved_since(self, sequence: int) -> frozenset[str] | None:
+        """Return the resources of which receipts after a number tell, None where that may be any."""
+        if self.moved.get(EVERYTHING, -1) > sequence:
+            return None
+        return frozenset(name for name, last in self.moved.items() if last > sequence)
+
+    def within(self, resources: Collection[str]) -> Standing:
+        """Return the standing without the proved grants, and what is ours, was taken or was begun, of other resources."""
+        found = copy(self)
+        found.__dict__.pop("_by_resource", None)
+        vars(found).update(
+            rows={grant: row for grant, row in self.rows.items() if folder_of(grant) in resources},
+            holdings={one: held for one, held in self.holdings.items() if one.resource in resources},
+            taken={one: known for one, known in self.taken.items() if one.resource in resources},
+            begun={opened: begun for opened, begun in self.begun.items() if opened[1].resource in resources},
+            voided={one: change for one, change in self.voided.items() if one.resource in resources},
+        )
+        return found
+
+    def holding(self, entitlement: Entitlement) -> Holding | None:
+        """Return what is ours of one entitlement, None where nothing is."""
+        return self.holdings.get(entitlement)
+
+    def row(self, grant: GrantId) -> AdmittedGrant | None:
+        """Return a proved grant, slim, None where it is not proved now."""
+        return self.rows.get(grant)
+
+    def ends_before(self, at: datetime) -> frozenset[Entitlement]:
+        """Return what is ours and was given until an instant, or until one before it."""
+        return frozenset(one for one, held in self.holdings.items() if held.until is not None and held.until <= at)
+
+    def first_end(self, but: Collection[Entitlement] = ()) -> datetime | None:
+        """Return the first instant until which anything of ours was given, ``but`` for some of it; None for never."""
+        ends = (held.until for one, held in self.holdings.items() if held.until is not None and one not in but)
+        return min(ends, default=None)
 
     def admitted(self) -> Iterator[AdmittedGrant]:
         """Yield every proved grant, slim, ordered by id."""

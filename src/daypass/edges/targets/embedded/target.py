@@ -6,12 +6,15 @@ import hashlib
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from itertools import islice
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from daypass.core.errors import EdgeError, InvalidError
 from daypass.core.plan import Action, Done, Entitlement, Found, Numbers, Order
@@ -23,14 +26,11 @@ from daypass.edges.targets.embedded.unkept import UnkeptTarget
 from daypass.ports import Dated, Fingerprinting, Numbering
 
 if TYPE_CHECKING:
-    from hashlib import _Hash as Hash
-
     from daypass.core.bounds.settings import TargetSettings
     from daypass.edges.targets.embedded.store import Row
 
 
-_AT_ONCE = 1000
-"""Rows that are hashed in one go."""
+_RESOURCE = itemgetter(0)
 
 
 class EmbeddedTarget(Fingerprinting, Dated, Numbering):
@@ -48,7 +48,7 @@ class EmbeddedTarget(Fingerprinting, Dated, Numbering):
         self._seen: frozenset[Entitlement] = frozenset()
         self._store = ""
         """The number of the store that the last `observe` saw, "" where there was none."""
-        self._print = ""
+        self._prints: Mapping[str, str] = {}
 
     def health(self) -> Health:
         """Say where the store is and whether it is whole. Raises EdgeError when it cannot be read."""
@@ -72,13 +72,16 @@ class EmbeddedTarget(Fingerprinting, Dated, Numbering):
         # Few texts stand in many rows: one copy of each is smaller, and is hashed once.
         known: dict[str, str] = {}
         one, make, name = known.setdefault, tuple.__new__, self.name
+        there: set[Entitlement] = set()
         with holding(self.path, name) as (number, rows):
-            seen = hashlib.sha256(repr(number).encode())
-            there = frozenset(
-                make(Entitlement, (name, one(resource, resource), one(who, who), one(what, what)))
-                for resource, who, what, _ in _hashed(rows, seen)
-            )
-        self._seen, self._store, self._print = there, number, seen.hexdigest()
+            prints = {"": _digest(number)}
+            for resource, group in groupby(rows, _RESOURCE):
+                held = [*group]
+                prints[resource] = _digest(held)
+                there.update(
+                    make(Entitlement, (name, resource, one(who, who), one(what, what))) for _, who, what, _ in held
+                )
+        self._seen, self._store, self._prints = frozenset(there), number, prints
         return self._seen
 
     def ends(self, entitlements: Iterable[Entitlement]) -> Mapping[Entitlement, datetime | None]:
@@ -109,11 +112,11 @@ class EmbeddedTarget(Fingerprinting, Dated, Numbering):
         what = "is another one than it was given in" if number else "is not there"
         return Found(None, f"the store {self.path} {what}; that had the number {given}")
 
-    def fingerprint(self) -> str:
-        """Return a digest of the store's number and its rows, as the last `observe` saw them."""
-        if not self._print:
+    def fingerprint(self) -> Mapping[str, str]:
+        """Return digests of each resource's rows, as the last `observe` saw them, and under "" the store's number."""
+        if not self._prints:
             raise EdgeError(f"target {self.name} was not looked at yet")
-        return self._print
+        return self._prints
 
     def carry_out(self, orders: Sequence[Order]) -> Sequence[Done]:
         """Make changes, each synced to the disk before the next."""
@@ -134,11 +137,9 @@ class EmbeddedTarget(Fingerprinting, Dated, Numbering):
         write(self.path, self._writer, statement, values)
 
 
-def _hashed(rows: Iterator[Row], seen: Hash) -> Iterator[Row]:
-    """Yield rows, and let a hash see them: quoted, so that no text can pass for two."""
-    while some := [*islice(rows, _AT_ONCE)]:
-        seen.update(repr(some).encode())
-        yield from some
+def _digest(held: str | list[Row]) -> str:
+    """Return a digest of rows: as JSON, in which no text can pass for two."""
+    return hashlib.sha256(msgspec.json.encode(held)).hexdigest()
 
 
 def read_options(settings: TargetSettings) -> PurePath:

@@ -84,7 +84,7 @@ class GitHubTarget(Fingerprinting, Inviting, Dated, Numbering, Timed):
         self._offered = frozenset(offered - there)
         return frozenset(there)
 
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> Mapping[str, str]:
         """Return a digest of who has which part in which place, and of invitations, as the last `observe` saw them.
 
         Places are named by their numbers as well, which GitHub is asked for where only `find` would: an empty one holds
@@ -98,7 +98,7 @@ class GitHubTarget(Fingerprinting, Inviting, Dated, Numbering, Timed):
             number = self._last.number(place) if seen.holders or seen.offers else ""
             offers = [[who, one.level, one.number, one.alone] for who, one in sorted(seen.offers.items())]
             places.append([*place, number, sorted(seen.holders.items()), offers, seen.closed])
-        return digest([self._organisation, places])
+        return {"": digest([self._organisation, places])}
 
     def clock(self) -> datetime | None:
         """Return the Date of GitHub's last answer."""

@@ -120,7 +120,7 @@ class PostgresTarget(Fingerprinting, Numbering, Timed):
         self._members = {(row[2], row[8]): (row[1], row[4], row[3], row[7]) for row in rows if row[0] == "member"}
         return frozenset(one for member in self._members.values() for one in self._held(*member))
 
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> Mapping[str, str]:
         """Return a digest of the rows that the last `observe` saw, but for the time.
 
         What `find` asks besides are the names and numbers of what these rows name, where they give what is ours.
@@ -131,7 +131,7 @@ class PostgresTarget(Fingerprinting, Numbering, Timed):
             [number, role.name, role.can_login, role.comment, role.above, role.databases]
             for number, role in sorted(self._marked.items())
         ]
-        return digest({"self": self._self, "roles": roles, "members": sorted(self._members.items())})
+        return {"": digest({"self": self._self, "roles": roles, "members": sorted(self._members.items())})}
 
     def clock(self) -> datetime | None:
         """Return what the server's clock said at the last `observe`."""

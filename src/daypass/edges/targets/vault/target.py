@@ -129,11 +129,11 @@ class VaultTarget(Fingerprinting):
         self._seen = frozenset(found)
         return self._seen
 
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> Mapping[str, str]:
         """Return a digest of what the last `observe` returned, which is all that is known here."""
         if self._seen is None:
             raise EdgeError(f"target {self.name} was not looked at yet")
-        return digest(sorted(self._seen))
+        return {"": digest(sorted(self._seen))}
 
     def _stand(self) -> Iterator[tuple[str, RoleMark | None, str, Mapping[str, Any] | None]]:
         """Yield the policies of ours: name, what it is for, its text, and the role of the name."""
