@@ -18,7 +18,7 @@ from daypass.core.plan import Action, Entitlement, Reason
 from daypass.core.planning.resting import Remembered
 from daypass.core.record import replace
 from daypass.core.window import parse_instant
-from daypass.pipeline.apply import inputs as preparing
+from daypass.pipeline.apply import grounds
 from daypass.pipeline.apply.survey import Survey, survey
 from daypass.ports import Fingerprinting
 from driver import Access
@@ -158,7 +158,7 @@ def test_one_that_has_no_name_keeps_runs_from_going_by_what_was_found(memory: Me
 def test_one_that_is_slow_is_not_waited_for_and_its_look_is_planned_by(
     memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preparing, "AT_RUN", timedelta(seconds=0.1))
+    monkeypatch.setattr(grounds, "AT_RUN", timedelta(seconds=0.1))
     memory.other.may.clear()
     memory.other.held.clear()
     threading.Timer(1, memory.other.may.set).start()

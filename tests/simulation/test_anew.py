@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from daypass.pipeline.apply import inputs
+from daypass.pipeline.apply import grounds, inputs
 from simulation.anew import comparing
 from simulation.life import play
 from simulation.terms import tell
@@ -24,7 +24,7 @@ def test_what_rests_changes_no_plan(part: int) -> None:
 
 def test_runs_that_overlook_what_main_and_the_ledger_moved_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "moved_by", lambda *_: frozenset())
-    monkeypatch.setattr(inputs, "moved_since", lambda *_: frozenset())
+    monkeypatch.setattr(grounds, "moved_since", lambda *_: frozenset())
     differ: list[str] = []
     with comparing(Counter(), differ):
         for seed in range(300, 316):

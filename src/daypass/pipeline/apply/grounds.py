@@ -51,7 +51,7 @@ class Grounds(NamedTuple):
         return digest({**self._asdict(), "targets": prints})
 
 
-class Seen(NamedTuple):
+class AllSeen(NamedTuple):
     """What looks at all targets found: their fingerprints, what is there, and how far clocks are from ours."""
 
     prints: Prints
@@ -84,22 +84,17 @@ class Looks:
             return None
         return tuple(sorted(one for there in seen.there for one in shown_as_others(there)))
 
-    def scope(
-        self, found: Remembered, moved: frozenset[str], settled: frozenset[str] | None, at: datetime
-    ) -> Scope | None:
-        """Return what is to be reckoned anew where only ``moved``, and what the run ``settled``, has moved beside the targets.
-
-        None where that is everything.
-        """
-        seen = self._answers(AT_MOST) if settled is not None else None
-        if seen is None or settled is None or doubt(at, None, seen.skews) is not None:
+    def scope(self, found: Remembered, moved: frozenset[str], at: datetime) -> Scope | None:
+        """Return what is to be reckoned anew where only ``moved`` has moved beside the targets; None for everything."""
+        seen = self._answers(AT_MOST)
+        if seen is None or doubt(at, None, seen.skews) is not None:
             return None
         there = frozenset[Entitlement]().union(*seen.there)
-        scope = scope_of(found, moved | settled | found.seen_otherwise(seen.prints, there), there, at)
+        scope = scope_of(found, moved | found.seen_otherwise(seen.prints, there), there, at)
         self._only = scope.resources
         return scope
 
-    def _answers(self, patience: timedelta) -> Seen | None:
+    def _answers(self, patience: timedelta) -> AllSeen | None:
         """Wait for all looks; None where a target cannot be named, has not answered, or cannot tell."""
         if not self._nameable:
             return None
@@ -114,7 +109,7 @@ class Looks:
             return None
         skews = {name: looked.skew for name, (looked, _) in seen.items() if looked.skew is not None}
         there = tuple(looked.seen for looked, _ in seen.values())
-        return Seen({name: prints for name, (_, prints) in seen.items()}, there, skews)
+        return AllSeen({name: prints for name, (_, prints) in seen.items()}, there, skews)
 
     def of(self, name: str, target: object) -> Callable[[], Looked] | None:
         """Return what waits for the look that was made at this very target, None where none was.
@@ -152,6 +147,44 @@ def _named(target: Fingerprinting, clock: Callable[[], datetime] | None) -> tupl
         return looked, target.fingerprint()
     except Exception:  # noqa: BLE001  (what was seen can be planned by all the same)
         return looked, {}
+
+
+class Recall(NamedTuple):
+    """What an earlier run ``found``, what resources have ``moved`` since on main or in the ledger, and looks at targets."""
+
+    found: Remembered
+    moved: frozenset[str]
+    looks: Looks
+
+    @property
+    def anew(self) -> frozenset[str]:
+        """The resources whose grants are to be held against main again."""
+        return self.moved | self.found.restless
+
+    def unmoved(self, grounds: Grounds, at: datetime) -> tuple[Unchanged, tuple[Entitlement, ...]] | None:
+        """Return what was found, and what others gave, where all is as it was and nothing was to be said; None else."""
+        same = self.found.unchanged
+        if same is None or not same.may_hold(grounds.beside, at):
+            return None
+        others = self.looks.prove(same, grounds, at, AT_RUN)
+        return (same, others) if others is not None else None
+
+    def scope(self, settled: frozenset[str] | None, at: datetime) -> Scope | None:
+        """Return what is to be reckoned anew where the run ``settled`` grants of so many resources; None for everything."""
+        return self.looks.scope(self.found, self.moved | settled, at) if settled is not None else None
+
+
+def recall_of(
+    found: Remembered | None,
+    context: Context,
+    program: str,
+    at: datetime,
+    targets: Mapping[str, TargetReader | EdgeError],
+    clock: Callable[[], datetime] | None,
+) -> Recall | None:
+    """Begin to look at the targets, where something that was found may still stand; return None where anything has moved."""
+    moved = moved_since(found, context, program, at) if found is not None else None
+    return Recall(found, moved, Looks(targets, clock)) if found is not None and moved is not None else None
 
 
 def moved_since(found: Remembered, context: Context, program: str, at: datetime) -> frozenset[str] | None:

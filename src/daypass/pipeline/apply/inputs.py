@@ -35,7 +35,7 @@ from daypass.pipeline.apply.current import (
     tasks_of,
     watched_grants,
 )
-from daypass.pipeline.apply.grounds import AT_REST, AT_RUN, Grounds, Looks, moved_by, moved_since
+from daypass.pipeline.apply.grounds import AT_REST, Grounds, Looks, moved_by, recall_of
 from daypass.pipeline.apply.survey import Clocks, Inputs, Survey
 from daypass.pipeline.context import Context
 from daypass.ports import ForgeReader, Recalling, TargetReader
@@ -72,8 +72,8 @@ def prepare(
 
     Where ``recalled`` says that nothing was to be done and nothing has moved since, that is the answer; where little has
     moved, little is reckoned anew. ``remember`` keeps what the next run is to recall; ``program`` names the program that
-    reckons, so that another version reckons all anew. ``clock`` is the
-    one that ``at`` was read from, and is compared with others': see core.holdback. ``retry``: what has failed is tried
+    reckons, so that another version reckons all anew. ``clock`` is the one that ``at`` was read from, and is compared with
+    others': see core.holdback. ``retry``: what has failed is tried
     again at once. ``deny`` says what of the live policies deny. Raises RefusedError where main cannot be followed and
     nothing else is there to stand on: see `_follow`; ConflictError where ``attend`` found that another run was first.
     """
@@ -81,7 +81,6 @@ def prepare(
     clocks = _clocks(context.forge, clock)
     at = catch_up(at, standing.at) + clocks.off
     targets, latest = open_readers(tip), standing
-    looks: Looks | None = None
 
     def before() -> None:
         nonlocal latest
@@ -92,35 +91,27 @@ def prepare(
     looked = look(context, watched, at)
     if latest is not standing or any(one.came or one.unknown for one in looked.values()):
         recalled = remember = None  # what came about ends access, and what nobody could look at is told
-    grounds = Grounds(program, standing.commit, tip)
     apart = doubt(at - clocks.off, standing.at, clocks.skews) is not None
-    moved = moved_since(recalled, context, program, at) if recalled is not None and not apart else None
-    if recalled is not None and moved is not None:
-        looks, same = Looks(targets, clock), recalled.unchanged
-        others = (
-            looks.prove(same, grounds, at, AT_RUN) if same is not None and same.may_hold(grounds.beside, at) else None
-        )
-        if same is not None and others is not None:
-            return _as_recalled(context, standing, same, at, targets, others)
-    anew = moved | recalled.restless if recalled is not None and moved is not None else None
-    admitted, tip, stuck = _follow(context, at, before, anew)
+    recall = recall_of(recalled, context, program, at, targets, clock) if not apart else None
+    if recall is not None and (told := recall.unmoved(Grounds(program, standing.commit, tip), at)) is not None:
+        return _as_recalled(context, standing, at, targets, *told)
+    admitted, tip, stuck = _follow(context, at, before, recall.anew if recall is not None else None)
     if stuck is None and latest.main != standing.main:
         # What this run proved is on record by now: told again, it would stand on what the other has replaced.
         raise ConflictError("another run settled what landed on main first", hint="run the command again")
     if latest is not standing or stuck is not None:
         # Where ends were carried out meanwhile a target may still be read from, and what was seen is no more what is there.
         targets = open_readers(tip)
-        looks = remember = recalled = None
+        recall = remember = None
     if latest is not standing and clock is not None:
         at = max(at, clock() + clocks.off)
-    scope = None
-    if looks is not None and recalled is not None and moved is not None:
-        scope = looks.scope(recalled, moved, moved_by(admitted, latest), at)
+    scope = recall.scope(moved_by(admitted, latest), at) if recall is not None else None
     found = _inputs(context, latest, admitted, tip, at, targets, clocks, scope)
     found = replace(found, denied=deny(found.policy, live_claims(found.standing, found.claims, at, admitted)))
     # Of a main that is not followed nobody knows what it says by now: nothing ends for good by it.
     found = _with_ended_by_rules(found, latest) if stuck is None else replace(found, ending=())
     found = _with_tasks_done(replace(found, stuck=stuck), context, latest, looked)
+    looks = recall.looks if recall is not None else None
     return replace(_with_departed(found, context, latest), keep=remember, program=program, looks=looks, retry=retry)
 
 
@@ -231,15 +222,15 @@ def at_rest(
     if any(isinstance(target, Recalling) for target in targets.values()):
         return None
     others = Looks(targets, clock).prove(recalled, grounds, at, AT_REST)
-    return _as_recalled(context, standing, recalled, at, targets, others).unchanged if others is not None else None
+    return _as_recalled(context, standing, at, targets, recalled, others).unchanged if others is not None else None
 
 
 def _as_recalled(
     context: Context,
     standing: Standing,
-    recalled: Unchanged,
     at: datetime,
     targets: Mapping[str, TargetReader | EdgeError],
+    recalled: Unchanged,
     others: tuple[Entitlement, ...],
 ) -> Inputs:
     """Return the inputs of a run in which nothing has moved since nothing was to be done; ``others`` gave that."""
