@@ -154,6 +154,28 @@ def test_a_gate_on_a_bare_runner_merges_what_is_ready_and_a_request_that_lags_be
     assert hub.run("audit", "verify").code == 0
 
 
+def test_a_sweep_on_a_bare_runner_leaves_alone_what_landed_elsewhere_and_its_receipts(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads the ledger from a snapshot on, which is older than what it saw last."""
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+    monkeypatch.setattr(snapshot, "LEAST", 1000)
+    waiting = hub.request_pull("alice", hub.grant(reason="reading an order of a complaint"))
+    hub.advance(seconds=5)
+    bare = Bare(hub)
+    for _ in range(2):
+        bare("gate", "--at", at(hub))
+        hub.advance(seconds=5)
+    number = hub.request_pull("carol", hub.grant(subject="carol", resource="staging", role="deploy"))
+    hub.advance(seconds=5)
+    assert f"#{waiting} " not in bare("gate", "--at", at(hub))
+    assert hub.pull(number)["merged"]
+    assert "1 open, none changed" in bare("gate", "--at", at(hub))
+    assert "ok   + carol" in bare("apply", "--at", at(hub))
+    assert "1 open, none changed" in bare("gate", "--at", at(hub))
+
+
 def test_a_report_on_a_bare_runner_fetches_no_more_however_long_history_is(hub: Hub) -> None:
     """Without an App the job `report` of `check` runs at each push to a request."""
     bare, counts = Bare(hub), []

@@ -51,13 +51,13 @@ def test_what_is_as_it_was_is_not_asked_of_again(hub: Hub) -> None:
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "github-calls.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", PAGE, re.MULTILINE)
+ROWS = re.findall(r"^\| (\d+)" + r" \| (\d+)" * 6 + r" \|$", PAGE, re.MULTILINE)
 TOLD = [[int(cell) for cell in row] for row in ROWS]
 
 
-@pytest.mark.parametrize(("many", "quiet", "changed", "approved", "landed"), TOLD[:2])
+@pytest.mark.parametrize(("many", "quiet", "changed", "approved", "landed", "one", "none"), TOLD[:2])
 def test_a_sweep_takes_the_calls_that_the_page_says(
-    hub: Hub, many: int, quiet: int, changed: int, approved: int, landed: int
+    hub: Hub, many: int, quiet: int, changed: int, approved: int, landed: int, one: int, none: int
 ) -> None:
     numbers = [hub.request_pull("alice", hub.grant(reason=f"reading order {n} of a complaint")) for n in range(many)]
     settled(hub)
@@ -66,6 +66,11 @@ def test_a_sweep_takes_the_calls_that_the_page_says(
     for number in numbers:
         hub.api("bob", "POST", f"/repos/{REPOSITORY}/issues/{number}/labels", {"labels": ["urgent"]})
     assert sweep(hub)[1] == changed
+    sweep(hub)
+    land(hub, "carol")
+    assert sweep(hub)[1] == none
+    hub.run("apply", "--at", format_instant(hub.now()))
+    assert sweep(hub)[1] == none
     land(hub, "carol", "dave")
     assert sweep(hub)[1] == landed
     sweep(hub)
@@ -81,18 +86,36 @@ def test_a_sweep_takes_the_calls_that_the_page_says(
     assert sweep(hub)[1] == landed + 2 * many  # what is approved is asked for its events, and for who approved
 
 
-def land(hub: Hub, who: str, approver: str) -> None:
-    """Have the request of somebody merged."""
-    number = hub.request_pull(who, hub.grant(subject=who))
-    for one in ("bob", approver):
+@pytest.mark.parametrize(("many", "one"), [(row[0], row[5]) for row in TOLD[:2]])
+def test_a_sweep_after_a_merge_that_one_request_hangs_on_takes_what_the_page_says(
+    hub: Hub, many: int, one: int
+) -> None:
+    """Of another resource than all others it is, and waits."""
+    for n in range(many - 1):
+        hub.request_pull("alice", hub.grant(reason=f"reading order {n} of a complaint"))
+    hub.request_pull("alice", hub.grant(resource="staging", role="deploy", duration="6h"))
+    settled(hub)
+    land(hub, "carol")
+    assert sweep(hub)[1] == one
+    sweep(hub)
+    hub.run("apply", "--at", format_instant(hub.now()))
+    assert sweep(hub)[1] == one
+
+
+def land(hub: Hub, who: str, approver: str = "") -> None:
+    """Have the request of somebody merged: to read orders, or, where nobody approves, to deploy to staging."""
+    asked = hub.grant(subject=who) if approver else hub.grant(subject=who, resource="staging", role="deploy")
+    number = hub.request_pull(who, asked)
+    for one in ("bob", approver) if approver else ():
         hub.approve(number, one)
-    hub.run("gate", str(number), "--at", format_instant(hub.now()))
+    assert "merged as" in hub.run("gate", str(number), "--at", format_instant(hub.now())).out
 
 
 def test_a_hundred_take_what_one_does_and_at_most_six_for_each_that_changed() -> None:
     assert [row[0] for row in TOLD] == [1, 20, 100]
-    for many, quiet, changed, approved, landed in TOLD:
+    for many, quiet, changed, approved, landed, one, none in TOLD:
         assert (quiet, changed, approved, landed) == (3, 3 + 1 + 5 * many, 3 + 1 + 6 * many, 3 + 1 + 5 * many)
+        assert (one, none) == (3 + 1 + 5, 3)
 
 
 @pytest.mark.parametrize("change", ["comment", "label", "draft", "push", "base"])
@@ -243,3 +266,18 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, reader: type, reads: str, happens
         return found
 
     monkeypatch.setattr(reader, reads, late)
+
+
+def test_what_landed_elsewhere_has_nothing_looked_at(hub: Hub) -> None:
+    numbers = [hub.request_pull("alice", hub.grant(reason=f"reading order {n} of a complaint")) for n in range(3)]
+    settled(hub)
+    said, quiet = sweep(hub)
+    assert "3 open, none changed" in said
+    land(hub, "carol")
+    assert sweep(hub) == (said, quiet)
+    hub.run("apply", "--at", format_instant(hub.now()))
+    assert sweep(hub) == (said, quiet)
+    hub.approve(numbers[1], "bob")
+    said, _ = sweep(hub)
+    assert f"#{numbers[1]}" in said
+    assert f"#{numbers[0]}" not in said

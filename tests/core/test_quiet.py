@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from daypass.core.approval.quiet import LONGEST, MOST, quiet_until
+from daypass.core.approval.quiet import LONGEST, MOST, MOST_NAMED, hangs_on, quiet, quiet_until, short_id
+from daypass.core.approval.review import REVIEWS
 from daypass.core.approval.stages import Due
-from daypass.core.forge import Account, Review
+from daypass.core.forge import Account, Act, Quiet, Review
 from daypass.core.record import replace
 from daypass.core.request import Gated
 from daypass.pipeline.judge.gate import look
@@ -92,6 +93,7 @@ def test_what_moves_with_time_beside_the_request_has_it_looked_at_again(access: 
     gated = found(access)
     policy = gated.proposal.policy
     catalogue, rules = policy.catalogue, policy.rules
+    assert hangs_on(gated) is not None
     if part == "rotas":
         policy = replace(policy, catalogue=replace(catalogue, rotas={"night": object()}))
     elif part == "deputies":
@@ -99,4 +101,60 @@ def test_what_moves_with_time_beside_the_request_has_it_looked_at_again(access: 
         policy = replace(policy, catalogue=replace(catalogue, directory=people))
     else:
         policy = replace(policy, rules=replace(rules, **{part: frozenset({"orders-db"})}))
-    assert until(replace(gated, proposal=replace(gated.proposal, policy=policy))) is None
+    moving = replace(gated, proposal=replace(gated.proposal, policy=policy))
+    assert until(moving) is None
+    assert hangs_on(moving) is None
+    assert quiet(moving, at=datetime.fromisoformat(AT)) is None
+
+
+def test_it_hangs_on_its_resources_and_on_the_commits_that_left_main(access: Access) -> None:
+    other = {"grants/payroll/b.yaml": GRANT.replace("orders-db", "payroll").replace("8h", "2h")}
+    gated = found(access, **other)
+    named = {"orders-db", "payroll", short_id(gated.pull.head)}
+    assert hangs_on(gated) == named
+    held = quiet(gated, at=datetime.fromisoformat(AT))
+    assert held == Quiet(datetime.fromisoformat(T("18:00")), frozenset(named))  # the hours of the payroll
+    assert gated.evidence is not None
+    (first,) = gated.evidence.commits
+    later = replace(first, oid="1" * 40, parents=(first.oid,))
+    merged = replace(first, oid="2" * 40, parents=(gated.proposal.base, later.oid))
+    more = replace(gated, evidence=replace(gated.evidence, commits=(first, later, merged)))
+    assert hangs_on(more) == named
+
+
+def test_it_hangs_on_what_its_resources_were_called_and_on_what_it_reviews(access: Access) -> None:
+    gated = found(access)
+    policy = gated.proposal.policy
+    was = {"orders-db": ("orders", "old-orders"), "payroll": ("wages",)}
+    there = policy.catalogue.resources
+    renamed = {**there, **{name: replace(there[name], was=names) for name, names in was.items()}}
+    policy = replace(policy, catalogue=replace(policy.catalogue, resources=renamed))
+    proposal = replace(gated.proposal, policy=policy)
+    named = {"orders-db", "orders", "old-orders", short_id(gated.pull.head)}
+    assert hangs_on(replace(gated, proposal=proposal)) == named
+    by_old_name = replace(proposal, changed=("grants/orders/a.yaml",))
+    assert hangs_on(replace(gated, proposal=by_old_name)) == named
+    reviews = replace(gated.pull, branch=f"{REVIEWS}wages/x.1")
+    assert hangs_on(replace(gated, proposal=proposal, pull=reviews)) == named | {"wages", "payroll"}
+
+
+@pytest.mark.parametrize("part", ["unjudged", "others", "then", "acts", "many"])
+def test_it_may_hang_on_anything_where_nobody_can_tell(access: Access, part: str) -> None:
+    gated = found(access)
+    evidence, mains = gated.evidence, ((gated.proposal.base, None),)
+    assert evidence is not None
+    if part == "unjudged":
+        gated = replace(gated, evidence=None)
+    elif part == "others":
+        gated = replace(gated, proposal=replace(gated.proposal, others=("README.md",)))
+    elif part == "then":
+        gated = replace(gated, evidence=replace(evidence, then={"1": ()}))
+        assert hangs_on(gated) is not None
+        gated = replace(gated, evidence=replace(evidence, then={"1": mains}))
+    elif part == "acts":
+        act = Act(Account("alice", "alice"), "opened", gated.pull.opened_at)
+        gated = replace(gated, evidence=replace(evidence, acts=((act, mains),)))
+    else:
+        paths = tuple(f"grants/r{n}/a.yaml" for n in range(MOST_NAMED))
+        gated = replace(gated, proposal=replace(gated.proposal, changed=paths))
+    assert hangs_on(gated) is None

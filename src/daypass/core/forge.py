@@ -257,6 +257,31 @@ class Glance(Struct, frozen=True):
     known: bool = False
 
 
+class Basis(NamedTuple):
+    """What open requests were judged by, beside themselves.
+
+    ``program`` names what judged them, ``main`` and ``ledger`` are commits, and ``sequence`` is the number of the ledger's
+    last receipt, -1 for none; ``followed`` is the commit of main that the ledger named last, "" for none.
+    """
+
+    program: str
+    main: Oid
+    ledger: str
+    sequence: int
+    followed: str
+
+
+class Quiet(NamedTuple):
+    """How long what was found of a request holds by the clock alone, and what of main and the ledger it hangs on.
+
+    ``on`` are resources, and the first commits of the request by their short ids: what came to main or to the ledger and is
+    of none of these changes nothing of it. It is None where anything may.
+    """
+
+    until: datetime
+    on: frozenset[str] | None
+
+
 class Pull(Struct, frozen=True):
     """A pull request. ``state``: open, merged or closed. ``pushers`` are all who moved the head, oldest first.
 

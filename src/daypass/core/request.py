@@ -57,7 +57,8 @@ class Item(Struct, frozen=True):
 class Proposal(Struct, frozen=True):
     """A pull request's head against its base. ``others`` are the changed paths that are no grants.
 
-    ``read`` are the last policies of main that read, where the base's do not: they say who may end access.
+    ``read`` are the last policies of main that read, where the base's do not: they say who may end access. ``changed`` are
+    the paths of grants that it changes, none where it was refused before they were looked at.
     """
 
     base: Oid
@@ -67,6 +68,7 @@ class Proposal(Struct, frozen=True):
     findings: tuple[Finding, ...]
     policy: Policy
     read: Policy | None = None
+    changed: tuple[str, ...] = ()
 
     @property
     def ends_by(self) -> Policy:

@@ -9,19 +9,30 @@ import pytest
 from github_world import AT, BOT, World, directory
 
 from daypass.core.errors import EdgeError
+from daypass.core.forge import Basis, Quiet
+from daypass.core.ids import ABSENT
 from daypass.edges.forges.github.sweep import GitHubSweep
 
 LATER = AT + timedelta(hours=1)
+QUIET = Quiet(LATER, frozenset({"orders-db", "0123456789ab"}))
 
 
 def sweep(world: World) -> GitHubSweep:
     return GitHubSweep(world.api("app"), directory(), BOT)
 
 
-def look(world: World, at=AT, *, after: int = 3, **other: str):
+def anything(_: Basis) -> None:
+    """Of what came since nothing can be told."""
+
+
+def look(world: World, at=AT, *, after: int = 3, moved=anything, **other: str):
     world.double.advance(seconds=after)
     found = sweep(world)
-    return found, found.look(other.get("main", world.main()), "daypass-ledger", other.get("program", "p"), at)
+    return found, found.look(other.get("main", world.main()), "daypass-ledger", other.get("program", "p"), at, moved)
+
+
+def basis(world: World) -> Basis:
+    return Basis("p", world.main(), ABSENT, -1, "")
 
 
 def test_a_hundred_are_looked_at_a_call_and_none_is_left_out(world: World) -> None:
@@ -35,7 +46,7 @@ def test_a_hundred_are_looked_at_a_call_and_none_is_left_out(world: World) -> No
     assert (len(asked), len(seen), len({one.number for one in seen})) == (2, 101, 101)
     assert {one.opened_by.handle for one in seen} == {"alice", ""}
     assert not any(one.known for one in seen)
-    found.keep({one.number: LATER for one in seen}, main=world.main())
+    found.keep({one.number: QUIET for one in seen}, basis(world))
     _, again = look(world)
     assert all(one.known for one in again)
 
@@ -43,33 +54,79 @@ def test_a_hundred_are_looked_at_a_call_and_none_is_left_out(world: World) -> No
 def test_what_was_kept_holds_for_that_main_and_program_and_until_its_instant(world: World) -> None:
     number = world.opened("alice")
     found, _ = look(world)
-    found.keep({number: LATER}, main=world.main())
+    found.keep({number: QUIET}, basis(world))
     assert look(world)[1][0].known
     assert not look(world, LATER)[1][0].known
     assert not look(world, program="another")[1][0].known
     assert not look(world, main="0" * 40)[1][0].known
     found, _ = look(world, main="0" * 40)
     before = len(world.double.calls)
-    found.keep({number: LATER}, main="0" * 40)  # main moved while it ran
+    found.keep({number: QUIET}, basis(world))  # main moved while it ran
     assert len(world.double.calls) == before
+
+
+def land(world: World) -> None:
+    world.double.seed(world.repo, {"grants/payroll/a.yaml": f"{world.main()}\n"})
+
+
+def test_where_main_went_on_what_nothing_is_about_that_came_is_known(world: World) -> None:
+    number, other = world.opened("alice"), world.opened("carol", "other")
+    found, _ = look(world)
+    then = basis(world)
+    found.keep({number: QUIET, other: Quiet(LATER, None)}, then)
+    land(world)
+    asked: list[Basis] = []
+
+    def told(*names: str):
+        return lambda since: asked.append(since) or frozenset(names)
+
+    assert [one.known for one in look(world, moved=told("payroll", "fedcba987654"))[1]] == [True, False]
+    assert asked == [then]
+    for name in QUIET.on:
+        assert not look(world, moved=told("payroll", name))[1][0].known
+    assert not look(world)[1][0].known
+    assert not look(world, LATER, moved=told())[1][0].known
+    assert not look(world, program="another", moved=told())[1][0].known
+
+
+def test_what_is_known_still_is_kept_on_and_what_is_not_is_not(world: World) -> None:
+    """By the record of before, which stays where it is: of what was looked at meanwhile nothing in it holds."""
+    numbers = [world.opened(who, who) for who in ("alice", "carol")]
+    found, _ = look(world)
+    found.keep({numbers[0]: QUIET, numbers[1]: Quiet(LATER, frozenset({"payroll"}))}, basis(world))
+    land(world)
+    found, seen = look(world, moved=lambda _: frozenset({"payroll"}))
+    assert [one.known for one in seen] == [True, False]
+    third = world.opened("dora", "third")
+    found, _ = look(world, moved=lambda _: frozenset({"payroll"}))
+    found.keep({third: QUIET}, basis(world))
+    assert [one.known for one in look(world)[1]] == [True, False, True]
+    assert len(world.repo.checks) == 2
+
+
+def test_more_than_a_check_run_has_room_for_is_not_kept(world: World) -> None:
+    number, other = world.opened("alice"), world.opened("carol", "other")
+    found, _ = look(world)
+    found.keep({number: QUIET, other: Quiet(LATER, frozenset({"x" * 65_000}))}, basis(world))
+    assert [one.known for one in look(world)[1]] == [True, False]
 
 
 def test_what_has_just_changed_may_change_in_the_same_second_and_is_looked_at_again(world: World) -> None:
     number = world.opened("alice")
     found, _ = look(world, after=0)
-    found.keep({number: LATER}, main=world.main())
+    found.keep({number: QUIET}, basis(world))
     assert not look(world)[1][0].known
 
 
-@pytest.mark.parametrize("missing", ["main", "checkSuites", "checkRuns", "databaseId"])
+@pytest.mark.parametrize("missing", ["main", "history", "checkSuites", "checkRuns", "databaseId"])
 def test_a_record_that_github_does_not_show_is_none(world: World, monkeypatch, missing: str) -> None:
     number = world.opened("alice")
     found, _ = look(world)
-    found.keep({number: LATER}, main=world.main())
+    found.keep({number: QUIET}, basis(world))
     found = sweep(world)
     send = found._api.send
     monkeypatch.setattr(found._api, "send", lambda *asked, **more: without(send(*asked, **more), missing))
-    assert not found.look(world.main(), "daypass-ledger", "p", AT)[0].known
+    assert not found.look(world.main(), "daypass-ledger", "p", AT, anything)[0].known
 
 
 def without(told, name: str):
@@ -86,20 +143,20 @@ def without(told, name: str):
 def test_nothing_is_written_where_nothing_is_new(world: World) -> None:
     number = world.opened("alice")
     found, _ = look(world)
-    found.keep({number: LATER}, main=world.main())
+    found.keep({number: QUIET}, basis(world))
     found, _ = look(world)
     before = len(world.double.calls)
-    found.keep({}, main=world.main())
+    found.keep({}, basis(world))
     assert len(world.double.calls) == before
     (run,) = world.repo.checks.values()
     assert (run.name, run.conclusion) == ("daypass gate", "neutral")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"grounds": 1}', '{"requests": {"1": 2}}', None])
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"program": 1}', '{"requests": {"1": 2}}', None])
 def test_a_record_that_makes_no_sense_is_none(world: World, text: str | None) -> None:
     number = world.opened("alice")
     found, _ = look(world)
-    found.keep({number: LATER}, main=world.main())
+    found.keep({number: QUIET}, basis(world))
     (run,) = world.repo.checks.values()
     told = json.loads(run.output["text"])
     run.output["text"] = text if text != '{"requests": {"1": 2}}' else json.dumps({**told, "requests": {"1": 2}})
@@ -139,4 +196,4 @@ def test_an_answer_that_is_short_is_an_error_and_no_shorter_list(world: World, m
 
     monkeypatch.setattr(found._api, "send", sent)
     with pytest.raises(EdgeError, match=why):
-        found.look(world.main(), "daypass-ledger", "p", AT)
+        found.look(world.main(), "daypass-ledger", "p", AT, anything)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from daypass.cli.repository import AccessRepository
 from daypass.cli.runs.program import program_digest
+from daypass.core.errors import EdgeError, RefusedError
 
 if TYPE_CHECKING:
+    from daypass.core.forge import Basis, Quiet
     from daypass.core.request import Gated
 
 
@@ -17,9 +21,11 @@ class Sweeping:
 
     def __init__(self, repo: AccessRepository, number: int | None, at: datetime, *, keeps: bool) -> None:
         from daypass.pipeline.judge.gate import in_turn
+        from daypass.pipeline.judge.meanwhile import basis_of, moved_since
 
-        self._repo, self._at, self.same = repo, at, 0
-        self._quiet: dict[int, datetime] = {}
+        self._at, self.same = at, 0
+        self._basis: Basis | None = None
+        self._quiet: dict[int, Quiet] = {}
         self._sweep = None
         if number is not None:
             self.numbers = [number]
@@ -28,24 +34,28 @@ class Sweeping:
         if self._sweep is None:
             self.numbers = in_turn(repo.forge.open_pulls())
             return
-        seen = self._sweep.look(repo.tip, repo.settings.ledger_branch, program_digest(), at)
+        branch, program = repo.settings.ledger_branch, program_digest()
+        seen = self._sweep.look(repo.tip, branch, program, at, partial(moved_since, repo))
         self.numbers = in_turn(one for one in seen if not one.known)
         self.same = len(seen) - len(self.numbers)
+        if self.numbers:  # before any is judged: what comes meanwhile has those looked at again that it is about
+            with suppress(EdgeError, RefusedError):  # who judges by a ledger that does not read says so
+                self._basis = basis_of(repo, program)
 
     def judged(self, found: Gated, *, told: bool) -> None:
         """Note how a request was found, and whether its people could be told of it."""
         if self._sweep is None:
             return
-        from daypass.core.approval.quiet import quiet_until
+        from daypass.core.approval.quiet import quiet
 
-        until = quiet_until(found, at=self._at)
-        if until is not None and told:
-            self._quiet[found.pull.number] = until
+        holds = quiet(found, at=self._at)
+        if holds is not None and told:
+            self._quiet[found.pull.number] = holds
 
-    def keep(self, *, merged: bool) -> None:
-        """Keep until when what was found holds, for the next run; nothing where a merge has moved main."""
-        if self._sweep is not None and not merged:
-            self._sweep.keep(self._quiet, main=self._repo.tip)
+    def keep(self) -> None:
+        """Keep until when what was found holds, for the next run."""
+        if self._sweep is not None and self._basis is not None:
+            self._sweep.keep(self._quiet, self._basis)
 
     @property
     def nothing(self) -> str:

@@ -216,7 +216,7 @@ def gate(repo: AccessRepository, number: int | None, dry_run: bool, at: datetime
             silent.append(each)
         warn_left_behind(fresh)
     merged = not dry_run and any(found.merge is not None for found in results)
-    sweeping.keep(merged=merged)
+    sweeping.keep()
     if merged and (problem := repo.host.start_applier()):
         say(f"The apply workflow was not started ({problem}); it runs by its schedule.")
     if output == "json":

@@ -1,7 +1,10 @@
-"""For how long what the gate found of an open request stays as it is by the clock alone.
+"""For how long what the gate found of an open request stays as it is by the clock alone, and on what else it hangs.
 
 Whoever has found that nothing else changed may leave the request until then. Where it cannot be told there is no such
 instant: a request that is looked at once too often costs some calls, one that is not looked at waits.
+
+What is found of a request hangs on policies, on the grants of its own resources that stand on main and in the ledger, and
+on where it left main. Of whoever left by the ledger's word, and whatever else a receipt may tell of, all of them hang.
 """
 
 from __future__ import annotations
@@ -10,7 +13,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
+from daypass.core.approval.review import reviewed_on
+from daypass.core.forge import Quiet
 from daypass.core.grant import Grant
+from daypass.core.ids import Oid, folder_of, grant_id
 from daypass.core.policy.decision import Request, decide
 from daypass.core.request import Gated, Item
 
@@ -24,6 +30,12 @@ STEP = timedelta(minutes=5)
 """So far apart rules are asked what they would say later; what turns and turns back in between is not seen."""
 
 
+def quiet(found: Gated, *, at: datetime) -> Quiet | None:
+    """Return for how long what was found holds, and what it hangs on; None where time may change it at once."""
+    until = quiet_until(found, at=at)
+    return Quiet(until, hangs_on(found)) if until is not None else None
+
+
 def quiet_until(found: Gated, *, at: datetime) -> datetime | None:
     """Return the first instant after ``at`` at which time alone may change what was found, None where nobody can tell."""
     if found.pull.state != "open" or found.met or found.refused or found.pull.asked_at > at or _moves(found):
@@ -33,6 +45,37 @@ def quiet_until(found: Gated, *, at: datetime) -> datetime | None:
     if any(verdict.item.grant is not None and verdict.item.grant.span.window for verdict in found.verdicts):
         return None  # windows that name instants begin and pass
     return min([*_turns(found, at), at + LONGEST, *(when for when in _instants(found) if when > at)])
+
+
+MOST_NAMED = 20
+"""A request that hangs on more than this is looked at whenever anything moves: what is kept of all has little room."""
+
+_SHORT = 12
+
+
+def short_id(commit: Oid) -> str:
+    """Return what a request's commit is known by among what it hangs on: two that look alike have it looked at again."""
+    return commit[:_SHORT]
+
+
+def hangs_on(found: Gated) -> frozenset[str] | None:
+    """Return on what of main and the ledger, beside policies, it hangs what was found; None where that may be anything.
+
+    These are resources by every name, and the commits with which the request left main: where main takes one of those in,
+    another request brought it, and less is proposed than was.
+    """
+    proposal, evidence = found.proposal, found.evidence
+    if evidence is None or proposal.others or _moves(found):
+        return None
+    if any(evidence.then.values()) or any(mains for _, mains in evidence.acts):
+        return None  # by other policies as well: what these were is told by where the ledger saw main
+    renames, reviewed = proposal.policy.catalogue.renames, reviewed_on(found.pull.branch)
+    names = {folder_of(grant_id(path)) for path in proposal.changed}
+    names |= {folder_of(reviewed)} if reviewed is not None else set()
+    names |= {old for name in names for old in renames.names_of_resource(renames.resource(name))}
+    own = {commit.oid for commit in evidence.commits}
+    names |= {short_id(commit.oid) for commit in evidence.commits if own.isdisjoint(commit.parents)}
+    return frozenset(names) if len(names) <= MOST_NAMED else None
 
 
 def _moves(found: Gated) -> bool:

@@ -22,7 +22,7 @@ from daypass.edges.forges.environment import read_occasion, summary_file
 if TYPE_CHECKING:
     from daypass.core.bounds.settings import Settings
     from daypass.core.catalogue import Catalogue, Directory
-    from daypass.core.forge import Glance, Links
+    from daypass.core.forge import Basis, Glance, Links, Quiet
     from daypass.core.people.source import SourcePerson
     from daypass.core.policy.policies import Policy
     from daypass.edges.forges.founding import SetupClone, Stage, Talk
@@ -45,15 +45,22 @@ class Run(Struct, frozen=True):
     wait: Callable[[float], None]
 
 
+Moved = Callable[["Basis"], frozenset[str] | None]
+"""Returns what came to main and the ledger since requests were judged by a basis, None where that may be anything."""
+
+
 class Sweep(Protocol):
     """All open pull requests at once, and which of them are as they were when they were judged last."""
 
-    def look(self, main: str, ledger: str, program: str, at: datetime) -> tuple[Glance, ...]:
-        """Return them by number, by main's commit and the ledger's branch; ``program`` names what judges them."""
+    def look(self, main: str, ledger: str, program: str, at: datetime, moved: Moved) -> tuple[Glance, ...]:
+        """Return them by number, by main's commit and the ledger's branch; ``program`` names what judges them.
+
+        ``moved`` tells what has come since those were judged of which something was kept.
+        """
         ...
 
-    def keep(self, until: Mapping[int, datetime], *, main: str) -> None:
-        """Keep of those that were judged until when what was found holds, where nothing else changes."""
+    def keep(self, found: Mapping[int, Quiet], basis: Basis) -> None:
+        """Keep of those that were judged, by a basis, until when what was found holds, where nothing else changes."""
         ...
 
 

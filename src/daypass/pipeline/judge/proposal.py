@@ -126,7 +126,8 @@ def read_proposal(
     meanwhile = {c.path: c for c in history.changes(root, base)} if neighbours and root != base else {}
     findings += _conflicts(meanwhile, grants)
     items = tuple(_settled(item, meanwhile) for item in items)
-    return Proposal(base, head, items, others, ordered(findings), policy, read)
+    changed = tuple(change.path for change in grants)
+    return Proposal(base, head, items, others, ordered(findings), policy, read, changed)
 
 
 def _settled(item: Item, meanwhile: Mapping[str, Change]) -> Item:

@@ -92,13 +92,13 @@ _OPEN = """query($owner: String!, $name: String!, $after: String, $app: Int!, $l
     id nameWithOwner
     approved: label(name: "daypass: approved") { id }
     ledger: ref(qualifiedName: $ledger) { target { oid } }
-    main: ref(qualifiedName: "refs/heads/main") { target { oid ... on Commit {
-      checkSuites(first: 10, filterBy: {appId: $app, checkName: "daypass gate"}) { nodes {
-        checkRuns(first: 10, filterBy: {checkName: "daypass gate"}) { nodes { databaseId text } } } } } } }
+    main: ref(qualifiedName: "refs/heads/main") { target { oid ... on Commit { history(first: 50) { nodes { oid
+      checkSuites(first: 2, filterBy: {appId: $app, checkName: "daypass gate"}) { nodes {
+        checkRuns(first: 2, filterBy: {checkName: "daypass gate"}) { nodes { databaseId text } } } } } } } } }
     pullRequests(first: 100, after: $after, states: OPEN, baseRefName: "main",
       orderBy: {field: CREATED_AT, direction: ASC}) {
       totalCount pageInfo { hasNextPage endCursor }
-      nodes { number updatedAt headRefOid isDraft mergeable title
+      nodes { number updatedAt headRefOid isDraft title
         author { __typename login ... on User { databaseId } ... on Bot { databaseId } }
         headRepository { databaseId } labels(first: 100) { totalCount nodes { name } }
         reviews(last: 1) { totalCount nodes { databaseId state submittedAt } }
@@ -138,12 +138,8 @@ def _open_pulls(request: Request, variables: Any) -> Reply:
     shown = pulls[start : start + 100]
     page = {"hasNextPage": len(pulls) > start + 100, "endCursor": str(start + 100) if shown else None}
     main = gitio.at(repo.path, "refs/heads/main")
-    runs = [
-        {"databaseId": run.id, "text": run.output.get("text")}
-        for run in repo.checks.values()
-        if run.head_sha == main and run.name == "daypass gate" and run.app.id == given["app"]
-    ][-1:]
-    suites = {"nodes": [{"checkRuns": {"nodes": runs}}] if runs else []}
+    newest = gitio.run(repo.path, "rev-list", "--max-count=50", main).stdout.decode().split() if main else []
+    history = {"nodes": [{"oid": one, "checkSuites": _seen(repo, one, given["app"])} for one in newest]}
     ledger = gitio.at(repo.path, given["ledger"])
     approved = repo.labels.get("daypass: approved")
     told = {
@@ -151,7 +147,7 @@ def _open_pulls(request: Request, variables: Any) -> Reply:
         "nameWithOwner": repo.full_name,
         "approved": {"id": f"LA_{approved.id}"} if approved is not None else None,
         "ledger": {"target": {"oid": ledger}} if ledger else None,
-        "main": {"target": {"oid": main, "checkSuites": suites}} if main else None,
+        "main": {"target": {"oid": main, "history": history}} if main else None,
         "pullRequests": {
             "totalCount": len(pulls),
             "pageInfo": page,
@@ -159,6 +155,16 @@ def _open_pulls(request: Request, variables: Any) -> Reply:
         },
     }
     return ok({"data": {"repository": told}})
+
+
+def _seen(repo: Repo, commit: str, app: int) -> dict[str, Any]:
+    """The newest check run ``daypass gate`` of an App on a commit of main, in its one suite."""
+    runs = [
+        {"databaseId": run.id, "text": run.output.get("text")}
+        for run in repo.checks.values()
+        if run.head_sha == commit and run.name == "daypass gate" and run.app.id == app
+    ][-1:]
+    return {"nodes": [{"checkRuns": {"nodes": runs}}] if runs else []}
 
 
 def _open_pull(repo: Repo, pull: Pull, app: int) -> dict[str, Any]:
@@ -176,7 +182,6 @@ def _open_pull(repo: Repo, pull: Pull, app: int) -> dict[str, Any]:
         "updatedAt": stamp(pull.issue.updated_at),
         "headRefOid": pull.head_sha,
         "isDraft": pull.draft,
-        "mergeable": {True: "MERGEABLE", False: "CONFLICTING", None: "UNKNOWN"}[pull.mergeable],
         "title": pull.issue.title,
         "author": author,
         "headRepository": {"databaseId": pull.head_repo.id} if pull.head_repo is not None else None,

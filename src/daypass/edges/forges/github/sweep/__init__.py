@@ -1,9 +1,10 @@
 """Looking at all open pull requests at once, a hundred a query, and knowing which of them are as they were when last judged.
 
 By GraphQL, since REST takes calls for each one: https://docs.github.com/en/graphql/reference/objects#repository. What the
-gate saw of each lies in a check run of main's newest commit, which our App alone can write: GitHub binds check runs to
-the App that made them, and is asked for those of ours. It holds for that main, that ledger and this very program, and of
-each request until an instant from which on the clock alone may change what was found. It is never evidence: nothing is
+gate saw of each lies in a check run of the commit of main by which it judged, which our App alone can write: GitHub binds
+check runs to the App that made them, and is asked for those of ours on main's newest commits. It holds for that main, that
+ledger and this very program, and where these have gone on, for the requests that nothing which came since is about; of each
+until an instant from which on the clock alone may change what was found. It is never evidence: nothing is
 merged by it, and a request is only ever left as it is.
 
 Upholds: an answer with an error in it, or that is short, is an error and never a shorter list; what cannot be told to be
@@ -13,24 +14,29 @@ unchanged is asked again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
-from daypass.core.forge import Glance
-from daypass.core.ids import digest
+from daypass.core.forge import Basis, Glance, Quiet
+from daypass.core.ids import ABSENT, digest
 from daypass.core.window import format_instant
 from daypass.edges.forges.github.answers import Fields, as_documented
 from daypass.edges.forges.github.pages.labels import APPROVED, label_key
 from daypass.edges.forges.github.pages.over import Written, written_key
 from daypass.edges.forges.github.reading import RepositoryPart
 
+if TYPE_CHECKING:
+    from daypass.edges.forges.host import Moved
+
 SEEN = "daypass gate"
 """The name of the check run on main's newest commit."""
 
-_LONGEST = 65_000
+_LONGEST = 64_000
 """So many characters a check run's text has room for; of requests that find none, nothing is kept."""
 
 _MOVING = timedelta(seconds=2)
@@ -41,13 +47,13 @@ _QUERY = """query($owner: String!, $name: String!, $after: String, $app: Int!, $
     id nameWithOwner
     approved: label(name: "daypass: approved") { id }
     ledger: ref(qualifiedName: $ledger) { target { oid } }
-    main: ref(qualifiedName: "refs/heads/main") { target { oid ... on Commit {
-      checkSuites(first: 10, filterBy: {appId: $app, checkName: "daypass gate"}) { nodes {
-        checkRuns(first: 10, filterBy: {checkName: "daypass gate"}) { nodes { databaseId text } } } } } } }
+    main: ref(qualifiedName: "refs/heads/main") { target { oid ... on Commit { history(first: 50) { nodes { oid
+      checkSuites(first: 2, filterBy: {appId: $app, checkName: "daypass gate"}) { nodes {
+        checkRuns(first: 2, filterBy: {checkName: "daypass gate"}) { nodes { databaseId text } } } } } } } } }
     pullRequests(first: 100, after: $after, states: OPEN, baseRefName: "main",
       orderBy: {field: CREATED_AT, direction: ASC}) {
       totalCount pageInfo { hasNextPage endCursor }
-      nodes { number updatedAt headRefOid isDraft mergeable title
+      nodes { number updatedAt headRefOid isDraft title
         author { __typename login ... on User { databaseId } ... on Bot { databaseId } }
         headRepository { databaseId } labels(first: 100) { totalCount nodes { name } }
         reviews(last: 1) { totalCount nodes { databaseId state submittedAt } }
@@ -61,25 +67,22 @@ _QUERY = """query($owner: String!, $name: String!, $after: String, $app: Int!, $
 class GitHubSweep(RepositoryPart):
     """One sweep over the open pull requests. Implements `daypass.edges.forges.host.Sweep`."""
 
-    _run = 0
-    _grounds = ""
+    _main = ""
+    _there: Mapping[str, Any]
     _seen: Mapping[int, str] = {}
     _moving: frozenset[int] = frozenset()
-    _kept: Mapping[int, tuple[str, str]] = {}
+    _known: Mapping[int, _Kept] = {}
 
     @as_documented("open pull requests")
-    def look(self, main: str, ledger: str, program: str, at: datetime) -> tuple[Glance, ...]:
+    def look(self, main: str, ledger: str, program: str, at: datetime, moved: Moved) -> tuple[Glance, ...]:
         """Return the open pull requests for main by number; ``ledger`` is the branch that what was found depends on.
 
-        Raises EdgeError for an answer that has an error, or is short.
+        ``moved`` is asked where main or the ledger are not as they were. Raises EdgeError for an answer that has an error,
+        or is short.
         """
         there, nodes = self._pages(f"refs/heads/{ledger}")
         self._api.noted[label_key(APPROVED)] = (there.get("approved") or {}).get("id")  # for what this run merges
-        oids = [_oid(there.get(name)) for name in ("main", "ledger")]
-        self._grounds = digest([program, *oids])
-        self._run, self._kept = self._record(there, self._grounds) if oids[0] == main else (0, {})
-        if oids[0] != main:
-            self._grounds = ""  # it moved meanwhile: what is found by this run's main is nothing to keep
+        self._there, self._main = there, _oid(there.get("main"))
         for node in nodes:
             wrote = {
                 what: node.pop(what, None) for what in ("comments", "commits")
@@ -89,26 +92,23 @@ class GitHubSweep(RepositoryPart):
         self._seen = {int(node["number"]): digest(node)[7:23] for node in nodes}
         latest = format_instant(self._api.clock - _MOVING) if self._api.clock is not None else ""
         self._moving = frozenset(int(node["number"]) for node in nodes if not str(node.get("updatedAt")) < latest)
-        now = format_instant(at)
-        return tuple(
-            Glance(number, self._by(node), number in self._kept and self._holds(number, now))
-            for node in nodes
-            for number in (int(node["number"]),)
-        )
+        if self._main != main:
+            self._main = ""  # it moved meanwhile: what is found by this run's main is nothing to keep
+        else:
+            self._known = self._still(program, _oid(there.get("ledger")) or ABSENT, format_instant(at), moved)
+        return tuple(Glance(number, self._by(node), number in self._known) for number, node in self._numbered(nodes))
 
-    def keep(self, until: Mapping[int, datetime], *, main: str) -> None:
-        """Keep of requests that were judged until when what was found holds; what was kept of the others stays."""
-        if not self._grounds:
-            return
-        kept = {number: seen for number, seen in self._kept.items() if self._seen.get(number) == seen[0]}
-        kept |= {
-            number: (self._seen[number], format_instant(end))
-            for number, end in until.items()
+    def keep(self, found: Mapping[int, Quiet], basis: Basis) -> None:
+        """Keep of requests that were judged until when what was found holds; what was kept of those that were not stays."""
+        fresh = {
+            number: _Kept(self._seen[number], format_instant(quiet.until), quiet.on)
+            for number, quiet in found.items()
             if number in self._seen and number not in self._moving
         }
-        if kept == self._kept:
+        if basis.main != self._main or not fresh:
             return
-        text = _written(self._grounds, kept)
+        kept = {**self._known, **fresh}
+        text = _written(basis, kept)
         said = {
             "status": "completed",
             "conclusion": "neutral",
@@ -118,14 +118,28 @@ class GitHubSweep(RepositoryPart):
                 "text": text,
             },
         }
-        if self._run:
-            self._api.send("PATCH", f"{self._root}/check-runs/{self._run}", said)
+        run = next((int(run["databaseId"]) for main, run in _runs(self._there) if main == basis.main), 0)
+        if run:
+            self._api.send("PATCH", f"{self._root}/check-runs/{run}", said)
         else:
-            self._api.send("POST", f"{self._root}/check-runs", {"name": SEEN, "head_sha": main, **said})
+            self._api.send("POST", f"{self._root}/check-runs", {"name": SEEN, "head_sha": basis.main, **said})
 
-    def _holds(self, number: int, now: str) -> bool:
-        seen, until = self._kept[number]
-        return seen == self._seen[number] and now < until
+    def _still(self, program: str, ledger: str, now: str, moved: Moved) -> Mapping[int, _Kept]:
+        """Return what was kept of requests that are as they were, and that nothing which came since is about."""
+        basis, kept = _record(self._there)
+        same = {n: one for n, one in kept.items() if self._seen.get(n) == one.seen and now < one.until}
+        if basis is None or basis.program != program or not same:
+            return {}
+        if (basis.main, basis.ledger) == (self._main, ledger):
+            return same
+        came = moved(basis)
+        if came is None:
+            return {}
+        return {n: one for n, one in same.items() if one.on is not None and came.isdisjoint(one.on)}
+
+    @staticmethod
+    def _numbered(nodes: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        return ((int(node["number"]), node) for node in nodes)
 
     def _by(self, node: Mapping[str, Any]) -> Any:
         author = node.get("author")
@@ -169,25 +183,33 @@ class GitHubSweep(RepositoryPart):
             raise _short(f"{self._repository} is called {shown(str(there.get('nameWithOwner')))} now")
         return there
 
-    def _record(self, there: Mapping[str, Any], grounds: str) -> tuple[int, Mapping[int, tuple[str, str]]]:
-        """Return the check run that has what was kept, 0 for none, and what it says; nothing of what makes no sense."""
-        runs = sorted(_runs(there), key=lambda run: int(run["databaseId"]))
-        if not runs:
-            return 0, {}
-        number = int(runs[-1]["databaseId"])
+
+class _Kept(NamedTuple):
+    """How a request was seen, until when what was found of it holds, and what of main and the ledger it hangs on."""
+
+    seen: str
+    until: str
+    on: frozenset[str] | None
+
+
+def _record(there: Mapping[str, Any]) -> tuple[Basis | None, Mapping[int, _Kept]]:
+    """Return what was kept last and by what it was judged; None, and nothing, where there is none or it makes no sense."""
+    for main, run in _runs(there):
         try:
-            told = json.loads(runs[-1]["text"] or "{}")
-            if told.get("grounds") != grounds:
-                return number, {}
-            return number, {int(one): (str(seen), str(until)) for one, (seen, until) in told["requests"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return number, {}
+            told = json.loads(run["text"] or "{}")
+            basis = msgspec.convert([told["program"], main, *told["basis"]], Basis)
+            return basis, msgspec.convert(told["requests"], dict[int, _Kept], strict=False)
+        except (ValueError, KeyError, TypeError):
+            return None, {}
+    return None, {}
 
 
-def _runs(there: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the check runs that an answer tells of; what is missing in it, or makes no sense, is none."""
-    for suite in _nodes(there, "main", "target", "checkSuites"):
-        yield from (run for run in _nodes(suite, "checkRuns") if isinstance(run.get("databaseId"), int))
+def _runs(there: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the check runs that an answer tells of, with main's commits, both latest first; what makes no sense is none."""
+    for commit in _nodes(there, "main", "target", "history"):
+        runs = [run for suite in _nodes(commit, "checkSuites") for run in _nodes(suite, "checkRuns")]
+        told = [run for run in runs if isinstance(run.get("databaseId"), int)]
+        yield from ((str(commit.get("oid")), run) for run in sorted(told, key=lambda run: -int(run["databaseId"])))
 
 
 def _nodes(found: Any, *path: str) -> list[Mapping[str, Any]]:
@@ -196,10 +218,19 @@ def _nodes(found: Any, *path: str) -> list[Mapping[str, Any]]:
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
-def _written(grounds: str, kept: Mapping[int, tuple[str, str]]) -> str:
-    room = _LONGEST // 60  # no entry is longer
-    some = {str(number): list(kept[number]) for number in sorted(kept)[:room]}
-    return json.dumps({"grounds": grounds, "requests": some}, separators=(",", ":"))
+def _written(basis: Basis, kept: Mapping[int, _Kept]) -> str:
+    """Write what is kept, by number as far as there is room."""
+    head = {"program": basis.program, "basis": [basis.ledger, basis.sequence, basis.followed]}
+    some: dict[str, Any] = {}
+    room = _LONGEST
+    for number in sorted(kept):
+        one = kept[number]
+        entry = [one.seen, one.until, sorted(one.on) if one.on is not None else None]
+        room -= len(json.dumps({str(number): entry}))
+        if room < 0:
+            break
+        some[str(number)] = entry
+    return json.dumps({**head, "requests": some}, separators=(",", ":"))
 
 
 def _oid(ref: Any) -> str:
