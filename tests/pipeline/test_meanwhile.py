@@ -129,6 +129,26 @@ def test_what_main_had_and_the_ledger_had_not_followed_is_named_once_it_has(acce
     assert came(access, now._replace(followed="f" * 40)) == frozenset()
 
 
+def test_a_receipt_is_about_the_requests_of_its_resource(access: Access, asked: str) -> None:
+    land(access, "orders-db", T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    then, named = basis(access), on(access, asked)
+    access.run("apply", "--at", T("12:30"))
+    assert access.repo().tip == then.main
+    moved = came(access, then)
+    assert moved is not None
+    assert moved & named == {"orders-db"}
+    assert came(access, basis(access)) == frozenset()
+
+
+def test_a_ledger_that_does_not_go_on_from_there_is_about_everything(access: Access, asked: str) -> None:
+    land(access, "staging", T("10:05"))
+    access.run("apply", "--at", T("10:06"))
+    then = basis(access)
+    assert came(access, then._replace(ledger="f" * 40)) is None
+    assert came(access, then._replace(ledger=str(access.repo().tip))) is None
+
+
 def test_a_request_is_known_by_the_commits_that_left_main(access: Access, asked: str) -> None:
     head = look(access.repo(), int(asked), at=AT).pull.head
     assert on(access, asked) == {"orders-db", short_id(head)}
