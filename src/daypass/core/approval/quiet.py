@@ -47,8 +47,11 @@ def quiet_until(found: Gated, *, at: datetime) -> datetime | None:
     return min([*_turns(found, at), at + LONGEST, *(when for when in _instants(found) if when > at)])
 
 
-MOST_NAMED = 20
-"""A request that hangs on more than this is looked at whenever anything moves: what is kept of all has little room."""
+MOST_NAMED = 300
+"""A request that hangs on what has more characters altogether is looked at whenever anything moves.
+
+What is kept of all has little room, and who opens some by the hundred is not to have it alone.
+"""
 
 _SHORT = 12
 
@@ -75,7 +78,7 @@ def hangs_on(found: Gated) -> frozenset[str] | None:
     names |= {old for name in names for old in renames.names_of_resource(renames.resource(name))}
     own = {commit.oid for commit in evidence.commits}
     names |= {short_id(commit.oid) for commit in evidence.commits if own.isdisjoint(commit.parents)}
-    return frozenset(names) if len(names) <= MOST_NAMED else None
+    return frozenset(names) if sum(map(len, names)) <= MOST_NAMED else None
 
 
 def _moves(found: Gated) -> bool:
