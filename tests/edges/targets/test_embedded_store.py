@@ -418,7 +418,7 @@ def test_each_part_of_a_row_and_the_stores_number_is_in_the_name(target: Embedde
     assert named(path, ("db", "bob", *row[2:]), row) == names[3]  # in whatever order they were written
 
 
-def test_more_rows_than_are_hashed_at_once_are_all_in_the_name(target: EmbeddedTarget, path: Path) -> None:
+def test_very_many_rows_are_all_in_the_name(target: EmbeddedTarget, path: Path) -> None:
     add(target, ALICE, UNTIL)
     rows = [("db", f"person-{n:05}", "read", "2040-01-02T03:04:05Z") for n in range(2500)]
     assert named(path, *rows) == named(path, *rows)

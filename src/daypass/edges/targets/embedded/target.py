@@ -9,8 +9,6 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -27,10 +25,9 @@ from daypass.ports import Dated, Fingerprinting, Numbering
 
 if TYPE_CHECKING:
     from daypass.core.bounds.settings import TargetSettings
-    from daypass.edges.targets.embedded.store import Row
 
 
-_RESOURCE = itemgetter(0)
+_texts = msgspec.json.Decoder(list[str]).decode
 
 
 class EmbeddedTarget(Fingerprinting, Dated, Numbering):
@@ -73,13 +70,13 @@ class EmbeddedTarget(Fingerprinting, Dated, Numbering):
         known: dict[str, str] = {}
         one, make, name = known.setdefault, tuple.__new__, self.name
         there: set[Entitlement] = set()
-        with holding(self.path, name) as (number, rows):
+        with holding(self.path, name) as (number, groups):
             prints = {"": _digest(number)}
-            for resource, group in groupby(rows, _RESOURCE):
-                held = [*group]
-                prints[resource] = _digest(held)
+            for resource, *columns in groups:
+                prints[resource] = _digest(*columns)
+                who, what, _ = map(_texts, columns)
                 there.update(
-                    make(Entitlement, (name, resource, one(who, who), one(what, what))) for _, who, what, _ in held
+                    make(Entitlement, (name, resource, one(p, p), one(q, q))) for p, q in zip(who, what, strict=True)
                 )
         self._seen, self._store, self._prints = frozenset(there), number, prints
         return self._seen
@@ -88,12 +85,13 @@ class EmbeddedTarget(Fingerprinting, Dated, Numbering):
         """Return the ends that are noted; one that somebody noted in another form is nobody's knowledge."""
         wanted = set(entitlements)
         found: dict[Entitlement, datetime | None] = {}
-        with holding(self.path, self.name) as (_, rows):
-            for resource, who, what, until in rows if wanted else ():
-                one = Entitlement(self.name, resource, who, what)
-                if one in wanted:
-                    with suppress(ValueError):
-                        found[one] = parse_instant(until)
+        with holding(self.path, self.name) as (_, groups):
+            for resource, *columns in groups if wanted else ():
+                for who, what, until in zip(*map(_texts, columns), strict=True):
+                    one = Entitlement(self.name, resource, who, what)
+                    if one in wanted:
+                        with suppress(ValueError):
+                            found[one] = parse_instant(until)
         return found
 
     def find(self, ours: Mapping[Entitlement, Numbers]) -> Mapping[Entitlement, Found]:
@@ -137,9 +135,9 @@ class EmbeddedTarget(Fingerprinting, Dated, Numbering):
         write(self.path, self._writer, statement, values)
 
 
-def _digest(held: str | list[Row]) -> str:
-    """Return a digest of rows: as JSON, in which no text can pass for two."""
-    return hashlib.sha256(msgspec.json.encode(held)).hexdigest()
+def _digest(*texts: str) -> str:
+    """Return a digest of texts: of JSON, in which none can pass for two."""
+    return hashlib.sha256(msgspec.json.encode(texts)).hexdigest()
 
 
 def read_options(settings: TargetSettings) -> PurePath:
