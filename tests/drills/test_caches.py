@@ -29,7 +29,7 @@ CACHES = {
     "standing.sqlite": {"status", "plan", "drift", "apply"},
     "verdicts.sqlite": {"status", "check"},
     "audit.sqlite": {"access", "history", "stats"},
-    "answers.sqlite": {"plan", "drift", "apply", "can"},
+    "answers.sqlite": {"plan", "drift", "apply", "can", "access", "history"},
 }
 """Each with the verbs that could read it."""
 NO_CACHES = {"embedded.sqlite", "apply.lock"}

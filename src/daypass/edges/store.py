@@ -16,8 +16,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from daypass.core.errors import ConflictError, EdgeError
 
 if TYPE_CHECKING:
@@ -233,21 +231,21 @@ class AnswerCache:
 
     def remembered(self) -> Remembered | None:
         """Return what the last run found, as kept; None where nothing is, or where it cannot be read."""
+        from msgspec.json import decode  # noqa: PLC0415  (`can` starts without it)
+
+        from daypass.core.planning.resting import Remembered  # noqa: PLC0415  (likewise)
+
         text = self.recall("remembered")
         try:
-            return msgspec.json.decode(text, type=_remembered()) if text is not None else None
+            return decode(text, type=Remembered) if text is not None else None
         except (ValueError, RecursionError):
             return None  # a cache that cannot be read is none
 
     def remember(self, found: Remembered) -> None:
         """Keep what a run found."""
-        self.keep("remembered", msgspec.json.encode(found).decode())
+        from msgspec.json import encode  # noqa: PLC0415  (likewise)
 
-
-def _remembered() -> type[Remembered]:
-    from daypass.core.planning.resting import Remembered  # noqa: PLC0415  (`can` starts without it)
-
-    return Remembered
+        self.keep("remembered", encode(found).decode())
 
 
 Row = tuple[bytes, str, bytes]
