@@ -40,10 +40,9 @@ from simulation.story import Step, Wish
 from simulation.terms import PLAIN, tell
 
 LIVES = PLAIN
+"""So many are played whenever tests run. CI plays 10,000 beside that, or for two minutes, and a nightly job for an hour."""
 SEARCHED = 200
-"""Among how many lives one has to find a fault that is planted."""
-"""So many are played whenever tests run: each planted fault is found by one of them. CI plays 10,000 beside that, or for
-a minute, and a nightly job for an hour."""
+"""Each planted fault is found by one of so many."""
 PARTS = 8
 TERMS = 120
 """Among so many after those, each fault that is planted in what terms are is found."""
