@@ -260,3 +260,25 @@ def test_a_part_of_a_standing_has_what_its_resources_have(bodies, names) -> None
         }
     for entitlement, holding in whole.holdings.items():
         assert whole.holding(entitlement) == holding
+
+
+def test_one_holding_one_row_and_the_first_end_are_asked_for_alone() -> None:
+    early, late, endless = one("db"), one("wiki"), one("db-two")
+    held = {
+        early: Holding(early, (GrantId("db/g"),), at(5)),
+        late: Holding(late, (GrantId("wiki/g"),), at(9)),
+        endless: Holding(endless, (GrantId("db-two/g"),), None),
+    }
+    standing = Standing(holdings=held, taken={early: ((),)}, moved={"db": 3, "wiki": 7})
+    assert (standing.holding(early), standing.holding(one("db", "nobody"))) == (held[early], None)
+    assert standing.row(GrantId("db/g")) is None
+    assert (standing.first_end(), standing.first_end([early]), standing.first_end([early, late])) == (
+        at(5),
+        at(9),
+        None,
+    )
+    assert (standing.ends_before(at(4)), standing.ends_before(at(5))) == (frozenset(), {early})
+    assert (standing.moved_since(3), standing.moved_since(7)) == ({"wiki"}, frozenset())
+    part = standing.within({"wiki"})
+    assert (part.holdings, part.taken) == ({late: held[late]}, {})
+    assert standing.within({"db"}).taken == {early: ((),)}
