@@ -118,6 +118,69 @@ def test_what_has_just_changed_may_change_in_the_same_second_and_is_looked_at_ag
     assert not look(world)[1][0].known
 
 
+def elsewhere(world: World, number: int) -> None:
+    """Have a request approved while its base is another branch than main."""
+    world.bare("branch", "--force", "other", "main")
+    world.ask("alice", "PATCH", f"/pulls/{number}", {"base": "other"})
+    world.double.advance(seconds=1)
+    world.reviewed(number, "bob")
+    world.double.advance(seconds=1)
+    world.ask("alice", "PATCH", f"/pulls/{number}", {"base": "main"})
+
+
+def forced(world: World, number: int) -> None:
+    world.push("alice", "wanted", {"grants/other.yaml": "other\n"}, force=True)
+
+
+def dismissed(world: World, number: int) -> None:
+    world.reviewed(number, "bob", "COMMENT")
+    review = next(one.id for one in world.repo.pulls[number].reviews if one.state == "APPROVED")
+    world.ask("alice", "PUT", f"/pulls/{number}/reviews/{review}/dismissals", {"message": "no"})
+
+
+@pytest.mark.parametrize("when", ["before the sweep", "before it is read", "before its reviews are read"])
+@pytest.mark.parametrize("happens", [elsewhere, forced, dismissed])
+def test_no_sweep_hides_what_takes_an_approval_back(world: World, when: str, happens) -> None:
+    """But for a head that moves once it was read: the merge of what was read is refused then."""
+    number = world.opened("alice")
+    world.double.advance(seconds=5)
+    world.reviewed(number, "carol")
+    world.double.advance(seconds=5)
+    api = world.api("app")
+    forge = world.forge()
+    forge._api = api
+    for place, step in {
+        "before the sweep": lambda: GitHubSweep(api, directory(), BOT).look(world.main(), "l", "p", AT, anything),
+        "before it is read": lambda: forge.pull(number),
+        "before its reviews are read": lambda: None,
+    }.items():
+        if place == when:
+            happens(world, number)
+            world.double.advance(seconds=5)
+        step()
+    if (happens, when) != (forced, "before its reviews are read"):
+        assert forge.reviews(number) == world.forge().reviews(number)
+        assert any(one.void or one.state == "withdrawn" for one in forge.reviews(number))
+
+
+@pytest.mark.parametrize("after", [0, 5])
+def test_where_a_sweep_shows_that_nothing_was_taken_back_the_events_are_not_asked_for(world: World, after: int) -> None:
+    """Unless that was in the second in which the request changed last: in that something more may have happened."""
+    number = world.opened("alice")
+    world.double.advance(seconds=5)
+    world.reviewed(number, "bob")
+    world.double.advance(seconds=after)
+    api = world.api("app")
+    forge = world.forge()
+    forge._api = api
+    GitHubSweep(api, directory(), BOT).look(world.main(), "l", "p", AT, anything)
+    forge.pull(number)
+    start = len(world.double.calls)
+    (review,) = forge.reviews(number)
+    asked = [call for call in world.double.calls[start:] if call.path.endswith("/events")]
+    assert (review.state, review.void, len(asked)) == ("approved", "", 0 if after else 1)
+
+
 @pytest.mark.parametrize("missing", ["main", "history", "checkSuites", "checkRuns", "databaseId"])
 def test_a_record_that_github_does_not_show_is_none(world: World, monkeypatch, missing: str) -> None:
     number = world.opened("alice")

@@ -103,10 +103,13 @@ _OPEN = """query($owner: String!, $name: String!, $after: String, $app: Int!, $l
         headRepository { databaseId } labels(first: 100) { totalCount nodes { name } }
         reviews(last: 1) { totalCount nodes { databaseId state submittedAt } }
         comments(first: 10) { nodes { id databaseId author { ... on Bot { databaseId } } } }
+        first: comments(first: 1) { nodes { databaseId body } }
+        turns: timelineItems(first: 1, itemTypes: [BASE_REF_CHANGED_EVENT, AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT,
+          HEAD_REF_FORCE_PUSHED_EVENT, REVIEW_DISMISSED_EVENT]) { nodes { __typename } }
         commits(last: 1) { nodes { commit { oid
           checkSuites(first: 2, filterBy: {appId: $app, checkName: "daypass"}) { nodes {
             checkRuns(first: 5, filterBy: {checkName: "daypass", checkType: LATEST}) { nodes {
-              id databaseId externalId status conclusion detailsUrl title } } } } } } } } } } }"""
+              id databaseId externalId status conclusion detailsUrl title summary } } } } } } } } } } }"""
 _LABELS = """mutation($request: ID!, $on: [ID!]!, $off: [ID!]!) {
   addLabelsToLabelable(input: {labelableId: $request, labelIds: $on}) { clientMutationId }
   removeLabelsFromLabelable(input: {labelableId: $request, labelIds: $off}) { clientMutationId } }"""
@@ -115,6 +118,13 @@ _REWRITE = """mutation($comment: ID!, $body: String!, $repository: ID!, $run: ID
   updateIssueComment(input: {id: $comment, body: $body}) { clientMutationId }
   updateCheckRun(input: {repositoryId: $repository, checkRunId: $run, status: $status, conclusion: $conclusion,
     output: $output}) { clientMutationId } }"""
+_TURNS = {
+    "automatic_base_change_succeeded": "AutomaticBaseChangeSucceededEvent",
+    "base_ref_changed": "BaseRefChangedEvent",
+    "head_ref_force_pushed": "HeadRefForcePushedEvent",
+    "review_dismissed": "ReviewDismissedEvent",
+}
+"""The events that the question asks for, by their names in REST: https://docs.github.com/en/graphql/reference/unions#pullrequesttimelineitems."""
 _TYPES = {"owner": str, "name": str, "ledger": str, "app": int}
 
 
@@ -173,6 +183,8 @@ def _open_pull(repo: Repo, pull: Pull, app: int) -> dict[str, Any]:
     if user is not None:
         kind = "User" if user.type == "User" else "Bot"
         author = {"__typename": kind, "login": user.login.removesuffix("[bot]"), "databaseId": user.id}
+    comments = [one for one in repo.comments.values() if one.number == pull.issue.number]
+    turns = [_TURNS[one.event] for one in repo.issue_events if one.number == pull.issue.number and one.event in _TURNS]
     last = [
         {"databaseId": review.id, "state": review.state, "submittedAt": stamp(review.submitted_at)}
         for review in pull.reviews[-1:]
@@ -187,7 +199,9 @@ def _open_pull(repo: Repo, pull: Pull, app: int) -> dict[str, Any]:
         "headRepository": {"databaseId": pull.head_repo.id} if pull.head_repo is not None else None,
         "labels": {"totalCount": len(labels), "nodes": [{"name": label.name} for label in labels]},
         "reviews": {"totalCount": len(pull.reviews), "nodes": last},
-        "comments": {"nodes": [_said(one) for one in repo.comments.values() if one.number == pull.issue.number][:10]},
+        "comments": {"nodes": [_said(one) for one in comments][:10]},
+        "first": {"nodes": [{"databaseId": one.id, "body": one.body} for one in comments][:1]},
+        "turns": {"nodes": [{"__typename": kind} for kind in turns][:1]},
         "commits": {"nodes": [{"commit": {"oid": pull.head_sha, "checkSuites": _checks(repo, pull.head_sha, app)}}]},
     }
 
@@ -209,6 +223,7 @@ def _checks(repo: Repo, head: str, app: int) -> dict[str, Any]:
             "conclusion": run.conclusion.upper() if run.conclusion else None,
             "detailsUrl": run.details_url,
             "title": run.output.get("title"),
+            "summary": run.output.get("summary"),
         }
         for run in repo.checks.values()
         if run.head_sha == head and run.name == "daypass" and run.app.id == app

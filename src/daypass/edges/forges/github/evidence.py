@@ -51,10 +51,43 @@ class _Dismissal(Struct, frozen=True):
     by: int
 
 
+class Swept(Struct, frozen=True):
+    """What a sweep showed of one request, as GitHub told it: its first comments, and our check runs of its newest commit.
+
+    ``first`` has the text of the first comment. ``turned``: a review was dismissed, the base was changed or the head moved
+    by force at any time before, or that cannot be told.
+    """
+
+    repository: Any
+    head: Any
+    updated: Any
+    comments: Any
+    first: Any
+    commits: Any
+    turned: bool
+
+
+def swept_key(number: int) -> str:
+    """Return by what it is noted."""
+    return f"swept of {number}"
+
+
+def unturned(swept: Swept, read: Fields, found: Sequence[Any]) -> bool:
+    """Say whether a sweep showed that no event takes an approval back: what was given by then is of this base and head.
+
+    ``read`` is the request as it was read since: nothing has happened to it. Approvals that came later may be of another
+    base, though it is main's again by now.
+    """
+    if swept.turned or (swept.head, swept.updated) != (read.oid("head.sha"), read.text("updated_at")):
+        return False
+    told = [Fields("a review", one) for one in found if isinstance(one, dict) and one.get("state") == "APPROVED"]
+    return all(one.instant("submitted_at") <= read.instant("updated_at") for one in told)
+
+
 def needs_events(found: Sequence[Any], *, settled: bool) -> bool:
     """Say whether the events must be read: some review was dismissed, or is an approval.
 
-    ``settled``: our own bot has merged it, and saw then which base the approvals were given for.
+    ``settled``: our own bot has merged it, and saw then which base the approvals were given for; or a sweep has shown it.
     """
     wanted = ("DISMISSED",) if settled else ("DISMISSED", "APPROVED")
     return any(isinstance(one, dict) and one.get("state") in wanted for one in found)

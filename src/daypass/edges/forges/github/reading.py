@@ -23,7 +23,7 @@ from daypass.core.forge import CLOSED, OPENED, Account, Act, Merge, Pull, Review
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.record import replace
 from daypass.edges.forges.github.answers import ACTIONS, BOT, MAIN, Bot, Fields, account_of
-from daypass.edges.forges.github.evidence import mains_at, needs_events, pushers_of, reviews_of
+from daypass.edges.forges.github.evidence import mains_at, needs_events, pushers_of, reviews_of, swept_key, unturned
 from daypass.edges.forges.github.watch import WatchedElsewhere, watch_all
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import objects
@@ -167,7 +167,11 @@ class GitHubReader(RepositoryPart):
         """
         found = self._api.pages(f"{self._root}/pulls/{number}/reviews", limit=MOST_RECORDS)
         settled = number in self._merged_by_us
-        asked = needs_events(found, settled=settled)
+        swept, read = self._api.noted.get(swept_key(number)), self._api.noted.get(f"read of {number}")
+        shown = (
+            swept is not None and read is not None and unturned(swept, Fields(f"pull request {number}", read), found)
+        )
+        asked = needs_events(found, settled=settled or shown)
         events = self._api.pages(f"{self._root}/issues/{number}/events", limit=MOST_RECORDS) if asked else []
         return reviews_of(found, events, lambda user, word: self._reviewer(user, "" if settled else word))
 

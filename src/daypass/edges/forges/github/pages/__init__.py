@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from daypass.core.errors import EdgeError
 from daypass.edges.forges.github.answers import ApiError, Bot, as_documented, same_text
+from daypass.edges.forges.github.evidence import Swept, swept_key
 from daypass.edges.forges.github.pages.check import HeadCheck
 from daypass.edges.forges.github.pages.labels import LABEL, STATES, set_label
-from daypass.edges.forges.github.pages.over import Written, write_over, written_key
+from daypass.edges.forges.github.pages.over import write_over
 from daypass.edges.forges.github.people.asker import asking_issue
 from daypass.edges.forges.github.people.reviewers import Reviewers
 from daypass.edges.forges.github.reading import RepositoryPart, me
@@ -72,7 +73,7 @@ class GitHubPages(RepositoryPart):
         """
         path = f"{self._root}/pulls/{notice.number}"
         merged = self._api.noted.pop(path, None)  # what we have just merged was read for that
-        seen: Written | None = self._api.noted.pop(written_key(notice.number), None)
+        seen: Swept | None = self._api.noted.pop(swept_key(notice.number), None)
         judged = self._judged(notice) if seen is not None and not merged else None
         pull = merged or judged or self._api.get(path)
         if pull["head"]["sha"] != notice.head:
@@ -102,7 +103,7 @@ class GitHubPages(RepositoryPart):
             return judged if self._head_of(notice.number) == notice.head else None
         return None
 
-    def _rewritten(self, pull: dict[str, Any], notice: Notice, seen: Written) -> bool:
+    def _rewritten(self, pull: dict[str, Any], notice: Notice, seen: Swept) -> bool:
         """Write over comment and check run at once where nobody is to be asked, reminded or answered besides."""
         if self._api.kind != "app" or notice.issue or notice.nudges:
             return False

@@ -11,14 +11,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
-from daypass.edges.forges.github.answers import ApiError
+from daypass.edges.forges.github.answers import ApiError, same_text
 from daypass.edges.forges.github.pages.check import digest_of, may_become, standing
 
 if TYPE_CHECKING:
     from daypass.core.request import Notice
     from daypass.edges.forges.github.api import Api
+    from daypass.edges.forges.github.evidence import Swept
 
 _CHANGE = """mutation($comment: ID!, $body: String!, $repository: ID!, $run: ID!,
     $status: RequestableCheckStatusState!, $conclusion: CheckConclusionState, $output: CheckRunOutput!) {
@@ -27,26 +26,12 @@ _CHANGE = """mutation($comment: ID!, $body: String!, $repository: ID!, $run: ID!
     output: $output}) { clientMutationId } }"""
 
 
-class Written(Struct, frozen=True):
-    """What a sweep showed of one request, as GitHub told it: its first comments, and our check runs of its newest commit."""
+def write_over(api: Api, pull: dict[str, Any], notice: Notice, body: str, *, seen: Swept, own: int) -> bool:
+    """Write comment and check run over those of ours that a sweep showed, and say whether they are as they should be.
 
-    repository: Any
-    head: Any
-    updated: Any
-    comments: Any
-    commits: Any
-
-
-def written_key(number: int) -> str:
-    """Return by what it is noted."""
-    return f"written of {number}"
-
-
-def write_over(api: Api, pull: dict[str, Any], notice: Notice, body: str, *, seen: Written, own: int) -> bool:
-    """Write comment and check run over those of ours that a sweep showed, and say whether that was done.
-
-    ``pull`` is the request as it was read since. Not done, and nothing to be told by it: the request changed since the
-    sweep; one of them is missing, another's, or leads elsewhere; the check run says this already or cannot be made to.
+    ``pull`` is the request as it was read since. Nothing is written where both say it already. Not done, and nothing to be
+    told by it: the request changed since the sweep; one of them is missing, another's, or leads elsewhere; the check run
+    cannot be made to say it.
     """
     if (seen.head, seen.updated) != (notice.head, pull["updated_at"]) or not isinstance(seen.repository, str):
         return False
@@ -55,13 +40,17 @@ def write_over(api: Api, pull: dict[str, Any], notice: Notice, body: str, *, see
         return False
     stands = standing(notice)
     before = {"status": _lower(run.get("status")), "conclusion": _lower(run.get("conclusion"))}
-    if run.get("title") == notice.title or not may_become(before, notice):
+    if not may_become(before, notice):
         return False
     page = re.escape(str(pull["html_url"]))
     leads = re.fullmatch(page + r"#issuecomment-([1-9][0-9]{0,17})", str(run.get("detailsUrl")))
     comment = _comment(seen, int(leads[1]), own) if leads else ""
-    if not comment:
+    if leads is None or not comment:
         return False
+    if {"conclusion": None, **stands} == before and _says(run, notice):
+        shown = [one.get("body") for one in _nodes(seen.first) if str(one.get("databaseId")) == leads[1]]
+        if not shown or same_text(shown[0], body):
+            return bool(shown)
     given = {"comment": comment, "body": body, "repository": seen.repository, "run": run.get("id")}
     given |= {name: value.upper() for name, value in stands.items()}
     given |= {"output": {"title": notice.title, "summary": notice.summary}}
@@ -75,7 +64,7 @@ def write_over(api: Api, pull: dict[str, Any], notice: Notice, body: str, *, see
     return isinstance(done, dict) and None not in (done.get("updateIssueComment"), done.get("updateCheckRun"))
 
 
-def _runs(seen: Written) -> Iterator[Mapping[str, Any]]:
+def _runs(seen: Swept) -> Iterator[Mapping[str, Any]]:
     """Yield the check runs of the head."""
     for each in _nodes(seen.commits):
         commit = each.get("commit")
@@ -84,13 +73,17 @@ def _runs(seen: Written) -> Iterator[Mapping[str, Any]]:
                 yield from (run for run in _nodes(suite.get("checkRuns")) if isinstance(run.get("databaseId"), int))
 
 
-def _comment(seen: Written, number: int, own: int) -> str:
+def _comment(seen: Swept, number: int, own: int) -> str:
     """Return the node of a comment, "" where it is not one of the account that we write by."""
     for one in _nodes(seen.comments):
         by = one.get("author")
         if one.get("databaseId") == number and isinstance(by, dict) and by.get("databaseId") == own:
             return str(one.get("id"))
     return ""
+
+
+def _says(run: Mapping[str, Any], notice: Notice) -> bool:
+    return run.get("title") == notice.title and same_text(run.get("summary"), notice.summary)
 
 
 def _nodes(found: Any) -> list[Mapping[str, Any]]:

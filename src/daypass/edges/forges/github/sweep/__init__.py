@@ -26,8 +26,8 @@ from daypass.core.forge import Basis, Glance, Quiet
 from daypass.core.ids import ABSENT, digest
 from daypass.core.window import format_instant
 from daypass.edges.forges.github.answers import Fields, as_documented
+from daypass.edges.forges.github.evidence import Swept, swept_key
 from daypass.edges.forges.github.pages.labels import APPROVED, label_key
-from daypass.edges.forges.github.pages.over import Written, written_key
 from daypass.edges.forges.github.reading import RepositoryPart
 
 if TYPE_CHECKING:
@@ -58,10 +58,13 @@ _QUERY = """query($owner: String!, $name: String!, $after: String, $app: Int!, $
         headRepository { databaseId } labels(first: 100) { totalCount nodes { name } }
         reviews(last: 1) { totalCount nodes { databaseId state submittedAt } }
         comments(first: 10) { nodes { id databaseId author { ... on Bot { databaseId } } } }
+        first: comments(first: 1) { nodes { databaseId body } }
+        turns: timelineItems(first: 1, itemTypes: [BASE_REF_CHANGED_EVENT, AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT,
+          HEAD_REF_FORCE_PUSHED_EVENT, REVIEW_DISMISSED_EVENT]) { nodes { __typename } }
         commits(last: 1) { nodes { commit { oid
           checkSuites(first: 2, filterBy: {appId: $app, checkName: "daypass"}) { nodes {
             checkRuns(first: 5, filterBy: {checkName: "daypass", checkType: LATEST}) { nodes {
-              id databaseId externalId status conclusion detailsUrl title } } } } } } } } } } }"""
+              id databaseId externalId status conclusion detailsUrl title summary } } } } } } } } } } }"""
 
 
 class GitHubSweep(RepositoryPart):
@@ -83,15 +86,15 @@ class GitHubSweep(RepositoryPart):
         there, nodes = self._pages(f"refs/heads/{ledger}")
         self._api.noted[label_key(APPROVED)] = (there.get("approved") or {}).get("id")  # for what this run merges
         self._there, self._main = there, _oid(there.get("main"))
-        for node in nodes:
-            wrote = {
-                what: node.pop(what, None) for what in ("comments", "commits")
-            }  # our own words change nothing of it
-            told = Written(there.get("id"), node.get("headRefOid"), node.get("updatedAt"), **wrote)
-            self._api.noted[written_key(Fields("a pull request", node).number("number"))] = told
-        self._seen = {int(node["number"]): digest(node)[7:23] for node in nodes}
         latest = format_instant(self._api.clock - _MOVING) if self._api.clock is not None else ""
         self._moving = frozenset(int(node["number"]) for node in nodes if not str(node.get("updatedAt")) < latest)
+        for node in nodes:
+            number = Fields("a pull request", node).number("number")
+            wrote = {what: node.pop(what, None) for what in ("comments", "first", "commits", "turns")}
+            turned = wrote.pop("turns") != {"nodes": []} or number in self._moving
+            told = Swept(there.get("id"), node.get("headRefOid"), node.get("updatedAt"), turned=turned, **wrote)
+            self._api.noted[swept_key(number)] = told
+        self._seen = {int(node["number"]): digest(node)[7:23] for node in nodes}  # our own words change nothing of it
         if self._main != main:
             self._main = ""  # it moved meanwhile: what is found by this run's main is nothing to keep
         else:
