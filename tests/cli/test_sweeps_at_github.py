@@ -169,11 +169,51 @@ def test_a_record_that_somebody_else_wrote_is_not_believed(hub: Hub) -> None:
     assert f"#{number}" in sweep(hub)[0]
 
 
-def test_a_partial_answer_is_an_error_and_no_shorter_list(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+LIFTS = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "4102444800", "x-ratelimit-resource": "graphql"}
+NO_GRAPHQL = {
+    "switched off": ({"status": 404, "body": {"message": "Not Found"}}, "GitHub answered 404 to POST /graphql"),
+    "a proxy": ({"status": 403, "body": "<html>blocked</html>"}, "GitHub answered 403 to POST /graphql"),
+    "its rate limit": (
+        {"status": 403, "body": {"message": "rate limit"}, "headers": LIFTS},
+        "rate limit turns away POST",
+    ),
+    "its rate limit, in the answer": (
+        {"status": 200, "body": {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}},
+        "GitHub does not list the open pull requests: API rate limit exceeded",
+    ),
+    "too slow": ({"status": 502, "body": {"message": "Server Error"}}, "GitHub answered 502 to POST /graphql"),
+}
+
+
+@pytest.mark.parametrize("why", NO_GRAPHQL)
+def test_where_graphql_is_refused_each_request_is_looked_at_by_rest(hub: Hub, why: str) -> None:
+    fault, said = NO_GRAPHQL[why]
+    number, other = hub.request_pull("alice", hub.grant()), hub.request_pull("carol", hub.grant(subject="carol"))
+    settled(hub)
+    for who in ("bob", "dave"):
+        hub.approve(number, who)
+    hub.double.faults.add("POST", "/graphql", times=99, **fault)
+    hub.advance(seconds=3)
+    done = hub.run("gate", "--at", format_instant(hub.now()))
+    assert said in done.err
+    assert "So each open request is looked at by itself, which takes more calls" in done.err
+    assert (hub.pull(number)["merged"], hub.pull(other)["merged"]) == (True, False)
+    assert f"#{other} " in done.out
+
+
+def test_where_rest_is_refused_as_well_the_run_fails(hub: Hub) -> None:
     hub.request_pull("alice", hub.grant())
+    settled(hub)
+    hub.double.faults.add("*", "/graphql|/repos/acme/access/pulls", times=99, status=403, body={"message": "no"})
+    assert "GitHub answered 403 to GET /repos/acme/access/pulls: no" in hub.run("gate", expect=1).err
+
+
+def test_a_partial_answer_is_no_shorter_list(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
     del hub.app.permissions["checks"]
-    said = hub.run("gate", "--at", format_instant(hub.now()), expect=1)
+    said = hub.run("gate", "--at", format_instant(hub.now()), expect=None)
     assert "GitHub does not list the open pull requests: Resource not accessible by integration" in said.err
+    assert f"#{number} " in said.out
 
 
 def by_comment(hub: Hub) -> int:

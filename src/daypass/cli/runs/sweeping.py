@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from daypass.cli.repository import AccessRepository
 from daypass.cli.runs.program import program_digest
+from daypass.cli.verb import say
 from daypass.core.errors import EdgeError, RefusedError
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ class Sweeping:
             self.numbers = in_turn(repo.forge.open_pulls())
             return
         branch, program = repo.settings.ledger_branch, program_digest()
-        seen = self._sweep.look(repo.tip, branch, program, at, partial(moved_since, repo))
+        try:
+            seen = self._sweep.look(repo.tip, branch, program, at, partial(moved_since, repo))
+        except EdgeError as error:
+            say(f"{error.message}. So each open request is looked at by itself, which takes more calls")
+            self._sweep, self.numbers = None, in_turn(repo.forge.open_pulls())
+            return
         self.numbers = in_turn(one for one in seen if not one.known)
         self.same = len(seen) - len(self.numbers)
         if self.numbers:  # before any is judged: what comes meanwhile has those looked at again that it is about
