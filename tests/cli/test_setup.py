@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from administrator import REPOSITORY, TEAM, Administrator
 from daypass.edges.forges.beginnings import FIRST_TARGETS
-from github_double.state import Rule
+from github_double.state import Bypass, Rule
 from hub import git
 
 FIRST_FIVE = ["", "", "", "", "", "n"]
@@ -251,6 +251,46 @@ def test_administrators_pass_until_the_last_step_and_the_doctor_says_so(olga, ac
     assert {one["code"] for one in told} == {"main-check", "main-bypass"}
     assert olga.repo.extras["selected_actions"]["github_owned_allowed"] is True
     assert {"daypass-request", "daypass", "daypass: waiting"} <= set(olga.repo.labels)
+
+
+ADMINISTRATORS = ("RepositoryRole", 5)
+BY_HAND = {
+    "the App always": [("App", "always")],
+    "the App always, and administrators": [("App", "always"), (ADMINISTRATORS, "always")],
+    "the App as the page says": [("App", "pull_request")],
+    "nobody": [],
+    "administrators for pull requests": [("App", "pull_request"), (ADMINISTRATORS, "pull_request")],
+}
+
+
+@pytest.mark.parametrize("who", BY_HAND)
+@pytest.mark.parametrize("name", ["daypass: main", "by hand"])
+def test_whoever_main_s_ruleset_lets_pass_the_self_test_is_gone_through_and_the_app_alone_passes(
+    olga, access, who, name
+):
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    (main,) = [one for one in olga.repo.rulesets if one.name == "daypass: main"]
+    (app,) = olga.double.apps.values()
+    main.name = name
+    main.bypass = [
+        Bypass(*(("Integration", app.id) if actor == "App" else actor), mode) for actor, mode in BY_HAND[who]
+    ]
+    olga.meanwhile = olga.pipeline
+    assert "Nothing unsafe was found" in olga.run("setup", folder=access).out
+    assert [(one.actor_type, one.actor_id, one.mode) for one in main.bypass] == [
+        ("Integration", app.id, "pull_request")
+    ]
+    assert [pull.merged for pull in olga.repo.pulls.values()] == [True, True]
+
+
+def test_rules_of_the_organisation_that_bind_administrators_are_named_before_the_self_test(olga, access):
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    made = olga.double.ruleset(olga.repo, "all of acme", [Rule("pull_request")], include=["~DEFAULT_BRANCH"])
+    made.source_type, made.source = "Organization", "acme"
+    said = olga.run("setup", folder=access, expect=1)
+    assert "daypass: the self-test pushes to main, and its ruleset all of acme binds you" in said.err
+    assert f"Always, until setup is over: {olga.double.server_url}/{REPOSITORY}/settings/rules" in said.err
+    assert not olga.repo.pulls
 
 
 def test_a_merge_queue_is_refused_before_the_self_test_waits_for_a_merge_that_never_comes(olga, access):

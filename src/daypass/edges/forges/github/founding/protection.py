@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from daypass.core.errors import EdgeError
+from daypass.core.finding import shown
 from daypass.core.forge import Call, Complaint, Remedy
 from daypass.core.record import replace
 from daypass.edges.forges.founding import Step
@@ -28,6 +29,10 @@ _LAST = (*BOUND, "main-bypass", UNTOLD)
 _RULES = (*({check.code for check in OF_MAIN} - {*_LAST}), "ledger-open", "ledger-bypass", "ledger-locked", UNTOLD)
 ADMINISTRATORS = {"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}
 """Who passes main's rules until the self-test is taken back: https://docs.github.com/en/rest/repos/rules."""
+
+_STOPS_A_PUSH = ("pull_request", "required_status_checks", "update")
+_PASSES = ("always", "exempt")
+"""https://docs.github.com/en/rest/repos/rules#get-a-repository-ruleset."""
 
 _WINDOW = "administrators may pass main's rules until the last step of setup"
 
@@ -126,7 +131,7 @@ class RulesStep(Step):
     def look(self) -> str:
         """Return that main and the ledger have their rules, and whether administrators pass main's still."""
         ground = self._ground
-        if ground.repository_there() is None or ground.complaints(_RULES):
+        if ground.repository_there() is None or ground.complaints(_RULES) or self._binding():
             return ""
         self.unsafe = _WINDOW if ground.complaints(("main-bypass",)) else ""
         return f"main and the ledger have theirs{'; ' if self.unsafe else ''}{self.unsafe}"
@@ -142,8 +147,25 @@ class RulesStep(Step):
         """Carry the remedies out, as far as they can be before the check has run."""
         ground = self._ground
         self.unsafe = _WINDOW
-        ground.mend(_before_the_check(remedies_of(ground.complaints(_RULES))))
-        return _none_left(ground.complaints(_RULES), "main and the ledger have theirs")
+        codes = (*_RULES, *BOUND, "main-bypass") if self._binding() else _RULES
+        ground.mend(_before_the_check(remedies_of(ground.complaints(codes))))
+        said = _none_left(ground.complaints(_RULES), "main and the ledger have theirs")
+        if binding := self._binding():
+            raise EdgeError(
+                f"the self-test pushes to main, and its ruleset {', '.join(binding)} binds you",
+                hint=f"put administrators into its bypass list, Always, until setup is over: {ground.page}/settings/rules",
+            )
+        return said
+
+    def _binding(self) -> list[str]:
+        """Name the rulesets of main that whoever sets up does not pass, while the self-test is still to push there."""
+        ground = self._ground
+        if not ground.complaints(BOUND):
+            return []
+        rows = [Fields("a rule of main", row) for row in ground.api.pages(f"{ground.root}/rules/branches/main")]
+        numbers = sorted({row.number("ruleset_id") for row in rows if row.text("type") in _STOPS_A_PUSH})
+        found = [Fields("a ruleset", ground.api.get(f"{ground.root}/rulesets/{number}")) for number in numbers]
+        return [shown(one.text("name")) for one in found if one.data.get("current_user_can_bypass") not in _PASSES]
 
 
 def _before_the_check(remedies: Iterable[Remedy]) -> list[Remedy]:
