@@ -248,5 +248,7 @@ def test_no_token_goes_to_a_server_that_the_settings_do_not_name(
 def test_another_app_than_main_names_asks_nothing_and_does_nothing(hub: Hub) -> None:
     hub.calls.clear()
     run = hub.run("gate", *at(hub), environ={"DAYPASS_APP_ID": "99"}, expect=1)
-    assert "DAYPASS_APP_ID names another App than main's settings, which say app: 77001 [secret-elsewhere]" in run.err
+    assert (
+        "DAYPASS_APP_ID names another App than main's settings, which say app: 77001 (forge.app in policies/" in run.err
+    )
     assert hub.calls == []

@@ -591,6 +591,34 @@ def test_a_person_owns_a_repository_without_teams(olga):
     assert ", not looked at: GitHub shows where it is installed to itself and to owners alone" in again.err
 
 
+def test_a_persons_app_that_was_not_installed_yet_is_found_and_installed_by_the_next_run(olga, monkeypatch):
+    olga.run("init", "mine", "--github", "olga-platform/access", "--owners", TEAM)
+    olga.named, mine = "olga-platform/access", olga.top / "mine"
+    browse = olga.browse
+
+    def breaks_off(address: str) -> bool:
+        if "/installations/new" in address:
+            raise KeyboardInterrupt
+        return browse(address)
+
+    monkeypatch.setattr("daypass.cli.founding.browse", breaks_off)
+    olga.run("setup", folder=mine, expect=1)
+    monkeypatch.setattr("daypass.cli.founding.browse", browse)
+    (app,) = olga.double.apps.values()
+    assert app.uninstalled
+    assert "] installation: to do" in olga.run("setup", "--dry-run", folder=mine, expect=13).err
+    olga.meanwhile = olga.pipeline
+    asked = "The number at the end of the address of its installation"
+    olga.answer = lambda question: "settings/installations/1" if asked in question else ""
+    assert "is no number of an installation" in olga.run("setup", folder=mine, expect=2).err
+    olga.answer = lambda question: str(app.installation) if asked in question else ""
+    olga.run("setup", folder=mine, expect=13)
+    assert list(olga.double.apps.values()) == [app]
+    assert (app.uninstalled, app.repositories) == (False, ["olga-platform/access"])
+    assert olga.repo.extras["variables"]["DAYPASS_APP_INSTALLATION"] == str(app.installation)
+    assert olga.run("setup", "--dry-run", folder=mine).err.count(": to do") == 0
+
+
 def test_rules_that_a_plan_does_not_have_are_not_taken_for_set(olga, access):
     words = {"message": "Upgrade to GitHub Pro or make this repository public to enable this feature."}
     olga.double.faults.add("GET", f"/repos/{REPOSITORY}/rules.*", status=403, body=words, times=99)

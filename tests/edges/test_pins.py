@@ -9,7 +9,7 @@ from daypass.core.errors import ElsewhereError, InvalidError
 from daypass.edges import pins
 from daypass.edges.forges.environment import addresses, graphql_at
 from daypass.edges.forges.github.api import Api
-from daypass.edges.pins import Pin, hold_service, hold_signer, read_app, read_pins
+from daypass.edges.pins import WEB, Pin, hold_app, hold_service, hold_signer, hold_url, read_app, read_pins
 from daypass.edges.targets.github.target import open_github
 from daypass.edges.targets.postgres.target import open_postgres
 from daypass.edges.targets.registry import NOTHING, check_settings
@@ -78,6 +78,24 @@ def test_an_address_elsewhere_is_refused_and_not_repeated(host: object, url: str
     )
     assert caught.value.message.endswith("[secret-elsewhere]")
     assert not {"hunter2", "evil", "192.0.2.7"} & set(caught.value.message.replace(".", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("whose", "option", "stands"),
+    [
+        ("target orders", "host", "targets.orders.host"),
+        ("target hub", "app", "targets.hub.app"),
+        ("the forge", "app", "forge.app"),
+        ("ledger", "host", "ledger.host"),
+    ],
+)
+def test_what_refuses_a_secret_says_where_the_pin_stands_and_that_a_pull_request_changes_it(
+    whose: str, option: str, stands: str
+) -> None:
+    with pytest.raises(ElsewhereError, match="another") as caught:
+        hold_app(whose, "V", "8", "7") if option == "app" else hold_url(whose, "V", "https://b", (Pin("a"),), WEB)
+    assert f"({stands} in policies/daypass.yaml on main, changed by a pull request)" in caught.value.message
+    assert "who wrote that" in caught.value.hint
 
 
 def vault(host: str) -> TargetSettings:

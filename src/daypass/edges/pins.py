@@ -94,9 +94,21 @@ def hold(whose: str, variable: str, places: Iterable[tuple[str, str]], pins: Pin
         if not any(pin.host == _plain(host) and pin.port in ("", port) for pin in pins):
             raise ElsewhereError(
                 f"{whose}: {variable} names another host than main's settings, which say host: "
-                f"{', '.join(map(str, pins))}",
-                hint="who wrote that secret? correct it, or correct host in policies/daypass.yaml by a reviewed change",
+                f"{', '.join(map(str, pins))} ({_stands(whose, 'host')})",
+                hint=f"who wrote that secret? {_MENDED}",
             )
+
+
+_MENDED = (
+    "correct it there; where main is what is wrong, the owners of policies/ approve the pull request that changes it"
+)
+
+
+def _stands(whose: str, option: str) -> str:
+    """Say where a pin of something stands, and how it is changed."""
+    name = whose.removeprefix("target ")
+    of = f"targets.{name}" if name != whose else whose.removeprefix("the ")
+    return f"{of}.{option} in policies/daypass.yaml on main, changed by a pull request"
 
 
 def hold_url(whose: str, variable: str, value: str, pins: Pins, usual: Mapping[str, str]) -> None:
@@ -120,8 +132,9 @@ def hold_app(whose: str, variable: str, value: str, pin: str) -> None:
     """Refuse another App than main's settings name, where both name one. Raises ElsewhereError."""
     if pin and value and value != pin:
         raise ElsewhereError(
-            f"{whose}: {variable} names another App than main's settings, which say app: {pin}",
-            hint="who wrote that variable? correct it, or correct app in policies/daypass.yaml by a reviewed change",
+            f"{whose}: {variable} names another App than main's settings, which say app: {pin} "
+            f"({_stands(whose, 'app')})",
+            hint=f"who wrote that variable? {_MENDED}",
         )
 
 

@@ -269,13 +269,14 @@ class InstallationStep(Step):
         return found.text("repository_selection"), [Fields("a repository", row).text("full_name") for row in rows]
 
     def _by_owner(self) -> tuple[str, list[str]] | None:
-        """Ask as an owner of the organisation, "" where GitHub does not say; what a person has installed is shown to nobody.
+        """Ask as an owner of the organisation, "" where GitHub does not say.
 
+        What a person has installed is shown to nobody: that its number is kept says that it was.
         https://docs.github.com/en/rest/orgs/orgs#list-app-installations-for-an-organization
         """
         ground = self._ground
         if not ground.organisation:
-            return "", []
+            return ("", []) if self._number or INSTALLATION in variables_there(ground.api) else None
         try:
             rows = ground.api.pages(f"/orgs/{ground.owner}/installations", key="installations")
         except ApiError as error:
@@ -288,6 +289,11 @@ class InstallationStep(Step):
             return None
         self._number = ours[0].number("id")
         return ours[0].text("repository_selection"), []
+
+    def asks(self) -> bool:
+        """Say whether its number is asked for: of a person's, where this run has no key of the App."""
+        ground = self._ground
+        return not ground.app_key and ground.bot is not None and not ground.organisation and not self._installed()
 
     def say(self) -> list[str]:
         """Tell what to choose."""
@@ -305,6 +311,11 @@ class InstallationStep(Step):
             ground.talk.tell(f"In the browser: Only select repositories, {ground.name}, Install: {address}")
             if self._browser:
                 ground.talk.browse(address)
+            if self.asks():
+                number = ground.talk.ask("The number at the end of the address of its installation", False).strip()
+                if not re.fullmatch(r"[1-9][0-9]{0,17}", number):
+                    raise UsageError(f"{number!r} is no number of an installation")
+                self._number = int(number)
             said = ground.until(self._installed, what="the App was not installed", seconds=600, pause=3)
         if not self._kept():
             put_variable(ground.api, INSTALLATION, str(self._number))
