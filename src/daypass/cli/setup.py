@@ -246,20 +246,9 @@ class NewRepository:
         """Commit what was written, and nothing else that may lie in the directory."""
         if not written:
             return
-        # Their settings may ask for a signature that they have no key for here, or refuse line ends of ours.
-        safe = ("-c", "core.safecrlf=false")
-        self.git.run(*safe, "add", "--force", "--", *written)  # somebody's own list may ignore wheels
-        self.git.run(
-            *safe,
-            "commit",
-            "--quiet",
-            "--no-gpg-sign",
-            "--no-verify",
-            "-m",
-            "Begin the access repository",
-            "--",
-            *written,
-        )
+        from daypass.edges.git.repository import commit_alone
+
+        commit_alone(self.git, "Begin the access repository", written)
 
     def show(self, written: list[str]) -> None:
         """Let ``git diff`` show, and ``git commit --all`` take, files that are new, whatever a list says to ignore."""

@@ -89,15 +89,7 @@ def forge_line(repository: str, auth: str, bot: str, app: str = "") -> str:
 
 def settings_for(text: str, line: str) -> str:
     """Return settings with that line. Raises UsageError where the one to change is not the usual one."""
-    wanted, now = _forge_of(f"{line}\n"), _forge_of(text)
-    if {**now, **wanted} == now:
-        return text
-    changed, times = _LOCAL.subn(lambda _: line, text)
-    if times != 1 or _forge_of(changed) != wanted:  # what the line says is read by the one reader of settings
-        raise UsageError(
-            "policies/daypass.yaml names its forge in a way that init does not change", hint=f"write there: {line}"
-        )
-    return changed
+    return _with_forge(text, line, _LOCAL, _forge_of(f"{line}\n"), "init")
 
 
 def with_bot(text: str, repository: str, login: str, number: int, app: int) -> str:
@@ -106,13 +98,18 @@ def with_bot(text: str, repository: str, login: str, number: int, app: int) -> s
     Raises UsageError where the line is not as init wrote it.
     """
     line = forge_line(repository, "app", f"{login}:{number}", str(app))
-    if _forge_of(text) == {**_forge_of(text), **_forge_of(f"{line}\n")}:
+    return _with_forge(text, line, _GITHUB, {**_forge_of(text), **_forge_of(f"{line}\n")}, "setup")
+
+
+def _with_forge(text: str, line: str, usual: re.Pattern[str], wanted: Mapping[str, Any], who: str) -> str:
+    """Return settings that say this of the forge, by a line in the place of the usual one, unless they say it already."""
+    now = _forge_of(text)
+    if {**now, **wanted} == now:
         return text
-    wanted = {**_forge_of(text), **_forge_of(f"{line}\n")}
-    changed, times = _GITHUB.subn(lambda _: line, text)
-    if times != 1 or _forge_of(changed) != wanted:
+    changed, times = usual.subn(lambda _: line, text)
+    if times != 1 or _forge_of(changed) != wanted:  # what the line says is read by the one reader of settings
         raise UsageError(
-            "policies/daypass.yaml names its forge in a way that setup does not change", hint=f"write there: {line}"
+            f"policies/daypass.yaml names its forge in a way that {who} does not change", hint=f"write there: {line}"
         )
     return changed
 

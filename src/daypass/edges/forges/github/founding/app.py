@@ -17,10 +17,9 @@ from msgspec import Struct
 from daypass.core.errors import EdgeError, UsageError
 from daypass.core.finding import shown
 from daypass.core.policy.policies import SETTINGS
-from daypass.edges.forges.founding import Step
 from daypass.edges.forges.github.answers import ApiError, Fields
 from daypass.edges.forges.github.doctor.facts import ENVIRONMENT
-from daypass.edges.forges.github.founding.ground import Ground
+from daypass.edges.forges.github.founding.ground import Ground, GroundStep
 from daypass.edges.forges.github.founding.manifest import LoopbackPage, app_name, filled_in, manifest, permissions
 from daypass.edges.forges.github.founding.pinned import pinned
 from daypass.edges.forges.github.founding.sealed import put_secret, put_variable, secrets_there, variables_there
@@ -40,13 +39,13 @@ class MadeApp(Struct, frozen=True):
         return f"MadeApp({self.number}, {self.slug!r})"
 
 
-class AppStep(Step):
+class AppStep(GroundStep):
     """Make the App, and keep its key where main's workflows alone read it."""
 
     name = "GitHub App"
 
     def __init__(self, ground: Ground, *, browser: bool) -> None:
-        self._ground = ground
+        super().__init__(ground)
         self._browser = browser
 
     def look(self) -> str:
@@ -210,13 +209,13 @@ def _write(place: Path, key: str) -> None:
         raise EdgeError(f"the App's key cannot be written to {place}: {error.strerror}") from error
 
 
-class InstallationStep(Step):
+class InstallationStep(GroundStep):
     """Have the App installed on this repository alone."""
 
     name = "installation"
 
     def __init__(self, ground: Ground, *, browser: bool) -> None:
-        self._ground = ground
+        super().__init__(ground)
         self._browser = browser
         self._said = ""
         self._number = 0
@@ -322,13 +321,10 @@ class InstallationStep(Step):
         return said
 
 
-class SecretsStep(Step):
+class SecretsStep(GroundStep):
     """Keep the signing key and what targets are reached by in the environment."""
 
     name = "secrets"
-
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
 
     def _missing(self) -> list[str]:
         settings = self._ground.policy.catalogue.settings

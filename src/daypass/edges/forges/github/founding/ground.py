@@ -12,11 +12,12 @@ from daypass.core.finding import shown
 from daypass.core.forge import Complaint, Remedy
 from daypass.core.ids import Oid
 from daypass.core.policy.policies import Policy
-from daypass.edges.forges.founding import SetupClone, Talk
+from daypass.edges.forges.founding import SetupClone, Step, Talk
 from daypass.edges.forges.github.answers import ApiError, Bot, Fields
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.doctor.settings import GitHubSettings
 from daypass.edges.git.remote import Remote
+from daypass.edges.git.repository import commit_alone
 
 
 class Ground:
@@ -149,9 +150,7 @@ class Ground:
             else:
                 (top / path).parent.mkdir(parents=True, exist_ok=True)
                 (top / path).write_text(text, encoding="utf-8")
-        safe = ("-c", "core.safecrlf=false")
-        git.run(*safe, "add", "--force", "--all", "--", *files)
-        git.run(*safe, "commit", "--quiet", "--no-gpg-sign", "--no-verify", "-m", message, "--", *files)
+        commit_alone(git, message, list(files))
 
     def until(self, found: Callable[[], str], *, what: str, seconds: float = 900.0, pause: float = 5.0) -> str:
         """Look until there is something, and return it. Raises EdgeError where that takes too long."""
@@ -166,6 +165,13 @@ class Ground:
                 )
             self.talk.wait(pause)
             waited += pause
+
+
+class GroundStep(Step):
+    """A step on it."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
 
 
 def remedies_of(complaints: Iterable[Complaint]) -> list[Remedy]:

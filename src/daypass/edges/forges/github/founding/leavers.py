@@ -11,8 +11,7 @@ from daypass.core.files.settings import with_mapping
 from daypass.core.people.matching import WrittenPerson
 from daypass.core.people.writing import FOLDER, with_people
 from daypass.core.policy.policies import SETTINGS
-from daypass.edges.forges.founding import Step
-from daypass.edges.forges.github.founding.ground import Ground
+from daypass.edges.forges.github.founding.ground import Ground, GroundStep
 from daypass.edges.forges.github.founding.protection import BOUND, UNTOLD
 from daypass.edges.forges.github.people.team import people_of_team
 
@@ -20,13 +19,13 @@ _SAID = 20
 """So many people are said by name."""
 
 
-class LeaversStep(Step):
+class LeaversStep(GroundStep):
     """Have `people check` end the access of whoever is in a team no more, where whoever sets up names one."""
 
     name = "leavers"
 
     def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+        super().__init__(ground)
         self._named = ground.place.people_team
 
     def look(self) -> str:

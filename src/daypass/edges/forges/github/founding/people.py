@@ -11,22 +11,18 @@ from daypass.core.errors import EdgeError
 from daypass.core.files.codeowners import team_of
 from daypass.core.files.document import POLICY_LIMIT, read
 from daypass.edges.forges.beginnings import PEOPLE, TESTS, cases_again, people_text
-from daypass.edges.forges.founding import Step
 from daypass.edges.forges.github.answers import Fields
 from daypass.edges.forges.github.doctor.people import groups_wanted
-from daypass.edges.forges.github.founding.ground import Ground
+from daypass.edges.forges.github.founding.ground import GroundStep
 
 _HEADER = re.compile(r"# yaml-language-server: .*|# Who there is\. .*")
 
 
-class PeopleStep(Step):
+class PeopleStep(GroundStep):
     """Have each group that owns something be a team, and the directory know who is in it."""
 
     name = "people"
     codes = ("teams", "team-missing", "team-cannot-write", "team-secret", "team-differs", "person-without-id")
-
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
 
     def look(self) -> str:
         """Return that teams and directory agree."""

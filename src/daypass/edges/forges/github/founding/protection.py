@@ -9,10 +9,9 @@ from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
 from daypass.core.forge import Call, Complaint, Remedy
 from daypass.core.record import replace
-from daypass.edges.forges.founding import Step
 from daypass.edges.forges.github.answers import CHECK, Fields
 from daypass.edges.forges.github.doctor.checks import OF_MAIN
-from daypass.edges.forges.github.founding.ground import Ground, remedies_of, told_of
+from daypass.edges.forges.github.founding.ground import Ground, GroundStep, remedies_of, told_of
 from daypass.edges.forges.github.inbox import LABEL as ASKED
 from daypass.edges.forges.github.pages.labels import LABEL, STATES
 
@@ -37,13 +36,10 @@ _PASSES = ("always", "exempt")
 _WINDOW = "administrators may pass main's rules until the last step of setup"
 
 
-class LabelsStep(Step):
+class LabelsStep(GroundStep):
     """Make the labels."""
 
     name = "labels"
-
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
 
     def _missing(self) -> list[str]:
         ground = self._ground
@@ -71,7 +67,7 @@ class LabelsStep(Step):
         return ", ".join(made)
 
 
-class SwitchesStep(Step):
+class SwitchesStep(GroundStep):
     """How the repository merges, what its workflows may do, and which actions they use."""
 
     name = "switches"
@@ -81,7 +77,7 @@ class SwitchesStep(Step):
     )  # fmt: skip
 
     def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+        super().__init__(ground)
         self._path = f"{ground.root}/actions/permissions"
 
     def look(self) -> str:
@@ -120,13 +116,10 @@ class SwitchesStep(Step):
         return _none_left(ground.complaints(self.codes), "as they should be")
 
 
-class RulesStep(Step):
+class RulesStep(GroundStep):
     """Both rulesets, the check and the end of the administrators' bypass excepted."""
 
     name = "rulesets"
-
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
 
     def look(self) -> str:
         """Return that main and the ledger have their rules, and whether administrators pass main's still."""
@@ -192,13 +185,10 @@ def _meanwhile(step: Call) -> Call:
     return replace(step, body={**step.body, "bypass_actors": [*step.body["bypass_actors"], ADMINISTRATORS]})
 
 
-class CheckStep(Step):
+class CheckStep(GroundStep):
     """Require the check, of the App alone, and let nobody but the App pass."""
 
     name = "required check"
-
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
 
     def look(self) -> str:
         """Return that main asks for it, of everybody."""

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from daypass.core.errors import EdgeError
 from daypass.core.ids import ABSENT
-from daypass.edges.forges.founding import Step
 from daypass.edges.forges.github.answers import Fields
 from daypass.edges.forges.github.doctor.facts import ENVIRONMENT
-from daypass.edges.forges.github.founding.ground import Ground, remedies_of, told_of
+from daypass.edges.forges.github.founding.ground import GroundStep, remedies_of, told_of
 from daypass.edges.git.remote import NAMESPACE
 from daypass.edges.git.steps import leads_to
 
 
-class RepositoryStep(Step):
+class RepositoryStep(GroundStep):
     """Make the repository, private and empty, or find it."""
 
     name = "repository"
-
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
 
     def look(self) -> str:
         """Return that it is there, to be filled or filled from here. Raises EdgeError where it holds something else."""
@@ -58,14 +54,11 @@ class RepositoryStep(Step):
         return ground.page
 
 
-class EnvironmentStep(Step):
+class EnvironmentStep(GroundStep):
     """Make the environment and keep it for main, before any secret is in it."""
 
     name = "environment"
     codes = ("environment-missing", "environment-open")
-
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
 
     def look(self) -> str:
         """Return that main alone may use it."""
@@ -100,13 +93,10 @@ def _all_told(untold: list[str]) -> None:
         )
 
 
-class PushStep(Step):
+class PushStep(GroundStep):
     """Push main and the ledger, before the rules that forbid it."""
 
     name = "push"
-
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
 
     @property
     def _branches(self) -> tuple[str, str]:

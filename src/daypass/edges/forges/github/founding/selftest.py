@@ -13,10 +13,9 @@ from typing import Any
 from daypass.core.errors import EdgeError
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.policy.policies import SETTINGS
-from daypass.edges.forges.founding import Step
 from daypass.edges.forges.github.answers import CHECK, Fields
 from daypass.edges.forges.github.doctor.facts import SELF_TEST as NAME
-from daypass.edges.forges.github.founding.ground import Ground, told_of
+from daypass.edges.forges.github.founding.ground import GroundStep, told_of
 from daypass.edges.forges.github.founding.protection import BOUND, UNTOLD
 from daypass.edges.git.remote import NAMESPACE
 
@@ -57,13 +56,10 @@ _SECONDS = 1200.0
 _LEFT = f"main has the resource {NAME} and a rule that lets your requests for it pass"
 
 
-class SelfTestStep(Step):
+class SelfTestStep(GroundStep):
     """See a request through to its receipt, end it, and take out what it needed."""
 
     name = "self-test"
-
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
 
     def look(self) -> str:
         """Return that it passed: main asks for the check only after that. Raises EdgeError where it would never be merged."""
