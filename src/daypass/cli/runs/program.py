@@ -16,7 +16,8 @@ def program_digest() -> str:
 
     found = sha256(__version__.encode())
     package = Path(__file__).parents[2]
-    folders = (listed for name in ("core", "pipeline", "schema", "edges/targets") for listed in os.walk(package / name))
+    names = ("core", "pipeline", "schema", "edges/forges", "edges/targets")
+    folders = (listed for name in names for listed in os.walk(package / name))
     files = (f"{folder}/{name}" for folder, _, names in folders for name in names if name.endswith((".py", ".json")))
     for path in sorted(files):
         found.update(Path(path).read_bytes())
