@@ -85,10 +85,23 @@ def apply(
     An addition that failed is tried again ever more seldom, from a minute up to six hours; a removal at each run.
     While the remote cannot be reached, what has ended is taken away and nothing else is done, exit 14.
     """
+    from daypass.cli.runs.told import told_of_run
+
+    done, told = _applied(repo, at, output, confirm, issue=issue, retry=retry)
+    told_of_run(done, issue=told)
+    codes = [done.exit_code]
+    if detailed_exitcode and done.changed:
+        codes.append(ExitCode.CHANGES)
+    return codes
+
+
+def _applied(
+    repo: AccessRepository, at: datetime, output: str, confirm: str, *, issue: bool, retry: bool = False
+) -> tuple[Applied, bool]:
+    """Apply, print it and tell those whom it is about; return what was done, and whether the issue tells what was refused."""
     from daypass.cli.keys import say_keyless
     from daypass.cli.runs.running import print_applied, run_apply, tell_refused
     from daypass.cli.runs.telling import tell_lives
-    from daypass.cli.runs.told import told_of_run
 
     if issue and repo.away is None:
         _ = repo.pages  # where there is none, nothing is done for that
@@ -99,11 +112,7 @@ def apply(
     tell_lives(repo, done)
     if done.survey.stuck is not None:
         raise done.survey.stuck
-    told_of_run(done, issue=told)
-    codes = [done.exit_code]
-    if detailed_exitcode and done.changed:
-        codes.append(ExitCode.CHANGES)
-    return codes
+    return done, told
 
 
 @verb(at="writes", follow="or away")
@@ -115,20 +124,10 @@ def expire(repo: AccessRepository, at: datetime, output: str, confirm: str, issu
     Access never waits for the removal pull request: it only tidies the files away. Requests that nobody answered in
     time are closed. While the remote cannot be reached, what has ended is revoked and nothing else is done, exit 14.
     """
-    from daypass.cli.keys import say_keyless
-    from daypass.cli.runs.running import print_applied, run_apply, tell_refused, tidy_up
-    from daypass.cli.runs.telling import tell_lives
+    from daypass.cli.runs.running import tidy_up
     from daypass.cli.runs.told import told_of_run
 
-    if issue and repo.away is None:
-        _ = repo.pages  # where there is none, nothing is done for that
-    done = run_apply(repo, at, confirm)
-    print_applied(done, output, confirm)
-    say_keyless(repo)
-    told = issue and not done.away and tell_refused(repo, done.survey)
-    tell_lives(repo, done)
-    if done.survey.stuck is not None:
-        raise done.survey.stuck
+    done, told = _applied(repo, at, output, confirm, issue=issue)
     if done.away:
         return done.exit_code
     lines, clean = tidy_up(repo, done.survey.plan.at)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -240,6 +240,14 @@ class _Reading:
         """Read one file; None, and findings, when its shape is wrong."""
         return read_file(path, self._files[path], form, findings)
 
+    def _each(self, folder: str, form: Schema[_F]) -> Iterator[tuple[str, PolicyFile[_F]]]:
+        """Yield the files of a folder whose shape is right, by the name that each gives; a fault is one of everything."""
+        for name, path in self.named(folder):
+            check_name(name, path, self.vital)
+            file = self.file(path, form, self.vital)
+            if file is not None:
+                yield name, file
+
     def settings(self, kinds: TargetKinds) -> Settings | None:
         """Read the settings; they must be there."""
         if SETTINGS not in self._files:
@@ -264,24 +272,13 @@ class _Reading:
 
     def purposes(self, settings: Settings | None, directory: Directory | None) -> dict[str, Purpose]:
         """Read the purposes."""
-        found = {}
-        for name, path in self.named("purposes"):
-            check_name(name, path, self.vital)
-            file = self.file(path, schema.PURPOSE, self.vital)
-            if file is not None:
-                found[name] = read_purpose(name, file, settings, self.known(directory))
-                self._purposes[name] = file
-        return found
+        self._purposes = dict(self._each("purposes", schema.PURPOSE))
+        known = self.known(directory)
+        return {name: read_purpose(name, file, settings, known) for name, file in self._purposes.items()}
 
     def calendars(self) -> dict[str, Calendar]:
         """Read the calendars. A fault in one denies everything: a rule that names it could not be taken at its word."""
-        found = {}
-        for name, path in self.named("calendars"):
-            check_name(name, path, self.vital)
-            file = self.file(path, schema.CALENDAR, self.vital)
-            if file is not None:
-                found[name] = read_calendar(name, file)
-        return found
+        return {name: read_calendar(name, file) for name, file in self._each("calendars", schema.CALENDAR)}
 
     def known(self, directory: Directory | None, calendars: Calendars = ()) -> Nameable:
         """Return what files may name."""
@@ -290,13 +287,7 @@ class _Reading:
 
     def rotas(self, directory: Directory | None) -> dict[str, Rota]:
         """Read the rotas. A fault in one denies everything, as with the directory."""
-        found = {}
-        for name, path in self.named("rotas"):
-            check_name(name, path, self.vital)
-            file = self.file(path, schema.ROTA, self.vital)
-            if file is not None:
-                found[name] = read_rota(name, file, directory)
-        return found
+        return {name: read_rota(name, file, directory) for name, file in self._each("rotas", schema.ROTA)}
 
     def rules(self, directory: Directory | None, calendars: Calendars, purposes: Mapping[str, Purpose]) -> Rules:
         """Read the rules, those of purposes as well."""

@@ -111,6 +111,13 @@ class Fields(Struct, frozen=True):
         return EdgeError(f"GitHub's answer about {self.what}: expected {wanted} in {name}, got {shown(repr(found))}")
 
 
+def nodes_of(found: Any, *path: str) -> list[Mapping[str, Any]]:
+    """Return what a connection of GraphQL's answer has, at the end of a path; what makes no sense is nothing."""
+    for name in (*path, "nodes"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 _GHOST = 10137
 """The account that GitHub shows in place of a deleted one: https://github.com/ghost, the same for all of them."""
 

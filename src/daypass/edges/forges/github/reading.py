@@ -33,7 +33,8 @@ from daypass.edges.git.remote import Remote
 if TYPE_CHECKING:
     from daypass.edges.forges.github.api import Api
 
-_ASKED = re.compile(r"daypass/(?P<kind>issue|comment)-(?P<number>[1-9][0-9]{0,17})")
+ASKED = re.compile(r"daypass/(?P<kind>issue|comment)-(?P<number>[1-9][0-9]{0,17})")
+"""The branches of requests that our bot opens for who asked in an issue or a comment."""
 _MAIN_MOVES = f"activity of {MAIN}"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_RECORDS = 1000
@@ -284,7 +285,7 @@ class GitHubReader(RepositoryPart):
 
         GitHub would let the asker approve it, since it compares with the bot; who asks is read where they asked.
         """
-        match = _ASKED.fullmatch(pull.branch)
+        match = ASKED.fullmatch(pull.branch)
         if match is None:
             return pull
         place = f"issues/{match['number']}" if match["kind"] == "issue" else f"issues/comments/{match['number']}"

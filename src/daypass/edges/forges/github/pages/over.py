@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from daypass.edges.forges.github.answers import ApiError, same_text
+from daypass.edges.forges.github.answers import ApiError, nodes_of, same_text
 from daypass.edges.forges.github.pages.check import digest_of, may_become, standing
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def write_over(api: Api, pull: dict[str, Any], notice: Notice, body: str, *, see
     if leads is None or not comment:
         return False
     if {"conclusion": None, **stands} == before and _says(run, notice):
-        shown = [one.get("body") for one in _nodes(seen.first) if str(one.get("databaseId")) == leads[1]]
+        shown = [one.get("body") for one in nodes_of(seen.first) if str(one.get("databaseId")) == leads[1]]
         if not shown or same_text(shown[0], body):
             return bool(shown)
     given = {"comment": comment, "body": body, "repository": seen.repository, "run": run.get("id")}
@@ -66,16 +66,16 @@ def write_over(api: Api, pull: dict[str, Any], notice: Notice, body: str, *, see
 
 def _runs(seen: Swept) -> Iterator[Mapping[str, Any]]:
     """Yield the check runs of the head."""
-    for each in _nodes(seen.commits):
+    for each in nodes_of(seen.commits):
         commit = each.get("commit")
         if isinstance(commit, dict) and commit.get("oid") == seen.head:
-            for suite in _nodes(commit.get("checkSuites")):
-                yield from (run for run in _nodes(suite.get("checkRuns")) if isinstance(run.get("databaseId"), int))
+            runs = (run for suite in nodes_of(commit, "checkSuites") for run in nodes_of(suite, "checkRuns"))
+            yield from (run for run in runs if isinstance(run.get("databaseId"), int))
 
 
 def _comment(seen: Swept, number: int, own: int) -> str:
     """Return the node of a comment, "" where it is not one of the account that we write by."""
-    for one in _nodes(seen.comments):
+    for one in nodes_of(seen.comments):
         by = one.get("author")
         if one.get("databaseId") == number and isinstance(by, dict) and by.get("databaseId") == own:
             return str(one.get("id"))
@@ -84,12 +84,6 @@ def _comment(seen: Swept, number: int, own: int) -> str:
 
 def _says(run: Mapping[str, Any], notice: Notice) -> bool:
     return run.get("title") == notice.title and same_text(run.get("summary"), notice.summary)
-
-
-def _nodes(found: Any) -> list[Mapping[str, Any]]:
-    """Return what a connection has; what makes no sense is nothing."""
-    listed = found.get("nodes") if isinstance(found, dict) else None
-    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def _lower(word: Any) -> str | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
+
+from daypass.edges.forges.github.reading import ASKED
 
 if TYPE_CHECKING:
     from daypass.edges.forges.github.api import Api
 
-_ASKED = re.compile(r"daypass/(?P<kind>issue|comment)-(?P<number>[1-9][0-9]{0,17})")
 _HOPS = 5
 """So many requests that go on with one another are looked through."""
 
@@ -19,7 +19,7 @@ def asking_issue(api: Api, root: str, own: int, pull: dict[str, Any]) -> tuple[i
     No call where the branch names the issue; two more for each comment that a request was asked for in.
     """
     for _ in range(_HOPS):
-        asked = _ASKED.fullmatch(pull["head"]["ref"])
+        asked = ASKED.fullmatch(pull["head"]["ref"])
         at_home = pull["head"]["repo"] is not None and pull["head"]["repo"]["id"] == pull["base"]["repo"]["id"]
         if asked is None or not at_home or (pull["user"] or {}).get("id") != own:
             return ()

@@ -25,7 +25,7 @@ from daypass.core.finding import shown
 from daypass.core.forge import Basis, Glance, Quiet
 from daypass.core.ids import ABSENT, digest
 from daypass.core.window import format_instant
-from daypass.edges.forges.github.answers import Fields, as_documented
+from daypass.edges.forges.github.answers import Fields, as_documented, nodes_of
 from daypass.edges.forges.github.evidence import Swept, swept_key
 from daypass.edges.forges.github.pages.labels import APPROVED, label_key
 from daypass.edges.forges.github.reading import RepositoryPart
@@ -209,16 +209,10 @@ def _record(there: Mapping[str, Any]) -> tuple[Basis | None, Mapping[int, _Kept]
 
 def _runs(there: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the check runs that an answer tells of, with main's commits, both latest first; what makes no sense is none."""
-    for commit in _nodes(there, "main", "target", "history"):
-        runs = [run for suite in _nodes(commit, "checkSuites") for run in _nodes(suite, "checkRuns")]
+    for commit in nodes_of(there, "main", "target", "history"):
+        runs = [run for suite in nodes_of(commit, "checkSuites") for run in nodes_of(suite, "checkRuns")]
         told = [run for run in runs if isinstance(run.get("databaseId"), int)]
         yield from ((str(commit.get("oid")), run) for run in sorted(told, key=lambda run: -int(run["databaseId"])))
-
-
-def _nodes(found: Any, *path: str) -> list[Mapping[str, Any]]:
-    for name in (*path, "nodes"):
-        found = found.get(name) if isinstance(found, dict) else None
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _written(basis: Basis, kept: Mapping[int, _Kept]) -> str:
