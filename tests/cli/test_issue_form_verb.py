@@ -29,6 +29,20 @@ def test_a_form_that_is_not_the_catalogues_is_told_and_left_alone(access: Access
     assert (path.read_bytes() if path.exists() else None) == there
 
 
+@pytest.mark.parametrize("link", ["the file", "its folder"])
+def test_a_form_is_not_written_through_a_link(access: Access, link: str) -> None:
+    path, away = access.top / FORM, access.top / "elsewhere"
+    away.mkdir()
+    if link == "the file":
+        path.parent.mkdir(parents=True)
+        path.symlink_to(away / "theirs")
+    else:
+        path.parent.parent.mkdir(exist_ok=True)
+        path.parent.symlink_to(away)
+    assert f"{FORM} is or lies behind a symbolic link" in access.run("form", expect=10).err
+    assert list(away.iterdir()) == []
+
+
 def test_a_changed_catalogue_changes_the_form(access: Access) -> None:
     access.run("form")
     access.write("policies/purposes/support.yaml", "version: 1\ntitle: Vendor support\n")

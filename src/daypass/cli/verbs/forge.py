@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -232,15 +233,18 @@ def change_of(repo: AccessRepository, found: Gated, at: datetime) -> PolicyChang
     """Return what a request that changes policies would change of what is decided, None for any other."""
     if not found.no_request:
         return None
-    from daypass.cli.quick.place import index_of
     from daypass.pipeline.audit.change import policy_change
 
-    def index() -> AuditIndex:
-        if repo.elsewhere and repo.history.is_shallow():  # who asks about the past needs all of it
-            repo.remote.whole(repo.settings.ledger_branch)
-        return index_of(repo)
+    return policy_change(repo, partial(whole_index, repo), found, at=at)
 
-    return policy_change(repo, index, found, at=at)
+
+def whole_index(repo: AccessRepository) -> AuditIndex:
+    """Return the audit's index, of all of main and the ledger: who asks about the past needs them whole."""
+    from daypass.cli.quick.place import index_of
+
+    if repo.elsewhere and repo.history.is_shallow():
+        repo.remote.whole(repo.settings.ledger_branch)
+    return index_of(repo)
 
 
 def _no_request(found: Gated, change: PolicyChange | None) -> Notice:

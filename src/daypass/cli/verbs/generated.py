@@ -15,6 +15,7 @@ from daypass.core.errors import ExitCode, InvalidError, UsageError
 from daypass.core.finding import near
 
 if TYPE_CHECKING:
+    from daypass.core.catalogue import Catalogue
     from daypass.core.policy.policies import Policy
 
 _checking = click.option("--check", "checking", is_flag=True, help="Write nothing; exit 13 when the file would change.")
@@ -30,10 +31,8 @@ def form(repo: AccessRepository, checking: bool, output: str) -> Codes:
     from daypass.edges.forges.host import request_form
     from daypass.views.form import form_introduction
 
-    policy = repo.worktree_policy()
-    if policy.holes:
-        raise InvalidError("the policies do not read, so nobody knows what there is to ask for", policy.holes)
-    path, text = request_form(policy.catalogue, form_introduction(policy.catalogue))
+    catalogue = _read_whole(repo, "nobody knows what there is to ask for")
+    path, text = request_form(catalogue, form_introduction(catalogue))
     return _write(repo.top, path, text, checking, output, hint="run `daypass form` and commit it")
 
 
@@ -84,19 +83,24 @@ def _who(top: Path, asked: tuple[str, ...], output: str) -> ExitCode:
 def _codeowners(repo: AccessRepository, checking: bool, output: str) -> Codes:
     from daypass.core.files.codeowners import CODEOWNERS_FILE, codeowners_text
 
-    policy = repo.worktree_policy()
-    if policy.holes:  # a group or resource that is not read would leave its files to somebody else
-        raise InvalidError("the policies do not read, so nobody can tell who owns what", policy.holes)
-    wanted = codeowners_text(policy.catalogue)
-    path = repo.top / CODEOWNERS_FILE
-    if path.is_symlink() or path.parent.is_symlink():
-        raise InvalidError(f"{CODEOWNERS_FILE} is or lies behind a symbolic link", hint="put the file in its place")
+    # A group or resource that is not read would leave its files to somebody else.
+    wanted = codeowners_text(_read_whole(repo, "nobody can tell who owns what"))
     return _write(repo.top, CODEOWNERS_FILE, wanted, checking, output, hint="run `daypass codeowners`")
+
+
+def _read_whole(repo: AccessRepository, means: str) -> Catalogue:
+    """Return the catalogue of the working tree. Raises InvalidError where it has holes; ``means`` is what follows."""
+    policy = repo.worktree_policy()
+    if policy.holes:
+        raise InvalidError(f"the policies do not read, so {means}", policy.holes)
+    return policy.catalogue
 
 
 def _write(top: Path, name: str, wanted: str, checking: bool, output: str, *, hint: str) -> ExitCode:
     """Write a generated file where it is not as it should be, whatever ends its lines; with ``checking``, say so alone."""
     path = top / name
+    if path.is_symlink() or path.parent.is_symlink():
+        raise InvalidError(f"{name} is or lies behind a symbolic link", hint="put the file in its place")
     same = path.is_file() and path.read_text(encoding="utf-8", errors="replace") == wanted
     if not same and not checking:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,13 +121,7 @@ def write_schema(repo: AccessRepository, *, checking: bool) -> ExitCode:
     """Write the schema of grants with what the purposes of the work tree ask for, or say whether it would change."""
     from daypass.views.policy.editor import GRANT_SCHEMA, editor_schema
 
-    policy = repo.worktree_policy()
-    if policy.holes:
-        raise InvalidError("the policies do not read, so nobody knows what there is to ask for", policy.holes)
-    path = repo.top / GRANT_SCHEMA
-    if path.is_symlink() or path.parent.is_symlink():
-        raise InvalidError(f"{GRANT_SCHEMA} is or lies behind a symbolic link", hint="put the file in its place")
-    wanted = editor_schema(policy.catalogue.purposes)
+    wanted = editor_schema(_read_whole(repo, "nobody knows what there is to ask for").purposes)
     return _write(repo.top, GRANT_SCHEMA, wanted, checking, "text", hint="run `daypass schema --write` and commit it")
 
 

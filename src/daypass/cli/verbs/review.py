@@ -84,13 +84,11 @@ def _life(repo: AccessRepository, found: Gated, at: datetime) -> Life | None:
     """Return how the grants of a request stand since its merge, None before it."""
     if found.merge is None:
         return None
-    from daypass.cli.quick.place import index_of
+    from daypass.cli.verbs.forge import whole_index
     from daypass.pipeline.tell.now import life_now
 
     def receipts(names: Collection[GrantId]) -> tuple[Receipt, ...]:
-        if repo.elsewhere and repo.history.is_shallow():  # who asks about the past needs all of it
-            repo.remote.whole(repo.settings.ledger_branch)
-        index = index_of(repo)
+        index = whole_index(repo)
         index.follow(at)
         return index.receipts(grants=names)
 
