@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 
 import yaml
 
+from benchmarks.grants import grants
 from benchmarks.measure import Command, run
 from benchmarks.place import ROOT
 from benchmarks.policies import HOSTED, NOW, person, places
@@ -55,7 +56,7 @@ class HostedPlace:
         # A snapshot of another form tells a run nothing: then it is made anew.
         self.folder = folder / f"{live}-{removed}-{kind}-{form()}"
         self._git = self.folder / "access.git"
-        self._waiting = waiting
+        self._waiting, self._count = waiting, live + removed
         self._beside = self.folder / f"{waiting}-open" if waiting else self.folder
         if not self.folder.exists():
             print(f"generating {live} grants and {removed} that came and went …", file=sys.stderr, flush=True)
@@ -129,32 +130,49 @@ class HostedPlace:
     def _put_back(self) -> None:
         """Let main and the ledger stand at the forge as they were generated."""
         for ref in _SHARED:
-            told = ["git", "-C", str(self._git), "rev-parse", ref]
-            oid = subprocess.run(told, check=True, capture_output=True, text=True).stdout.strip()
-            subprocess.run(["git", "-C", str(self._served), "update-ref", ref, oid], check=True)
+            self._stand(ref, self._said("rev-parse", ref))
 
-    def runner(self, *verb: str, anew: bool = False) -> Command:
+    def _stand(self, ref: str, oid: str) -> None:
+        subprocess.run(["git", "-C", str(self._served), "update-ref", ref, oid], check=True)
+
+    def _said(self, *arguments: str, served: bool = False) -> str:
+        told = ["git", "-C", str(self._served if served else self._git), *arguments]
+        return subprocess.run(told, check=True, capture_output=True, text=True).stdout.strip()
+
+    def ended(self, verb: str) -> Command:
+        """Return a verb on a bare runner when one grant has ended since a run that found nothing to do, an hour before."""
+        live = set(self._said("ls-tree", "-r", "--name-only", "refs/heads/main", "grants/").splitlines())
+        ends = [one.window.end for one in grants(self._count) if one.grant.path in live]
+        end = min(end for end in ends if end > NOW)
+        earlier, now = (("--at", f"{at:%Y-%m-%dT%H:%M:%SZ}") for at in (end - timedelta(hours=1), end))
+        run(self.runner("apply", *earlier, anew=True))
+        tip = self._said("rev-parse", _SHARED[1], served=True)
+        return self.runner(verb, *now, ledger=tip)
+
+    def runner(self, *verb: str, anew: bool = False, ledger: str = "") -> Command:
         """Return what a workflow does on a bare runner: check main's tip out, run a verb; with daypass installed.
 
-        ``anew``: no run before it has left its word that nothing is to be done.
+        ``anew``: no run before it has left its word that nothing is to be done. ``ledger`` is where the ledger stands then,
+        "" for where it does.
         """
-        return self._bare("apply", f"'{sys.executable}' -m daypass {' '.join(verb)}", anew=anew)
+        return self._bare("apply", f"'{sys.executable}' -m daypass {' '.join(verb)}", anew=anew, ledger=ledger)
 
     def checked(self, *options: str) -> Command:
         """Return what the workflow `check` does on a bare runner for one request, which it fetches as objects."""
-        told = ["git", "-C", str(self._git), "rev-parse", "refs/heads/pull"]
-        head = subprocess.run(told, check=True, capture_output=True, text=True).stdout.strip()
+        head = self._said("rev-parse", "refs/heads/pull")
         bring = "git fetch -q --no-tags --no-recurse-submodules --no-write-fetch-head --filter=tree:0 --depth=51"
         verb = ["check", "--base", "main", "--head", head, *options]
         return self._bare("check", f"{bring} origin {head}\n'{sys.executable}' -m daypass {' '.join(verb)}")
 
-    def _bare(self, job: str, script: str, *, anew: bool = False) -> Command:
+    def _bare(self, job: str, script: str, *, anew: bool = False, ledger: str = "") -> Command:
         (first, *_) = yaml.safe_load(github_files("app")[f".github/workflows/{job}.yml"])["jobs"][job]["steps"]
         folder, state = self._beside / "runner", self._beside / "state"
 
         def bare() -> None:
             if anew:
                 self._put_back()
+            if ledger:
+                self._stand(_SHARED[1], ledger)
             if self._waiting:
                 self._double.advance(seconds=3)  # what changed within two seconds is looked at again
             for place in (folder, state):

@@ -148,6 +148,14 @@ def _bare(bar: float, *verb: str, anew: bool = False) -> Callable[[Scale], Row]:
     return row
 
 
+def _bare_moved(scale: Scale) -> Row:
+    """Hold a run at which one grant has ended, since one that found nothing to do, to the same with few live grants."""
+    many, few = scale.hosted(scale.many), scale.hosted(scale.few)
+    tool, limit = many.ended("apply"), few.ended("apply")
+    against = f"{scale.few} live, as long a past; {many.fetched(tool)}, {few.fetched(limit)}"
+    return Row(tool, limit, against, 0, rounds=3, of_processor=True)
+
+
 def _bare_past(bar: float, *verb: str) -> Callable[[Scale], Row]:
     """Hold a long history against a short one, with the same live grants."""
 
@@ -280,6 +288,7 @@ ROWS: Mapping[str, Callable[[Scale], Row]] = {
     "check at a runner": _check_runner,
     "apply, bare runner": _bare(3, *_APPLY),
     "apply, bare, anew": _bare(0, *_APPLY, anew=True),
+    "apply, bare, one ended": _bare_moved,
     "apply, long past": _bare_past(1.3, *_APPLY),
     "gate, bare runner": _bare(2, *_GATE),
     "gate, long past": _bare_past(1.3, *_GATE),

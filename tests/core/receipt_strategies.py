@@ -28,7 +28,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
-from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed, Idle
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed, Idle, RestingResource, Rests
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window
 
@@ -40,6 +40,17 @@ grants = st.sampled_from([GrantId("orders-db/a"), GrantId("orders-db/b"), GrantI
 oids = st.sampled_from([Oid(c * 40) for c in "abc"] + [Oid("d" * 64)])
 digests = st.sampled_from(["sha256:" + c * 64 for c in "012"])
 instants = st.integers(0, 4_000_000).map(lambda s: BEGIN + timedelta(seconds=s))
+counts = st.integers(0, 10**9)
+rests = st.builds(
+    Rests,
+    st.dictionaries(texts, st.dictionaries(texts, digests, max_size=2), max_size=2),
+    st.dictionaries(
+        texts,
+        st.builds(RestingResource, instants, counts, counts, counts, st.lists(texts, max_size=2).map(tuple)),
+        max_size=2,
+    ),
+    st.lists(texts, max_size=2).map(tuple),
+)
 entitlements = st.builds(
     Entitlement,
     st.sampled_from(["postgres", "embedded"]),
@@ -199,7 +210,7 @@ _others = st.one_of(
     ),
     st.builds(Ended, grants, oids, oids, instants, texts, texts),
     st.builds(Departed, names, st.sampled_from(["1", "2"]), st.sampled_from(["", "account-gone"]), texts),
-    st.builds(Idle, digests, oids, instants, st.integers(0, 10**9), st.sampled_from([0, 7])),
+    st.builds(Idle, digests, oids, instants, st.integers(0, 10**9), st.sampled_from([0, 7]), st.none() | rests),
     st.builds(Pulse, st.integers(0, 10**9), st.integers(0, 20)),
     st.builds(
         Intent,

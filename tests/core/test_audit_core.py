@@ -30,7 +30,7 @@ from daypass.core.ledger.receipt import (
     Reviewed,
     Settled,
 )
-from daypass.core.ledger.records import LONGEST_IDLE, ApprovalRecord, Idle
+from daypass.core.ledger.records import LONGEST_IDLE, ApprovalRecord, Idle, RestingResource, Rests
 from daypass.core.ledger.standing import Standing
 from daypass.core.ledger.statement import admission_digest
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
@@ -633,6 +633,38 @@ class TestIdle:
         positions = {oid(1): 0, oid(2): 1}
         why = {1: f"and stands on main {oid(1)[:12]}, behind the main of an earlier receipt"}
         assert self.wrong((1, self.word(60)), (2, self.word(60)), positions=positions, alter=back) == why
+
+    def rests(self, told, *, live=1, restless=()):
+        return replace(self.word(60), live=live, rests=Rests({}, told, restless))
+
+    def test_what_a_word_tells_of_each_resource_is_what_receipts_leave_there(self):
+        two = change(entitlement=E._replace(principal="bob"))
+        both = (*self.given, (1, Intent((two,), "p")), (1, Outcome(two, ok=True)))
+        true = RestingResource(t(60), 2, 2)
+        assert self.wrong(*both, (2, self.rests({"db": true}, live=2))) == {}
+        early = {"db": replace(true, until=t(30)), "wiki": RestingResource(t(9))}
+        assert self.wrong(*both, (2, self.rests(early, live=2))) == {}
+        fewer = {5: "and tells of 1 on db, where receipts have 2"}
+        assert self.wrong(*both, (2, self.rests({"db": replace(true, held=1)}, live=2))) == fewer
+        unsaid = {5: "and tells of 0 on db, where receipts have 2"}
+        assert self.wrong(*both, (2, self.rests({}, live=2))) == unsaid
+        more = {5: "and tells of 1 on wiki, where receipts have 0"}
+        assert self.wrong(*both, (2, self.rests({"db": true, "wiki": replace(true, held=1)}, live=2))) == more
+        why = "and that nothing ends on db before 2026-11-21T10:00:01Z, where access does before"
+        late = {"db": replace(true, until=t(60) + timedelta(seconds=1))}
+        assert self.wrong(*both, (2, self.rests(late, live=2))) == {5: why}
+        number = "and of 3 that should exist, of which its words on resources have another number"
+        assert self.wrong(*both, (2, self.rests({"db": true}, live=3))) == {5: number}
+
+    def test_a_word_says_nothing_of_what_does_not_rest(self):
+        assert self.wrong(*self.given, (2, self.rests({}, live=9, restless=("db",)))) == {}
+        off = Settled(Holding(E, (G,), t(60)), adopted=False, by="carol", reason="r")
+        assert self.wrong(*self.given, (2, off), (3, self.rests({}, live=0))) == {}
+
+    def test_access_without_an_end_rests_for_ever(self):
+        endless = replace(change(), until=None)
+        given = (self.given[0], (1, Intent((endless,), "p")), (1, Outcome(endless, ok=True)))
+        assert self.wrong(*given, (2, self.rests({"db": RestingResource(live=1, held=1)}))) == {}
 
     def test_a_word_that_a_revoked_key_signed_is_held_to_nothing(self):
         void = self.wrong((2, self.word(2)), alter=lambda receipts: [replace(receipts[0], void=True)])

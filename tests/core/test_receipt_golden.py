@@ -34,7 +34,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
-from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed, Idle
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed, Idle, RestingResource, Rests
 from daypass.core.ledger.statement import KINDS, from_statement, to_statement
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.window import Window
@@ -210,6 +210,12 @@ RECEIPTS += [Receipt(n, DIGEST, AT, BASE, "run-15", body) for n, body in enumera
 RECEIPTS.append(Receipt(905, DIGEST, AT, BASE, "run-16", replace(SNAPSHOT, follows=HEAD)))
 RECEIPTS.append(Receipt(906, DIGEST, AT, BASE, "run-17", Idle(DIGEST, HEAD, UNTIL, 3, 1)))
 RECEIPTS.append(Receipt(907, DIGEST, AT, BASE, "run-18", replace(BARE, issue=12)))
+RESTS = Rests(
+    {"production": {"": DIGEST, "orders-db": DIGEST}},
+    {"orders-db": RestingResource(UNTIL, 2, 1, 1, ("production",)), "wiki": RestingResource()},
+    ("payroll",),
+)
+RECEIPTS.append(Receipt(908, DIGEST, AT, BASE, "run-19", Idle(DIGEST, HEAD, UNTIL, 3, 1, RESTS)))
 PAIRS = list(zip(LINES, RECEIPTS, strict=True))
 
 

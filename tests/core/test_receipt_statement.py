@@ -26,7 +26,7 @@ from daypass.core.ledger.receipt import (
     Reviewed,
     Take,
 )
-from daypass.core.ledger.records import ApprovalRecord
+from daypass.core.ledger.records import ApprovalRecord, Idle, RestingResource, Rests
 from daypass.core.ledger.statement import CHANGE as CHANGES
 from daypass.core.ledger.statement import from_statement, kind_of, to_statement
 from daypass.core.plan import Action, Entitlement, Intended, Reason
@@ -202,6 +202,29 @@ def test_an_outcome_that_hands_nothing_over_has_one_spelling():
     assert _refusal("outcome", lambda s: s["predicate"]["body"].update(handover="")) == (
         "an outcome that hands nothing over does not say so"
     )
+
+
+def test_what_a_word_tells_of_resources_has_one_spelling():
+    told = {"prints": {"t": {"db": "1"}}, "resting": {"db": {"until": "2026-11-21T09:00:00Z", "live": 1}}}
+    receipt = Receipt(1, "", BEGIN, OID, "run", Idle("sha256:" + "0" * 64, OID, BEGIN, 1, 0))
+    plain = to_statement(receipt)
+    assert "rests" not in plain["predicate"]["body"]
+    plain["predicate"]["body"]["rests"] = told
+    read = from_statement(plain)
+    assert read.body.rests == Rests({"t": {"db": "1"}}, {"db": RestingResource(BEGIN, 1)})
+    assert to_statement(read) == plain
+    for wrong in (
+        {"restless": []},
+        {"more": 1},
+        {"prints": {"t": 1}},
+        {"resting": {"db": {"held": 0}}},
+        {"resting": {"db": {"held": -1}}},
+        {"resting": {"db": {"until": "2026-11-21T09:00:00"}}},
+        {"resting": {"db": {"until": "2026-11-21T09:00:00+00:00"}}},
+    ):
+        plain["predicate"]["body"]["rests"] = {**told, **wrong}
+        with pytest.raises(LedgerError, match="rests of an idle run"):
+            from_statement(plain)
 
 
 def test_an_approval_names_the_main_it_was_given_under_only_where_that_said_something_else():

@@ -11,7 +11,7 @@ from test_held_book import chain
 from daypass.core.bounds.watch import EndingTask
 from daypass.core.ids import GrantId, Oid, folder_of
 from daypass.core.ledger.receipt import Genesis, Pulse, Snapshot, envelope_digest
-from daypass.core.ledger.records import Departed
+from daypass.core.ledger.records import Departed, RestingResource, Rests
 from daypass.core.ledger.snapshot import INDEX, form, read, write
 from daypass.core.ledger.standing import Standing, fold
 from daypass.core.ledger.standing.moved import EVERYTHING, resources_of
@@ -28,16 +28,16 @@ from daypass.core.plan import (
     Plan,
     Reason,
 )
-from daypass.core.planning.compute import FOREVER, compute, next_boundary
+from daypass.core.planning import resting as planning
+from daypass.core.planning.compute import compute, next_boundary
 from daypass.core.planning.resting import (
     Remembered,
-    RestingResource,
     resting_at,
     said_of,
     scope_of,
     shown_as_others,
 )
-from daypass.core.window import Window
+from daypass.core.window import FOREVER, Window
 
 T0 = datetime(2026, 11, 20, 9, tzinfo=UTC)
 NAMES = ("db", "db-two", "wiki")
@@ -282,3 +282,13 @@ def test_one_holding_one_row_and_the_first_end_are_asked_for_alone() -> None:
     part = standing.within({"wiki"})
     assert (part.holdings, part.taken) == ({late: held[late]}, {})
     assert standing.within({"db"}).taken == {early: ((),)}
+
+
+def test_a_receipt_tells_of_no_more_resources_than_it_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    resting = {"db": RestingResource(at(5), 1, 1), "wiki": RestingResource()}
+    found = Remembered("p", OID, 0, OID, T0, {"t": {"db": "1"}}, resting, frozenset({"b", "a"}))
+    assert found.told == Rests({"t": {"db": "1"}}, resting, ("a", "b"))
+    monkeypatch.setattr(planning, "MOST_TOLD", 3)
+    assert found.told is not None
+    monkeypatch.setattr(planning, "MOST_TOLD", 2)
+    assert found.told is None

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from daypass.core.ids import GrantId
 from daypass.core.plan import Claim, Entitlement, Observed
-from daypass.core.planning.compute import FOREVER, compute, next_boundary
+from daypass.core.planning.compute import compute, next_boundary
 from daypass.core.planning.resting import Unchanged
-from daypass.core.window import Window
+from daypass.core.window import FOREVER, Window
 
 T0 = datetime(2026, 11, 20, 9, tzinfo=UTC)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from daypass.core.ids import Oid
-from daypass.core.planning.resting import Remembered, RestingResource, Unchanged
+from daypass.core.ledger.records import RestingResource
+from daypass.core.planning.resting import Remembered, Unchanged
 from daypass.edges.store import AnswerCache
 
 T = datetime(2026, 11, 20, tzinfo=UTC)

@@ -20,6 +20,7 @@ def test_what_rests_changes_no_plan(part: int) -> None:
     assert differ == []
     assert told["by resource"] > 20
     assert told["resting"] > 5
+    assert told["told"] > 20  # by their words in the ledger
 
 
 def test_runs_that_overlook_what_main_and_the_ledger_moved_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

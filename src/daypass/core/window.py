@@ -17,6 +17,9 @@ from msgspec import Struct
 
 _L = TypeVar("_L", bound=datetime | timedelta)
 
+FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""Comes when nothing else does any more."""
+
 LONGEST = timedelta(days=366)
 """No duration may be longer, whatever the settings say."""
 

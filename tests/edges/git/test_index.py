@@ -211,7 +211,7 @@ def test_another_format_is_built_anew(repo):
     with sqlite3.connect(path) as database:
         database.execute("update meta set value = '0' where key = 'version'")
     database.close()
-    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '7'"
+    assert repo.index().refresh() == "the index has the format '0', and this daypass writes '8'"
 
 
 def test_what_files_hold_is_read_once_and_forgotten_with_them(repo, monkeypatch):

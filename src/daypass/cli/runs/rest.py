@@ -14,13 +14,18 @@ from functools import cached_property, partial
 from daypass.cli.repository import AccessRepository
 from daypass.cli.runs.program import program_digest
 from daypass.core.errors import ConflictError, ExitCode
+from daypass.core.ledger.receipt import Receipt
 from daypass.core.ledger.records import LONGEST_IDLE, Idle
 from daypass.core.ledger.standing import Standing
-from daypass.core.planning.resting import Remembered, Unchanged
+from daypass.core.planning.resting import Remembered
 from daypass.edges.targets.registry import fingerprints
 from daypass.pipeline.apply.current import watched_grants
+from daypass.pipeline.apply.grounds import told_by
 from daypass.pipeline.apply.inputs import at_rest
 from daypass.pipeline.apply.run import Applied
+
+_TOLD_APART = timedelta(hours=6)
+"""A word tells of each resource where the last one that did is older: so much is written, however often little moves."""
 
 _APART = timedelta(hours=1)
 """No word is left within so long after another: where none is ever taken, for whatever reason, the ledger hardly grows."""
@@ -39,7 +44,8 @@ class Resting:
 
     def __init__(self, repo: AccessRepository) -> None:
         self._repo = repo
-        self._found: Unchanged | None = None
+        self._found: Remembered | None = None
+        self._told: Receipt | None = None
         settings = repo.settings
         # What is due at each run beside the plan hangs on what no word tells: who signed last, what a target is told.
         same = all(fingerprints(target.kind) for target in settings.targets.values())
@@ -55,7 +61,13 @@ class Resting:
     def remember(self, found: Remembered) -> None:
         """Keep what there was to say, for this machine; and for the next one that there was nothing."""
         self._repo.memory.remember(found)
-        self._found = found.unchanged
+        self._found = found
+
+    def recalled(self, at: datetime) -> Remembered | None:
+        """Return what an earlier run found, by this machine's memory or by its word in the ledger."""
+        if self._may and self._told is None:
+            self._told = self._repo.ledger.rested()
+        return self._repo.memory.remembered() or told_by(self._told, program_digest(), at)
 
     def answer(self, at: datetime, clock: Callable[[], datetime] | None, *, anew: bool) -> Applied | None:
         """Return the run's outcome where the last one's word holds; None where all is to be reckoned, as ``anew`` says."""
@@ -79,14 +91,17 @@ class Resting:
         """
         survey = done.survey
         ledger, at, last = self._repo.ledger, survey.plan.at, self._last
-        if self._found is None or not self._may or done.exit_code is not ExitCode.OK:
+        found = self._found.unchanged if self._found is not None else None
+        if self._found is None or found is None or not self._may or done.exit_code is not ExitCode.OK:
             return
         if last is not None and abs(at - last) < _APART:
             return
         standing = ledger.load()
         if standing.commit != survey.standing.commit or standing.unreviewed or watched_grants(standing, at):
             return
-        until = min(self._found.until, at + LONGEST_IDLE)
-        word = Idle(self._found.grounds, standing.commit, until, self._found.live, self._found.by_ledger)
+        until = min(found.until, at + LONGEST_IDLE)
+        anew = self._told is None or at - self._told.at >= _TOLD_APART
+        rests = self._found.told if anew else None
+        word = Idle(found.grounds, standing.commit, until, found.live, found.by_ledger, rests)
         with suppress(ConflictError):  # another run was first: what it wrote may have moved something
             ledger.append(standing, [word], at=at, main=survey.plan.main, run=run)

@@ -68,6 +68,7 @@ def _prepare(
     *,
     clock: Callable[[], datetime] | None,
     remember: Callable[[Remembered], None] | None = None,
+    recalled: Remembered | None = None,
 ) -> Callable[..., Inputs]:
     """Return what reads everything but the targets."""
     from daypass.pipeline.apply.inputs import prepare
@@ -76,7 +77,7 @@ def _prepare(
         prepare,
         _provable(repo),
         targets,
-        recalled=repo.memory.remembered(),
+        recalled=recalled or repo.memory.remembered(),
         remember=remember or repo.memory.remember,
         program=program_digest(),
         clock=clock,
@@ -181,7 +182,8 @@ def _run_apply(
                     opened.clear()  # likewise
                 return after
 
-            prepared = _prepare(fresh, targets, clock=clock, remember=resting.remember)
+            recalled = resting.recalled(at)
+            prepared = _prepare(fresh, targets, clock=clock, remember=resting.remember, recalled=recalled)
             with uncollected():
                 return prepared(at=at if clock is None else clock(), attend=attending, retry=retry)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from heapq import heapify, heappop, heappush
@@ -9,7 +10,7 @@ from heapq import heapify, heappop, heappush
 from daypass.core.audit.access import Holdings
 from daypass.core.audit.verified import words_of
 from daypass.core.ledger.receipt import Outcome, Receipt, Settled
-from daypass.core.ledger.records import LONGEST_IDLE, Idle
+from daypass.core.ledger.records import LONGEST_IDLE, Idle, RestingResource, Rests
 from daypass.core.plan import Action, Entitlement, Intended
 from daypass.core.window import format_duration, format_instant
 
@@ -49,10 +50,33 @@ class IdleGrounds:
         for change, sequences in opened.items():
             if sequences[-1] > self._written_off.get(change.entitlement, -1):
                 return f"and receipt {sequences[-1]} intends {words_of(change)}, and none before it says how that ended"
+        if body.rests is not None and (why := self._rests(body.rests, body.live)):
+            return why
         first = self._first()
         if first is not None and first[0] < body.until:
             end, held = first
             return f"and {held.principal} has {held.privilege} on {held.resource} only until {format_instant(end)}"
+        return ""
+
+    def _rests(self, rests: Rests, live: int) -> str:
+        """Say what of its words on resources is not what receipts leave there, "" where nothing shows it."""
+        counts: Counter[str] = Counter()
+        ends: dict[str, datetime] = {}
+        doubted: set[str] = {*rests.restless}
+        for one, held in self._holdings.held.items():
+            if held.doubt:
+                doubted.add(one.resource)
+            counts[one.resource] += 1
+            if held.change.until is not None:
+                ends[one.resource] = min(held.change.until, ends.get(one.resource, held.change.until))
+        for name in sorted({*counts, *rests.resting} - doubted):
+            told = rests.resting.get(name, RestingResource())
+            if told.held != counts[name]:
+                return f"and tells of {told.held} on {name}, where receipts have {counts[name]}"
+            if name in ends and ends[name] < told.until:
+                return f"and that nothing ends on {name} before {format_instant(told.until)}, where access does before"
+        if not rests.restless and live != sum(told.live for told in rests.resting.values()):
+            return f"and of {live} that should exist, of which its words on resources have another number"
         return ""
 
     def _first(self) -> tuple[datetime, Entitlement] | None:

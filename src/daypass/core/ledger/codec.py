@@ -331,6 +331,25 @@ def _write_instant(value: datetime) -> str:
     return format_instant(value)
 
 
+def plain(kind: type[Any]) -> Field:
+    """Return a field that msgspec takes by a type, in the one spelling in which it writes it."""
+
+    def read(value: dict[str, Any], name: str, what: str) -> Any:
+        try:
+            found = msgspec.convert(value, kind)
+        except ValueError as error:
+            raise LedgerError(f"{name} of {what}: {error}") from None
+        if _builtins(found) != value:
+            raise expected(name, what, "written in the one form", value)
+        return found
+
+    return Field(dict, read, _builtins)
+
+
+def _builtins(value: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
 TEXT = Field(str)
 WHOLE = Field(int)
 FLAG = Field(bool)

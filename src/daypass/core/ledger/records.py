@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from daypass.core.ids import GrantId, Oid
 from daypass.core.plan import Entitlement
-from daypass.core.window import Part, Window
+from daypass.core.window import FOREVER, Part, Window
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 """An end before every other: nothing that was handed over is good any longer."""
 
 _KEPT = timedelta(days=90)
+_Count = Annotated[int, Meta(ge=0)]
 
 
 class ApprovalRecord(Struct, frozen=True, gc=False):
@@ -51,11 +53,38 @@ LONGEST_IDLE = timedelta(days=1)
 """No word of an idle run counts for longer: once in this long all is reckoned anew."""
 
 
+class RestingResource(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A resource of which nothing was to be said, and nothing is before ``until`` while nothing moves there.
+
+    ``live`` counts what should exist there, ``by_ledger`` how much of it nobody can look at, and ``held`` what is ours.
+    ``targets`` are where these are.
+    """
+
+    until: Annotated[datetime, Meta(tz=True)] = FOREVER
+    live: _Count = 0
+    held: _Count = 0
+    by_ledger: _Count = 0
+    targets: tuple[str, ...] = ()
+
+
+class Rests(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What an idle run tells resource by resource, so that one at which little has moved reckons no more than that anew.
+
+    ``prints`` are what it saw at each target, by a digest for each resource; the grounds of its word name them. ``restless``
+    are the resources that do not stand by themselves, in order; ``resting`` are all others that it knew of.
+    """
+
+    prints: Mapping[str, Mapping[str, str]]
+    resting: Mapping[str, RestingResource]
+    restless: tuple[str, ...] = ()
+
+
 class Idle(Struct, frozen=True, gc=False):
     """A run found nothing to do, and nothing is to be done before ``until`` while all that ``grounds`` names stays as it is.
 
     These are the program, the commit of the ledger's branch that this receipt ``follows``, main's, and what each target
     holds. ``live`` counts what should exist, ``by_ledger`` how much of it stands at targets that nobody can look at.
+    ``rests`` tells the same resource by resource, now and then.
     """
 
     grounds: str
@@ -63,6 +92,7 @@ class Idle(Struct, frozen=True, gc=False):
     until: datetime
     live: int
     by_ledger: int
+    rests: Rests | None = None
 
 
 class ActRecord(Struct, frozen=True, gc=False):

@@ -37,6 +37,7 @@ from daypass.core.ledger.codec import (
     WHOLE,
     Record,
     expected,
+    plain,
     shared,
     word,
 )
@@ -65,7 +66,7 @@ from daypass.core.ledger.receipt import (
     Snapshot,
     Take,
 )
-from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed, Idle
+from daypass.core.ledger.records import ActRecord, ApprovalRecord, Departed, Idle, Rests
 from daypass.core.ledger.subject import changes_of, subject_of
 from daypass.core.plan import Action, Entitlement, Holding, Intended, Reason
 from daypass.core.record import replace
@@ -197,6 +198,7 @@ def _snapshot(size: int, root: str, frontier: tuple[str, ...], standing: str, fo
 
 
 ENDED = Record("an end", Ended)
+_RESTS = plain(Rests).optional(None)
 
 _ASKED = Record(
     "a file that was asked for", AskedFile, subject=TEXT.optional("", "a file without a subject does not say so")
@@ -294,7 +296,7 @@ _RECORDS: Mapping[type[Body], tuple[str, Record[Any]]] = {
     Release: ("release", Record("a release", Release)),
     Take: ("take", Record("a take", Take, digest=DIGEST)),
     Departed: ("departed", Record("a departure", Departed, code=TEXT.optional("", "who is back has no code"))),
-    Idle: ("idle", Record("an idle run", Idle, grounds=DIGEST, live=WHOLE, by_ledger=WHOLE)),
+    Idle: ("idle", Record("an idle run", Idle, grounds=DIGEST, live=WHOLE, by_ledger=WHOLE, rests=_RESTS)),
 }
 KINDS = dict(_RECORDS.values())
 """The kinds of receipt, each with how its body stands in data."""

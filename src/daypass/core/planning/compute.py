@@ -10,7 +10,7 @@ without changes stays one until the next boundary, and a run that finds all as i
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -28,8 +28,7 @@ from daypass.core.plan import (
     renamed_of,
     unknown_of,
 )
-
-FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+from daypass.core.window import FOREVER
 
 
 def compute(

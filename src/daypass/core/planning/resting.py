@@ -15,14 +15,19 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from daypass.core.ids import GrantId, Oid, folder_of
+from daypass.core.ledger.records import RestingResource, Rests
 from daypass.core.plan import Claim, Entitlement, Intended, Plan
-from daypass.core.planning.compute import FOREVER, next_boundary
+from daypass.core.planning.compute import next_boundary
 from daypass.core.record import replace
+from daypass.core.window import FOREVER
 
 Prints = Mapping[str, Mapping[str, str]]
 """What each target was seen to hold, by a digest for each resource; WHOLE has the digest of what is not told apart."""
 
 WHOLE = ""
+
+MOST_TOLD = 10_000
+"""No receipt tells of more resources, and of what targets hold of them."""
 
 
 class Unchanged(Struct, frozen=True):
@@ -44,20 +49,6 @@ class Unchanged(Struct, frozen=True):
         return self.beside == beside and self.since <= at < self.until
 
 
-class RestingResource(Struct, frozen=True):
-    """A resource of which nothing was to be said, and nothing is before ``until`` while nothing moves there.
-
-    ``live`` counts what should exist there, ``by_ledger`` how much of it nobody can look at, and ``held`` what is ours.
-    ``targets`` are where these are.
-    """
-
-    until: datetime = FOREVER
-    live: int = 0
-    held: int = 0
-    by_ledger: int = 0
-    targets: tuple[str, ...] = ()
-
-
 class Remembered(Struct, frozen=True):
     """What a run found at ``since``, by a ``program``, a commit of the ``ledger``, and ``main``.
 
@@ -75,6 +66,13 @@ class Remembered(Struct, frozen=True):
     resting: Mapping[str, RestingResource]
     restless: frozenset[str] = frozenset()
     unchanged: Unchanged | None = None
+
+    @property
+    def told(self) -> Rests | None:
+        """What a receipt tells of it, None where that would be too much."""
+        if len(self.resting) + sum(map(len, self.prints.values())) > MOST_TOLD:
+            return None
+        return Rests(self.prints, self.resting, tuple(sorted(self.restless)))
 
     def seen_otherwise(self, prints: Prints, there: Iterable[Entitlement]) -> frozenset[str]:
         """Return the resources of which targets hold something else by now; ``there`` is what they hold."""

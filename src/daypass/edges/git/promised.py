@@ -87,15 +87,20 @@ class Promised:
         def deepen() -> bool:
             depth = next(depths, 0)
             if depth:
-                self._reach(commit, depth)
+                self._reach([commit], depth)
             return depth != 0
 
         return deepen
 
-    def _reach(self, commit: str, depth: int) -> None:
+    def bring_alone(self, commits: Iterable[str]) -> None:
+        """Have commits in a thin clone without those between them and where its history is cut. Raises EdgeError."""
+        if self.thin and (missing := sorted({one for one in commits if not self.has(one)})):
+            self._reach(missing, 1)
+
+    def _reach(self, commits: Iterable[str], depth: int) -> None:
         done = self._git.unlocked(
             *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--filter=tree:0"),
-            *(f"--depth={depth}", "--", self._source(), commit),
+            *(f"--depth={depth}", "--", self._source(), *commits),
         )
         self.forget()
         if done.returncode != 0:

@@ -18,16 +18,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from daypass.core.errors import DaypassError, EdgeError, LedgerError, LockedError
+from daypass.core.errors import DaypassError, LedgerError
 from daypass.core.ids import ABSENT, Oid
-from daypass.core.ledger.chain import Envelope, Head, seal, verify_chain
+from daypass.core.ledger.chain import Envelope, Head, open_idle, seal, verify_chain
 from daypass.core.ledger.keys import KeyLimits
 from daypass.core.ledger.merkle import Tree
 from daypass.core.ledger.receipt import Body, Genesis, Receipt, Snapshot, envelope_digest
@@ -40,8 +40,8 @@ from daypass.edges.ledger.ledger import GitLedger, Trail, begin_at_snapshot, cou
 from daypass.edges.ledger.shape import message_of
 from daypass.edges.ledger.signing import EnvelopeSigner, EnvelopeVerifier
 from daypass.edges.ledger.tables import StoredStanding
-from daypass.edges.ledger.writer import TABLES_VERSION, Writer, begin_anew
-from daypass.edges.store import BUSY, Store, usable, writing
+from daypass.edges.ledger.writer import TABLES_VERSION, Writer, begin_anew, explained
+from daypass.edges.store import Store, writing
 
 VERSION = f"{FOLD_VERSION}.{TABLES_VERSION}"
 
@@ -83,6 +83,7 @@ class SignedLedger:
         """How many receipts the last load verified."""
         self.began = 0
         """At which snapshot the file began where it was made by the last load; what stands before it was not verified."""
+        self._rested = 0
         self.rebuilt = ""
         """Why the file was made anew, and the receipts read again, on the last load, "" when it was not."""
 
@@ -115,13 +116,12 @@ class SignedLedger:
 
     def verified_last(self) -> Oid | None:
         """Return the branch's commit as this machine verified it last, whatever has become of the branch; None: never."""
-        with _explained(self.path):
+        with explained(self.path):
             connection = self._store.read()
             if connection is None:
                 return None
             with closing(connection):
-                found = _state(connection).get("commit")
-        return Oid(found) if found is not None else None
+                return Oid(found) if (found := _state(connection).get("commit")) is not None else None
 
     def whole(self, commit: Oid) -> Iterator[Receipt]:
         """Prove the chain that a commit ends, from its first receipt on, and yield it. Raises LedgerError."""
@@ -142,15 +142,30 @@ class SignedLedger:
         """Return the last receipt's word that nothing is to be done; None where this machine has verified some of it."""
         if self.receipts.thin is not None and not self.path.exists():
             self.receipts.refresh()
-            # A retired key signs nothing new: whoever still has it could put a word after nothing at all.
-            keys = {name: pem for name, pem in self.keys.items() if name not in (self._limits or {})}
             with suppress(DaypassError):
-                return self.receipts.thin.idle(self.receipts.head(), EnvelopeVerifier(keys).open)
+                return self.receipts.thin.idle(self.receipts.head(), self._open_new)
         return None
+
+    def rested(self) -> Receipt | None:
+        """Return the last word of those that loads have read which tells what rests; None where none does."""
+        with suppress(LedgerError):
+            raw = self.receipts.envelope(self._rested, commit=self.receipts.head()) if self._rested else None
+            return open_idle(Envelope(self._rested, raw or b""), self._open_new)[0]
+        return None
+
+    def _open_new(self, raw: bytes) -> dict[str, Any]:
+        # A retired key signs nothing new: whoever still has it could put a word after nothing at all.
+        return EnvelopeVerifier({n: pem for n, pem in self.keys.items() if n not in (self._limits or {})}).open(raw)
+
+    def _noted(self, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
+        for receipt in receipts:
+            if isinstance(receipt.body, Idle) and receipt.body.rests is not None:
+                self._rested = receipt.sequence
+            yield receipt
 
     def _load(self) -> tuple[Standing, int, str]:
         verified, rebuilt = 0, ""
-        with _explained(self.path):
+        with explained(self.path):
             while True:
                 commit = self.receipts.head()
                 connection, why = self._store.open()
@@ -194,7 +209,7 @@ class SignedLedger:
 
     def _trail(self, standing: Standing) -> Trail | None:
         """Return the trail to a standing, None where what was verified is elsewhere."""
-        with _explained(self.path):
+        with explained(self.path):
             connection, _ = self._store.open()
             state, _ = _read_state(connection, self.verifier)
             connection.close()
@@ -215,7 +230,7 @@ class SignedLedger:
         receipts = list(verify_chain(sealed, self.verifier.open, standing.head))
         commit = self.receipts.append(standing.commit, sealed, message=message_of(receipts), at=at, beside=beside)
         # From here on the receipts stand, whatever happens to the file: who loads next verifies them.
-        with _explained(self.path):
+        with explained(self.path):
             connection, _ = self._store.open()
             with writing(connection):
                 state, _ = _read_state(connection, self.verifier)
@@ -257,7 +272,7 @@ class SignedLedger:
                 before, trail = state.head, state.trail
                 envelopes = ledger.added(state.commit, commit, since=trail.tree.size)
             receipts = ledger.own(verify_chain(counted(envelopes, trail.tree), self.verifier.open, before))
-            found = _write(connection, receipts, before, trail, commit, self.verifier)
+            found = _write(connection, self._noted(receipts), before, trail, commit, self.verifier)
             if state is None:
                 ledger.hold_main(_state(connection)["main"], lambda: self._first(commit))
             return found
@@ -315,21 +330,6 @@ def _another(sequence: int) -> LedgerError:
         f"receipt {sequence} is not the one that this machine verified",
         hint="run `git fsck`, and compare the ledger branch with another clone",
     )
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        with usable(path):
-            yield
-    except EdgeError as error:
-        if getattr(error.__cause__, "sqlite_errorcode", None) in BUSY:
-            raise LockedError(
-                f"another run is writing {path}", hint="wait for it to end and run the command again"
-            ) from error
-        raise
-    except OSError as error:
-        raise EdgeError(f"{path} cannot be used: {error.strerror}", hint="it must be writable") from error
 
 
 def _state(connection: sqlite3.Connection) -> dict[str, str]:

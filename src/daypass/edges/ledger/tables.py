@@ -39,7 +39,7 @@ from daypass.core.ledger.standing import (
     lifted,
     over,
 )
-from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
+from daypass.core.ledger.statement import CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Part, Window, parse_instant
 
@@ -181,7 +181,7 @@ class StoredStanding(Standing):
         return {GrantId(grant): self._proof(grant, body) for grant, body in listed}
 
     def _proof(self, grant: GrantId, body: bytes) -> Admission:
-        proof = ADMISSION.read(json.loads(zlib.decompress(body)))
+        proof = msgspec.json.decode(zlib.decompress(body), type=Admission)
         proof = over(proof, self.ends[grant]) if grant in self.ends else proof
         return lifted(proof, self.reviewed[grant]) if grant in self.reviewed else proof
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from daypass.core.errors import EdgeError, LockedError
 from daypass.core.ids import GrantId, canonical
 from daypass.core.ledger.receipt import Admission
 from daypass.core.ledger.records import forget_before, held_after
 from daypass.core.ledger.standing import Begun, Delta, FailedChange, Opened
-from daypass.core.ledger.statement import ADMISSION, CHANGE, ENDED
+from daypass.core.ledger.statement import CHANGE, ENDED
 from daypass.core.plan import Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Part, format_instant
 from daypass.edges.ledger.tables import PACKED, WHICH
+from daypass.edges.store import BUSY, usable
 
-TABLES_VERSION = 20
+TABLES_VERSION = 21
 """Counts up when the tables below change."""
 
 _WORDS = "target INTEGER, resource INTEGER, principal INTEGER, privilege INTEGER"
@@ -58,6 +62,22 @@ _Number4 = tuple[int, int, int, int]
 _V = TypeVar("_V")
 
 
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Say what is wrong with the file of what was verified. Raises LockedError, EdgeError."""
+    try:
+        with usable(path):
+            yield
+    except EdgeError as error:
+        if getattr(error.__cause__, "sqlite_errorcode", None) in BUSY:
+            raise LockedError(
+                f"another run is writing {path}", hint="wait for it to end and run the command again"
+            ) from error
+        raise
+    except OSError as error:
+        raise EdgeError(f"{path} cannot be used: {error.strerror}", hint="it must be writable") from error
+
+
 def begin_anew(connection: sqlite3.Connection) -> None:
     """Drop every table of ours and make them empty, inside the transaction that is open."""
     for name, columns in _TABLES.items():
@@ -76,7 +96,7 @@ class Writer:
     def write(self, delta: Delta) -> None:
         """Put what changed in place of what was."""
         self._change("admitted", delta.admissions, self._packed)
-        self._change("proof", delta.admissions, lambda a: (zlib.compress(canonical(ADMISSION.write(a)).encode(), 1),))
+        self._change("proof", delta.admissions, lambda a: (zlib.compress(msgspec.json.encode(a), 1),))
         self._change("refused", delta.refusals, lambda r: (r.blob, r.landing, r.code, r.message))
         self._change("revoked", delta.revoked, lambda _: ())
         self._change("reviewed", delta.reviewed, lambda landing: (landing,))

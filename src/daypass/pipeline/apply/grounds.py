@@ -10,8 +10,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import astuple
+
 from daypass.core.errors import EdgeError
 from daypass.core.ids import FOLDER, Oid, digest, folder_of, grant_id
+from daypass.core.ledger.receipt import Receipt
+from daypass.core.ledger.records import LONGEST_IDLE, Idle
 from daypass.core.ledger.standing import Standing
 from daypass.core.ledger.standing.moved import EVERYTHING, resources_of
 from daypass.core.plan import Entitlement
@@ -185,6 +189,22 @@ def recall_of(
     """Begin to look at the targets, where something that was found may still stand; return None where anything has moved."""
     moved = moved_since(found, context, program, at) if found is not None else None
     return Recall(found, moved, Looks(targets, clock)) if found is not None and moved is not None else None
+
+
+def told_by(receipt: Receipt | None, program: str, at: datetime) -> Remembered | None:
+    """Return what the run found that left a word, as far as it tells; None where it tells of no resource.
+
+    Nor where it is of another program, or too old. That its main, what it follows and what it saw at the targets are those
+    that it went by, the grounds say that it names.
+    """
+    word = receipt.body if receipt is not None else None
+    if receipt is None or not isinstance(word, Idle) or word.rests is None or at - receipt.at >= LONGEST_IDLE:
+        return None
+    main, (prints, resting, restless) = Oid(receipt.main), astuple(word.rests)
+    if Grounds(program, word.follows, main).named(prints) != word.grounds:
+        return None
+    sequence = receipt.sequence - 1
+    return Remembered(program, word.follows, sequence, main, receipt.at, prints, resting, frozenset(restless))
 
 
 def moved_since(found: Remembered, context: Context, program: str, at: datetime) -> frozenset[str] | None:

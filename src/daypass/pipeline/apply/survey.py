@@ -34,13 +34,14 @@ from daypass.core.plan import (
     Plan,
     Reason,
 )
-from daypass.core.planning.compute import FOREVER, compute, next_boundary
+from daypass.core.planning.compute import compute, next_boundary
 from daypass.core.planning.holdback import ClockDoubt, doubt, failed_before, rest
 from daypass.core.planning.recovery import recover, with_recovered
 from daypass.core.planning.resting import Remembered, Scope, Unchanged, resting_at, said_of, shown_as_others
 from daypass.core.planning.voided import Judged, judge_voided
 from daypass.core.policy.policies import Policy
 from daypass.core.record import replace
+from daypass.core.window import FOREVER
 from daypass.pipeline.apply.admit import Admitted
 from daypass.pipeline.apply.grounds import POLICIES, Grounds, Looks, prints_of
 from daypass.pipeline.apply.readings import Readings

@@ -13,7 +13,7 @@ from daypass.edges.store import others_may_write, usable, writing
 
 NAME = "audit.sqlite"
 """The index, in the folder of this machine's state."""
-VERSION = "7"
+VERSION = "8"
 """The form of what it holds; receipts are kept as their classes have them (`daypass.core.ledger.rows`)."""
 NEW = "new"
 """What is wrong with an index that is not there."""
