@@ -201,6 +201,17 @@ def test_where_graphql_is_refused_each_request_is_looked_at_by_rest(hub: Hub, wh
     assert f"#{other} " in done.out
 
 
+@pytest.mark.parametrize(("asked_in", "calls"), [("pull", 6), ("issue", 7)])
+def test_by_rest_a_request_takes_the_calls_that_the_page_says(hub: Hub, asked_in: str, calls: int) -> None:
+    number = ASKING[asked_in](hub)
+    settled(hub)
+    hub.double.faults.add("POST", "/graphql", times=99, status=404, body={"message": "Not Found"})
+    assert sweep(hub)[1] == 2 + 1 + 1 + calls  # a token, what was refused, and the list
+    hub.approve(number, "bob")
+    sweep(hub)
+    assert sweep(hub)[1] == 2 + 1 + 1 + calls + 2
+
+
 def test_where_rest_is_refused_as_well_the_run_fails(hub: Hub) -> None:
     hub.request_pull("alice", hub.grant())
     settled(hub)

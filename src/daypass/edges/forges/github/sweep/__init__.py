@@ -4,8 +4,9 @@ By GraphQL, since REST takes calls for each one: https://docs.github.com/en/grap
 gate saw of each lies in a check run of the commit of main by which it judged, which our App alone can write: GitHub binds
 check runs to the App that made them, and is asked for those of ours on main's newest commits. It holds for that main, that
 ledger and this very program, and where these have gone on, for the requests that nothing which came since is about; of each
-until an instant from which on the clock alone may change what was found. It is never evidence: nothing is
-merged by it, and a request is only ever left as it is.
+until an instant from which on the clock alone may change what was found. That record is never evidence:
+nothing is merged by it, and a request is only ever left as it is. What this very answer shows of a request is, while
+nothing has happened to it since: that no event takes its approvals back (`evidence.unturned`).
 
 Upholds: an answer with an error in it, or that is short, is an error and never a shorter list; what cannot be told to be
 unchanged is asked again.
