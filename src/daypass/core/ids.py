@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, NewType
 
@@ -14,6 +15,12 @@ GrantId = NewType("GrantId", str)
 
 Oid = NewType("Oid", str)
 """A git object id in lower-case hex."""
+
+OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+"""How git writes an object's id, by SHA-1 or SHA-256; anything else could be read as two questions to it."""
+
+HANDLE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+"""How people, programs, vendors and the files of policies are named."""
 
 ABSENT = Oid("0" * 40)
 """What git writes for no object: the old value of a ref that must not exist, the blob of an added or deleted path."""

@@ -13,10 +13,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from daypass.core.calendar.hours import parse_zone
+from daypass.core.calendar.hours import DAYS, parse_zone
 from daypass.core.window import Window
-
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 _DAY = timedelta(days=1)
 
@@ -92,7 +90,7 @@ class Rota(Struct, frozen=True):
     def _turns(self, start: datetime, end: datetime) -> Iterator[Shift]:
         if not self.turns:
             return
-        step = 1 if self.weekday is None else len(WEEKDAYS)
+        step = 1 if self.weekday is None else len(DAYS)
         first = self.since
         if self.weekday is not None:
             first += _DAY * ((self.weekday - self.since.weekday()) % step)

@@ -11,17 +11,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from yaml.events import (
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
+from yaml.events import MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, SequenceStartEvent
 
-_STARTS = (MappingStartEvent, SequenceStartEvent)
+STARTS = (MappingStartEvent, SequenceStartEvent)
+ENDS = (MappingEndEvent, SequenceEndEvent)
 _BLOCKS = ("|", ">")
-_ENDS = (MappingEndEvent, SequenceEndEvent)
 
 _ODD = re.compile(rb"[?\t|>\"']|[^\s]#|[\s{\[,]:|(?:^|[\[,{]) *-|[{\[][^}\]\n]*\n|\n\.\.\.")
 """Without one of these a file holds nothing that is looked at here; most grants are read by this alone."""
@@ -57,10 +51,10 @@ def doubts(raw: bytes, events: list[Any]) -> Iterator[Doubt]:
             yield from _scalar(text, event)
             if event.style not in _BLOCKS:
                 yield from _continued(lines, start, end, columns, event)
-        elif type(event) in _STARTS:
+        elif type(event) in STARTS:
             flows.append(start if event.flow_style else None)
             columns += [] if event.flow_style else [start.column]
-        elif type(event) in _ENDS:
+        elif type(event) in ENDS:
             begun = flows.pop()
             if begun is None:
                 columns.pop()

@@ -12,6 +12,7 @@ from daypass.core.calendar.asked import span_said
 from daypass.core.calendar.recurrence import SpanError
 from daypass.core.files.text import quoted, unseen
 from daypass.core.finding import Finding, Place
+from daypass.core.ids import HANDLE
 from daypass.core.window import Span
 
 
@@ -51,7 +52,6 @@ def questions(besides: Collection[str] = ()) -> tuple[Question, ...]:
 
 _PAIR = re.compile(r"([a-z0-9][a-z0-9-]{0,62})/([a-z0-9][a-z0-9_-]{0,62})")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_HANDLE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class FormAnswers(Struct, frozen=True):
@@ -103,7 +103,7 @@ def _answers(file: str, said: Mapping[str, str], found: list[Finding]) -> FormAn
     if pair is None and "role" not in wrong:
         message = f"expected a resource and role such as orders-db/readonly, got {quoted(said['role'])}"
         found.append(Finding("form-answer", Place(file, path="role"), message, "choose one of the form's"))
-    if said["subject"] and not _HANDLE.fullmatch(said["subject"]) and "subject" not in wrong:
+    if said["subject"] and not HANDLE.fullmatch(said["subject"]) and "subject" not in wrong:
         message = f"expected the handle of a person, got {quoted(said['subject'])}"
         hint = "write the name that policies/directory has for them, such as alice; leave it empty to ask for yourself"
         found.append(Finding("form-answer", Place(file, path="subject"), message, hint))

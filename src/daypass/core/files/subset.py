@@ -27,7 +27,7 @@ from yaml.events import (
 )
 
 from daypass.core.errors import RefusedError
-from daypass.core.files.ambiguity import doubts
+from daypass.core.files.ambiguity import ENDS, STARTS, doubts
 from daypass.core.files.text import MOST_FAULTS, quoted, unseen
 
 if not yaml.__with_libyaml__:
@@ -46,9 +46,7 @@ Parts = tuple[str | int, ...]
 # Without one of these bytes there is no anchor and no tag, and nobody need look for one.
 _INDIRECT = re.compile(rb"[&!]")
 _TOO_DEEP = "too-deep"
-_ENDS = (MappingEndEvent, SequenceEndEvent)
-_STARTS = (MappingStartEvent, SequenceStartEvent)
-_NODES = (ScalarEvent, *_STARTS)
+_NODES = (ScalarEvent, *STARTS)
 
 
 class Fault(Struct, frozen=True):
@@ -275,10 +273,10 @@ def walk(events: list[Any]) -> Iterator[tuple[Parts, bool, Any]]:
     frames: list[list[Any]] = []
     for event in events:
         kind = type(event)
-        if kind in _ENDS:
+        if kind in ENDS:
             frames.pop()
             continue
-        if kind is not ScalarEvent and kind is not AliasEvent and kind not in _STARTS:
+        if kind is not ScalarEvent and kind is not AliasEvent and kind not in STARTS:
             continue
         parts: Parts = ()
         if frames:
@@ -291,12 +289,12 @@ def walk(events: list[Any]) -> Iterator[tuple[Parts, bool, Any]]:
                 frame[2] = event.value if kind is ScalarEvent else "?"
                 if kind is ScalarEvent:
                     yield (*parts, event.value), True, event
-                elif kind in _STARTS:
+                elif kind in STARTS:
                     frames.append([parts, 0 if kind is SequenceStartEvent else None, None])
                 continue
             else:
                 parts = (*parts, frame[2])
                 frame[2] = None
         yield parts, False, event
-        if kind in _STARTS:
+        if kind in STARTS:
             frames.append([parts, 0 if kind is SequenceStartEvent else None, None])

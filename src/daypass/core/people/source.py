@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from daypass.core.errors import RefusedError
 from daypass.core.files.text import quoted, unseen
+from daypass.core.ids import HANDLE
 
 MOST = 50_000
 """No source may have more people."""
@@ -21,7 +22,6 @@ _LONGEST = 300
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}")
 _EMAIL = re.compile(r"[^@\s]{1,120}@[^@\s]{1,120}")
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_HANDLE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class SourcePerson(NamedTuple):
@@ -110,7 +110,7 @@ def _amiss(one: SourcePerson) -> str:
     """Say what of a person nobody could write into a directory, "" for nothing."""
     if not _ID.fullmatch(one.number) and not (one.exact and not one.number):
         return "the id has characters that no id has" if one.number else "there is no id"
-    if not _HANDLE.fullmatch(one.handle):
+    if not HANDLE.fullmatch(one.handle):
         return f"{quoted(one.called)} makes no handle"
     words = (("name", one.name), ("login", one.login), *(("address", email) for email in one.emails))
     for what, text in words:

@@ -15,6 +15,7 @@ from daypass.core.bounds.purposes import DetailField, Purpose
 from daypass.core.catalogue import Catalogue
 from daypass.core.finding import near
 from daypass.core.grant import Detail, Grant
+from daypass.core.ids import HANDLE
 from daypass.core.policy.sources import Ending, entitled
 from daypass.core.window import AccessBound, Window, format_instant, parse_moment
 
@@ -38,7 +39,6 @@ Matches = Callable[[str, str], bool]
 
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,14}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_HANDLE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 def typed(of: DetailField, value: Detail) -> Typed:
@@ -73,7 +73,7 @@ def _number(_: DetailField, value: str) -> int:
 
 
 def _person(_: DetailField, value: str) -> str:
-    if not _HANDLE.fullmatch(value):
+    if not HANDLE.fullmatch(value):
         raise ValueError(f"expected the handle of a person, got {value!r}; policies/directory names people")
     return value
 

@@ -23,7 +23,7 @@ from typing import IO
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.finding import Finding, Place
 from daypass.core.forge import Change
-from daypass.core.ids import ABSENT, Oid
+from daypass.core.ids import ABSENT, OID, Oid
 from daypass.edges.git.plumbing import Git, Header, header
 
 FOLDER_MODE = "040000"
@@ -46,7 +46,6 @@ _DEPTH, _PIECE = 64, 1 << 20
 _NAME = 300
 """Bytes that an entry of a tree has at most, with the longest name that a file system keeps."""
 _ASKED = re.compile(rb"(?:(?:[0-9a-f]{40}|[0-9a-f]{64})\n)*")
-_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SLOT = 4096
 _FEW = 64
 """So many objects are asked for one by one, of the process that runs already."""
@@ -370,7 +369,7 @@ def _asked(oids: Iterable[str]) -> Iterator[IO[bytes]]:
 def _lines(oids: list[str]) -> bytes:
     text = "".join([f"{oid}\n" for oid in oids]).encode("utf-8", "surrogateescape")
     if not _ASKED.fullmatch(text) or text.count(b"\n") != len(oids):
-        wrong = next(oid for oid in oids if not _OID.fullmatch(oid))
+        wrong = next(oid for oid in oids if not OID.fullmatch(oid))
         raise EdgeError(f"expected an object id, got {wrong!r}")
     return text
 

@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, ClassVar
 from msgspec import Struct
 
 from daypass.core.errors import ConflictError, EdgeError, RefusedError
-from daypass.core.ids import ABSENT, Oid
+from daypass.core.ids import ABSENT, OID, Oid
 from daypass.edges.git.isolation import attempt, clean_environment, command, startable
 from daypass.edges.git.locks import lock_in, locked, take_over
 
@@ -42,7 +42,6 @@ DURABLE = ("-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=batch
 _WAIT = ("-c", "core.filesRefLockTimeout=1000", "-c", "core.packedRefsTimeout=1000")  # for another to move a ref
 _PIPE, _AT_ONCE = 1 << 20, 1 << 16
 _LONG, _SHORT, _PAUSE = 1 << 18, 1 << 17, 0.002  # bytes, bytes, seconds; measured, see _Patient
-_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # git says which ref stood elsewhere, or that another process holds its lock: both mean somebody else was first.
 _FIRST = rb"cannot lock ref|\.lock'"
 _IN_THE_WAY = rb"'(refs/heads/[^']+)' exists; cannot create 'refs/"
@@ -269,7 +268,7 @@ class Git:
             return None
         self._refuse_ambiguous(revision)
         told = self.check(f"{revision}^{{commit}}")
-        if told.kind == b"commit" and _OID.fullmatch(told.oid):
+        if told.kind == b"commit" and OID.fullmatch(told.oid):
             return told.oid
         if told.kind == b"missing":
             return None
@@ -278,12 +277,12 @@ class Git:
             raise _failed(("rev-parse",), done.stderr)
         found = done.stdout.decode("ascii", "replace").strip()
         # "^main" is answered with success and a "^" before the id: it excludes, it names nothing.
-        return Oid(found) if done.returncode == 0 and _OID.fullmatch(found) else None
+        return Oid(found) if done.returncode == 0 and OID.fullmatch(found) else None
 
     def _refuse_ambiguous(self, revision: str) -> None:
         """Refuse what git would resolve in its own order: a tag ``main`` that anybody may push hides the branch."""
         name = re.split(r"[\^~:]|@\{", revision, maxsplit=1)[0]
-        if not name or name.startswith("refs/") or _OID.fullmatch(name):
+        if not name or name.startswith("refs/") or OID.fullmatch(name):
             return
         places = [f"refs/{name}", f"refs/tags/{name}", f"refs/heads/{name}", f"refs/remotes/{name}"]
         # An odd name may be read as a pattern and find more: only what is there word for word counts.
@@ -329,7 +328,7 @@ def _move(ref: str, old: Oid, new: Oid) -> str:
     if not re.fullmatch(_REF, ref):  # a space or a line end in it would be read as another command
         raise EdgeError(f"expected the name of a ref below refs/, got {ref!r}")
     for oid in (old, new):
-        if not _OID.fullmatch(oid):
+        if not OID.fullmatch(oid):
             raise EdgeError(f"expected an object id, got {oid!r}")
     if old == ABSENT:
         return f"verify {ref}" if new == ABSENT else f"create {ref} {new}"

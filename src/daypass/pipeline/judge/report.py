@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from daypass.core.catalogue import Catalogue
@@ -26,9 +25,6 @@ from daypass.core.state import entitlement_of
 from daypass.core.window import Span, format_duration
 from daypass.pipeline.context import Context
 from daypass.ports import History
-
-if TYPE_CHECKING:
-    from daypass.core.request import Gated
 
 MOST_ANNOTATIONS = 150
 """A check run takes 50 a request, so that no pull request, whatever is in it, costs more than three."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
+from daypass.core.calendar.hours import DAYS
 from daypass.core.calendar.recurrence import spanning
 from daypass.core.grant import IMPORT, Bounded, Grant
 from daypass.core.ids import GrantId
@@ -25,7 +26,6 @@ BROUGHT = {"ticket-missing": "a ticket", "detail-missing": _DETAILS}
 """Denials of a request that only lacks something it can bring, and what that is."""
 
 _REASON = "asked about, and not asked for"
-_WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _SECOND, _MINUTE, _DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 
 
@@ -120,7 +120,7 @@ def _weekly(at: datetime, over: timedelta, upto: timedelta) -> Span | None:
     if length <= over:
         return None
     start = at.astimezone(UTC).replace(second=0, microsecond=0)
-    hours = f"{_WEEK[start.weekday()]} {start:%H:%M}-{start + length:%H:%M}"
+    hours = f"{DAYS[start.weekday()]} {start:%H:%M}-{start + length:%H:%M}"
     return spanning(Window(start + 7 * _DAY, start + 8 * _DAY), Recurrence(hours, "UTC"))
 
 

@@ -8,7 +8,6 @@ everything; faults in one resource's file deny that resource alone (invariant 8)
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -22,7 +21,7 @@ from daypass.core.calendar.calendars import Calendar
 from daypass.core.calendar.rota import Rota
 from daypass.core.catalogue import Catalogue, Directory, frozen
 from daypass.core.finding import Finding, Place, ordered
-from daypass.core.ids import digest
+from daypass.core.ids import HANDLE, digest
 from daypass.core.policy.cel.expression import Calendars
 from daypass.core.policy.facts import FactBook
 from daypass.core.policy.policies.calendars import read_calendar
@@ -49,7 +48,6 @@ SETTINGS = "policies/daypass.yaml"
 TESTS = "policies/tests/"
 PROMISES = "policies/promises/"
 _SUFFIX = ".yaml"
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _FOLDERS = ("calendars", "directory", "promises", "purposes", "resources", "rotas", "rules", "tests")
 """The folders below policies/ whose files are read."""
 _F = TypeVar("_F")
@@ -338,7 +336,7 @@ def _stray(path: str, message: str, hint: str) -> Finding:
 
 def check_name(name: str, path: str, findings: list[Finding]) -> None:
     """Check the name that a file gives to what it describes; grants and rules must be able to write it."""
-    if not _NAME.fullmatch(name):
+    if not HANDLE.fullmatch(name):
         hint = "use lower-case letters, digits and hyphens, at most 63"
         findings.append(Finding("bad-name", Place(path), f"{name!r} is no name that can be referred to", hint))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, time
 from typing import TYPE_CHECKING
 
-from daypass.core.calendar.hours import check_zone
-from daypass.core.calendar.rota import WEEKDAYS, Rota, Shift
+from daypass.core.calendar.hours import DAYS, check_zone
+from daypass.core.calendar.rota import Rota, Shift
 from daypass.core.catalogue import Directory
 from daypass.core.policy.policies.file import PolicyFile
 from daypass.core.policy.policies.named import Nameable, check_known
@@ -35,7 +35,7 @@ def read_rota(name: str, file: PolicyFile[RotaForm], directory: Directory | None
         zone=data["zone"],
         title=data.get("title", ""),
         handover=time.fromisoformat(hour),
-        weekday=WEEKDAYS.index(day) if day else None,
+        weekday=DAYS.index(day) if day else None,
         turns=tuple(data.get("turns", ())),
         since=_since(file),
         overrides=_overrides(file, known),

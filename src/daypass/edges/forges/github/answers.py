@@ -9,7 +9,6 @@ up, and taken by somebody else.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from daypass.core.catalogue import Directory
 from daypass.core.errors import EdgeError
 from daypass.core.finding import shown
 from daypass.core.forge import Account
-from daypass.core.ids import ABSENT, Oid
+from daypass.core.ids import ABSENT, OID, Oid
 from daypass.core.window import format_instant, parse_instant
 
 MAIN = "main"
@@ -31,8 +30,6 @@ CHECK = "daypass"
 """The branch that everything is merged into, and the check that it asks for."""
 
 _MOST = 2**63
-
-_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @contextmanager
@@ -99,7 +96,7 @@ class Fields(Struct, frozen=True):
     def oid(self, name: str) -> Oid:
         """Return the id of a commit."""
         found = self.text(name)
-        if not _OID.fullmatch(found):
+        if not OID.fullmatch(found):
             raise self._wrong(name, "a commit's id", found)
         return Oid(found)
 

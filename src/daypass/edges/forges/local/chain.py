@@ -16,7 +16,7 @@ from msgspec import Struct
 from daypass.core.errors import DaypassError, EdgeError, MissingError
 from daypass.core.finding import shown
 from daypass.core.forge import CLOSED, OPENED, PUSHED, Account, Act, Merge, Pull, Review
-from daypass.core.ids import Oid
+from daypass.core.ids import OID, Oid
 from daypass.core.record import replace
 from daypass.edges.forges.local import records
 from daypass.edges.forges.local.records import Event, corrupt
@@ -45,7 +45,6 @@ _COMMIT = re.compile(
     rb"(?P<signature>gpgsig(?:-sha256)? -----BEGIN SSH SIGNATURE-----\n(?: [^\n]*\n)+)?"
     rb"\n(?P<message>[^\0]*)"
 )
-_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # anything else could be read as two questions
 _PARENT = re.compile(rb"parent ([0-9a-f]+)\n")
 
 
@@ -105,7 +104,7 @@ class ChainReader:
 
     def message(self, commit: Oid) -> str:
         """Return a commit's message. Raises EdgeError when there is no such commit."""
-        found = self._get(commit, _MERGE_LIMIT) if _OID.fullmatch(commit) else None
+        found = self._get(commit, _MERGE_LIMIT) if OID.fullmatch(commit) else None
         if found is None or found[1] != b"commit":
             raise EdgeError(f"there is no commit {commit!r}")
         return found[2].partition(b"\n\n")[2].decode("utf-8", "replace")
@@ -240,7 +239,7 @@ def _merged(git: Git, main: str) -> dict[int, str]:
     found: dict[int, str] = {}
     commit = ""
     for line in told.decode("utf-8", "replace").splitlines():
-        commit = line if _OID.fullmatch(line) else commit
+        commit = line if OID.fullmatch(line) else commit
         match = MERGE_HINT.fullmatch(line)
         if match is not None:
             found[int(match[1])] = f"the message of commit {commit}"

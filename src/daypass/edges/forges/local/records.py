@@ -8,7 +8,6 @@ holds nothing that could act on a terminal or pass for another line.
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,7 +17,7 @@ from msgspec import Struct
 
 from daypass.core.errors import EdgeError, UsageError
 from daypass.core.finding import LONGEST_TEXT, UNSEEN, shown
-from daypass.core.ids import Oid, canonical
+from daypass.core.ids import OID, Oid, canonical
 from daypass.core.window import format_instant, parse_instant
 
 FILE = "event.json"
@@ -42,7 +41,6 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Fields that not every record has: what somebody said, and where main stood for who did it (earlier ones lack it)."""
 
 REVIEWS = ("approved", "rejected", "withdrawn")
-_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _OIDS = frozenset({"head", "commit", "base", "main"})
 
 
@@ -135,7 +133,7 @@ def _event(data: Mapping[str, object]) -> Event:
 def _wrong(name: str, value: str) -> str:
     """Say what is wrong with a field, "" when nothing is."""
     if name in _OIDS:
-        return "" if _OID.fullmatch(value) else f"is no commit id: {shown(value)!r}"
+        return "" if OID.fullmatch(value) else f"is no commit id: {shown(value)!r}"
     if not value.strip():
         return "is empty"
     if len(value) > LONGEST_TEXT:
