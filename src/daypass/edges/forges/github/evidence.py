@@ -12,6 +12,7 @@ https://docs.github.com/en/rest/repos/repos#list-repository-activities
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -72,13 +73,16 @@ def swept_key(number: int) -> str:
     return f"swept of {number}"
 
 
-def unturned(swept: Swept, read: Fields, found: Sequence[Any]) -> bool:
+def unturned(noted: Mapping[str, Any], number: int, found: Sequence[Any]) -> bool:
     """Say whether a sweep showed that no event takes an approval back: what was given by then is of this base and head.
 
-    ``read`` is the request as it was read since: nothing has happened to it. Approvals that came later may be of another
-    base, though it is main's again by now.
+    ``noted`` has what the sweep showed, and the request as it was read since: nothing has happened to it. Approvals that
+    came later may be of another base, though it is main's again by now.
     """
-    if swept.turned or (swept.head, swept.updated) != (read.oid("head.sha"), read.text("updated_at")):
+    swept, read = noted.get(swept_key(number)), Fields(f"pull request {number}", noted.get(f"read of {number}"))
+    if swept is None or read.data is None or swept.turned:
+        return False
+    if (swept.head, swept.updated) != (read.oid("head.sha"), read.text("updated_at")):
         return False
     told = [Fields("a review", one) for one in found if isinstance(one, dict) and one.get("state") == "APPROVED"]
     return all(one.instant("submitted_at") <= read.instant("updated_at") for one in told)
@@ -219,6 +223,14 @@ def pushers_of(api: Api, directory: Directory, repository: str, pull: Pull) -> t
         did = PUSHED if place else MADE
         found.append((Act(account_of(actor, directory), did, move.instant("timestamp")), number))
     return tuple(found)
+
+
+def head_repository(fields: Fields) -> str:
+    """Return the name of the repository that a request's branch is in. Raises EdgeError for what is no name."""
+    name = fields.text("head.repo.full_name")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", name):
+        raise EdgeError(f"GitHub's answer about {fields.what}: expected a repository's name, got {shown(name)!r}")
+    return name
 
 
 def mains_at(moves: Sequence[Fields], instants: Iterable[datetime]) -> Mapping[datetime, tuple[Oid, ...]]:

@@ -23,7 +23,14 @@ from daypass.core.forge import CLOSED, OPENED, Account, Act, Merge, Pull, Review
 from daypass.core.ids import ABSENT, Oid
 from daypass.core.record import replace
 from daypass.edges.forges.github.answers import ACTIONS, BOT, MAIN, Bot, Fields, account_of
-from daypass.edges.forges.github.evidence import mains_at, needs_events, pushers_of, reviews_of, swept_key, unturned
+from daypass.edges.forges.github.evidence import (
+    head_repository,
+    mains_at,
+    needs_events,
+    pushers_of,
+    reviews_of,
+    unturned,
+)
 from daypass.edges.forges.github.watch import WatchedElsewhere, watch_all
 from daypass.edges.git.history import parse_commit
 from daypass.edges.git.objects import objects
@@ -168,11 +175,7 @@ class GitHubReader(RepositoryPart):
         """
         found = self._api.pages(f"{self._root}/pulls/{number}/reviews", limit=MOST_RECORDS)
         settled = number in self._merged_by_us
-        swept, read = self._api.noted.get(swept_key(number)), self._api.noted.get(f"read of {number}")
-        shown = (
-            swept is not None and read is not None and unturned(swept, Fields(f"pull request {number}", read), found)
-        )
-        asked = needs_events(found, settled=settled or shown)
+        asked = needs_events(found, settled=settled or unturned(self._api.noted, number, found))
         events = self._api.pages(f"{self._root}/issues/{number}/events", limit=MOST_RECORDS) if asked else []
         return reviews_of(found, events, lambda user, word: self._reviewer(user, "" if settled else word))
 
@@ -303,7 +306,7 @@ class GitHubReader(RepositoryPart):
         home = self._at_home(fields)
         if not home and fields.value("head.repo") is None:
             return replace(pull, pushers=(Account("", "somebody with access to a fork that is gone"),))
-        found = pushers_of(self._api, self._directory, self._repository if home else _repository_name(fields), pull)
+        found = pushers_of(self._api, self._directory, self._repository if home else head_repository(fields), pull)
         # What our bot pushed for somebody, they pushed.
         ours = self._bot.id if self._bot is not None and pull.origin else 0
         acts = [replace(act, by=pull.opened_by) if number and number == ours else act for act, number in found]
@@ -395,10 +398,3 @@ class GitHubReader(RepositoryPart):
 def _first_move(moves: list[Fields], landed: list[Oid]) -> Fields | None:
     by_commit = {move.value("after"): move for move in moves}
     return next((by_commit[oid] for oid in landed if oid in by_commit), None)
-
-
-def _repository_name(fields: Fields) -> str:
-    name = fields.text("head.repo.full_name")
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", name):
-        raise EdgeError(f"GitHub's answer about {fields.what}: expected a repository's name, got {shown(name)!r}")
-    return name

@@ -5,11 +5,9 @@ https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-fro
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from pathlib import Path
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -22,7 +20,14 @@ from daypass.edges.forges.github.doctor.facts import ENVIRONMENT
 from daypass.edges.forges.github.founding.ground import Ground, GroundStep
 from daypass.edges.forges.github.founding.manifest import LoopbackPage, app_name, filled_in, manifest, permissions
 from daypass.edges.forges.github.founding.pinned import pinned
-from daypass.edges.forges.github.founding.sealed import put_secret, put_variable, secrets_there, variables_there
+from daypass.edges.forges.github.founding.sealed import (
+    key_in,
+    put_secret,
+    put_variable,
+    secrets_there,
+    variables_there,
+    write_key,
+)
 from daypass.edges.forges.github.setup import with_bot
 
 APP_ID, APP_KEY, INSTALLATION = "DAYPASS_APP_ID", "DAYPASS_APP_KEY", "DAYPASS_APP_INSTALLATION"
@@ -102,7 +107,7 @@ class AppStep(GroundStep):
         put_variable(ground.api, APP_ID, str(made.number))
         ground.app_key = made.key
         if ground.place.app_key_file:
-            _write(ground.place.app_key_file, made.key)
+            write_key(ground.place.app_key_file, made.key)
 
     def _keyless(self, slug: str, error: EdgeError) -> EdgeError:
         return EdgeError(
@@ -189,24 +194,6 @@ class AppStep(GroundStep):
         key = key_in(ground.talk.ask("The file of its private key", False))
         found = Fields("the App", ground.api.get(f"/apps/{slug}"))
         return MadeApp(found.number("id"), found.text("slug"), key)
-
-
-def key_in(named: str) -> str:
-    """Read a private key from the file that somebody named."""
-    place = Path(os.path.expanduser(named.strip()))  # noqa: PTH111  (raises nothing where nobody has that name)
-    try:
-        return place.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EdgeError(f"the key cannot be read from {place}") from error
-
-
-def _write(place: Path, key: str) -> None:
-    """Write the key for its owner alone, over nothing that is there."""
-    try:
-        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(key)
-    except OSError as error:
-        raise EdgeError(f"the App's key cannot be written to {place}: {error.strerror}") from error
 
 
 class InstallationStep(GroundStep):

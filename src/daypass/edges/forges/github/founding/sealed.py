@@ -1,4 +1,4 @@
-"""Secrets of the environment and variables of the repository: sealed here, so that only GitHub reads them.
+"""Secrets of the environment, sealed here so that only GitHub reads them; variables of the repository; keys in files here.
 
 https://docs.github.com/en/rest/guides/encrypting-secrets-for-the-rest-api
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from http import HTTPStatus
+from pathlib import Path
 
 from daypass.core.errors import EdgeError
 from daypass.edges.forges.github.answers import ApiError, Fields
@@ -65,3 +67,21 @@ def variables_there(api: Api) -> dict[str, str]:
         Fields("a variable", row) for row in api.pages(f"/repos/{api.repository}/actions/variables", key="variables")
     ]
     return {row.text("name"): row.text("value") for row in rows}
+
+
+def key_in(named: str) -> str:
+    """Read a private key from the file that somebody named."""
+    place = Path(os.path.expanduser(named.strip()))  # noqa: PTH111  (raises nothing where nobody has that name)
+    try:
+        return place.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EdgeError(f"the key cannot be read from {place}") from error
+
+
+def write_key(place: Path, key: str) -> None:
+    """Write the key for its owner alone, over nothing that is there."""
+    try:
+        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(key)
+    except OSError as error:
+        raise EdgeError(f"the App's key cannot be written to {place}: {error.strerror}") from error
