@@ -271,6 +271,36 @@ def test_a_request_that_changed_takes_six_calls_at_most_however_it_was_asked_for
     assert sweep(hub)[1] == fixed + 4 + asked
 
 
+@pytest.mark.parametrize("ours", ["first", "after another"])
+def test_what_says_it_already_is_not_written_again(hub: Hub, ours: str) -> None:
+    """Nor read, where it is the first comment; a comment after another is looked for, and left as it is."""
+    number = hub.request_pull("alice", hub.grant())
+    if ours == "after another":
+        hub.api("bob", "POST", f"/repos/{REPOSITORY}/issues/{number}/comments", {"body": "which orders?"})
+    settled(hub)
+    hub.advance(seconds=5)
+    hub.api("bob", "POST", f"/repos/{REPOSITORY}/issues/{number}/labels", {"labels": ["urgent"]})
+    start = len(hub.calls)
+    assert sweep(hub)[1] == 3 + 1 + 3 + (2 if ours == "after another" else 0)
+    sent = [
+        f"{call.method} {call.path}" for call in hub.calls[start:] if "PATCH" in call.method or "graphql" in call.path
+    ]
+    assert len(sent) == 2, sent  # the sweep, and what it keeps
+    assert sweep(hub)[1] == 3
+
+
+def test_a_comment_of_ours_that_somebody_edited_is_put_right_by_one_call(hub: Hub) -> None:
+    number = hub.request_pull("alice", hub.grant())
+    settled(hub)
+    (comment,) = hub.repo.comments.values()
+    right = comment.body
+    hub.advance(seconds=5)
+    hub.api("olga", "PATCH", f"/repos/{REPOSITORY}/issues/comments/{comment.id}", {"body": right + "approved!"})
+    hub.api("bob", "POST", f"/repos/{REPOSITORY}/issues/{number}/labels", {"labels": ["urgent"]})
+    assert sweep(hub)[1] == 3 + 1 + 3 + 1
+    assert comment.body == right
+
+
 def told(hub: Hub, number: int) -> str:
     """What check run and comment both say of a request that waits, without since when."""
     (run,) = [one for one in hub.repo.checks.values() if one.name == "daypass"]
