@@ -15,7 +15,7 @@ unchanged is asked again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -88,19 +88,20 @@ class GitHubSweep(RepositoryPart):
         self._api.noted[label_key(APPROVED)] = (there.get("approved") or {}).get("id")  # for what this run merges
         self._there, self._main = there, _oid(there.get("main"))
         latest = format_instant(self._api.clock - _MOVING) if self._api.clock is not None else ""
-        self._moving = frozenset(int(node["number"]) for node in nodes if not str(node.get("updatedAt")) < latest)
-        for node in nodes:
-            number = Fields("a pull request", node).number("number")
+        self._moving = frozenset(n for n, node in nodes.items() if not str(node.get("updatedAt")) < latest)
+        for number, node in nodes.items():
             wrote = {what: node.pop(what, None) for what in ("comments", "first", "commits", "turns")}
             turned = wrote.pop("turns") != {"nodes": []} or number in self._moving
             told = Swept(there.get("id"), node.get("headRefOid"), node.get("updatedAt"), turned=turned, **wrote)
             self._api.noted[swept_key(number)] = told
-        self._seen = {int(node["number"]): digest(node)[7:23] for node in nodes}  # our own words change nothing of it
+        self._seen = {
+            number: digest(node)[7:23] for number, node in nodes.items()
+        }  # our own words change nothing of it
         if self._main != main:
             self._main = ""  # it moved meanwhile: what is found by this run's main is nothing to keep
         else:
             self._known = self._still(program, _oid(there.get("ledger")) or ABSENT, format_instant(at), moved)
-        return tuple(Glance(number, self._by(node), number in self._known) for number, node in self._numbered(nodes))
+        return tuple(Glance(number, self._by(node), number in self._known) for number, node in nodes.items())
 
     def keep(self, found: Mapping[int, Quiet], basis: Basis) -> None:
         """Keep of requests that were judged until when what was found holds; what was kept of those that were not stays."""
@@ -141,18 +142,14 @@ class GitHubSweep(RepositoryPart):
             return {}
         return {n: one for n, one in same.items() if one.on is not None and came.isdisjoint(one.on)}
 
-    @staticmethod
-    def _numbered(nodes: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        return ((int(node["number"]), node) for node in nodes)
-
     def _by(self, node: Mapping[str, Any]) -> Any:
         author = node.get("author")
         if not isinstance(author, dict) or not isinstance(author.get("databaseId"), int):
             return self._account(None)
         return self._account({"id": author["databaseId"], "login": author["login"], "type": author["__typename"]})
 
-    def _pages(self, ledger: str) -> tuple[Mapping[str, Any], list[dict[str, Any]]]:
-        """Return what is said of the repository, and every open pull request."""
+    def _pages(self, ledger: str) -> tuple[Mapping[str, Any], dict[int, dict[str, Any]]]:
+        """Return what is said of the repository, and every open pull request by number."""
         owner, _, name = self._repository.partition("/")
         asked = {"owner": owner, "name": name, "app": int(self._api.app_id), "ledger": ledger, "after": None}
         found: dict[int, dict[str, Any]] = {}
@@ -173,7 +170,7 @@ class GitHubSweep(RepositoryPart):
             asked["after"] = after
         if len(found) < listed.number("pullRequests.totalCount"):
             raise _short("some of them are missing")
-        return first, [found[number] for number in sorted(found)]
+        return first, dict(sorted(found.items()))
 
     def _ask(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         answer = self._api.send("POST", "/graphql", {"query": _QUERY, "variables": variables}, safe=True)
