@@ -10,6 +10,8 @@ processor time (its children's included) and its words.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import socket
@@ -34,7 +36,6 @@ _address = ""
 
 
 def _start() -> str:
-    import atexit
     import shutil
     import subprocess
     import tempfile
@@ -64,6 +65,8 @@ def _start() -> str:
 def _serve(place: str) -> int:
     """Load all of daypass, and make a copy for whoever asks, one after another."""
     _load()
+    gc.collect()
+    gc.freeze()  # what is here stays, and no copy looks through it
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(place)
         listener.listen()
@@ -78,7 +81,11 @@ def _serve(place: str) -> int:
                 if not child:
                     listener.close()
                     asker.detach()  # the parent answers
-                    return _daypass(folder, environment, streams, words)
+                    code = _daypass(folder, environment, streams, words)
+                    atexit._run_exitfuncs()
+                    for stream in (sys.stdout, sys.stderr):
+                        stream.flush()
+                    os._exit(code)  # to take apart what was loaded would cost as much as a verb
                 for stream in streams:
                     os.close(stream)
                 asker.sendall(bytes([_watch(child, home, words)]))
@@ -114,6 +121,7 @@ def _daypass(folder: str, environment: dict[str, str], streams: list[int], words
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["daypass", *words]
+    gc.set_threshold(50_000)  # as `daypass.__main__` does
     return daypass()
 
 
