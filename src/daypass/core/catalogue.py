@@ -266,7 +266,8 @@ class Catalogue(Struct, frozen=True, dict=True):
     def due(self, grant: Grant, merged_at: datetime) -> Moments:
         """Return when the access of a grant that merges ends by its own details, and by when it is to be reviewed."""
         within = purpose.review_within if (purpose := self.purposes.get(grant.purpose)) is not None else None
-        return (*(((REVIEW, merged_at + within),) if within is not None else ()), *self.bounded(grant).due)
+        review = ((REVIEW, merged_at + within),) if within is not None else ()
+        return (*review, *self.bounded(grant).due) if grant.details else review
 
     def bounds(self, of: Bounded) -> Bounds:
         """Return everything that limits how long access lasts, or ends it. What bounds access stands here, and nowhere else.
@@ -365,7 +366,7 @@ class Catalogue(Struct, frozen=True, dict=True):
         """
         if handle not in self.directory.subjects:
             return "is not in the directory"
-        over = self.bounds(Bounded(handle, since=at)).over(at)
+        over = self.bounds(Bounded(handle, since=at)).over(at) if not self.endless(handle) else None
         if over is not None and over.code == ENGAGED:
             return f"was engaged until {format_instant(over.limit)} only"
         return f"was not there then: {over.said}" if over is not None else ""

@@ -159,20 +159,20 @@ def judge(
             approvals[handle] = review
     found = stages(needs, approvals, excluded=excluded, opened_at=opened_at, then=then)
     busy = {handle for people in found.taken for handle in people} | set(excluded.people)
-    ignored += (Ignored(approvals[one], why, again=True) for one, why in found.why.items() if one not in busy)
-    counted = tuple(
+    ignored += [Ignored(approvals[one], why, again=True) for one, why in found.why.items() if one not in busy]
+    counted = [
         Counted(handle, needs[place].source, approvals[handle], needs[place].acts_for(handle))
         for place in found.order
         for handle in sorted(found.taken[place])
-    )
+    ]
     if found.around:
         blocks.append(
             f"the order of its approvals is a circle, and none of it ever opens: {', then '.join(found.around)}"
         )
-    statuses = tuple(_status(needs, place, found, busy, at) for place in found.order)
-    order = {id(review): place for place, review in enumerate(reviews)}
+    statuses = tuple([_status(needs, place, found, busy, at) for place in found.order])
+    order = {id(review): place for place, review in enumerate(reviews)} if ignored else {}
     told = tuple(sorted(ignored, key=lambda i: order[id(i.review)]))
-    return Judgement(statuses, counted, told, tuple(blocks), tuple(rejected))
+    return Judgement(statuses, tuple(counted), told, tuple(blocks), tuple(rejected))
 
 
 def _last_reviews(reviews: Sequence[Review], at: datetime) -> tuple[dict[str, Review], list[Ignored]]:
@@ -224,8 +224,9 @@ def _outlived(review: Review, head: Oid, opened_at: datetime, moved_at: datetime
 def _status(needs: Sequence[Requirement], place: int, found: Stages, busy: set[str], at: datetime) -> Status:
     need, people, opened = needs[place], found.taken[place], found.opened[place]
     missing = need.at_least - len(people)
-    acting = tuple((by, of) for by, of in need.acting if by in people)
-    after = tuple(sorted(needs[other].source for other in found.comes_before[place]))
+    acting = tuple((by, of) for by, of in need.acting if by in people) if need.acting else ()
+    before = found.comes_before[place]
+    after = tuple(sorted(needs[other].source for other in before)) if before else ()
     waits = found.waits_for(place, needs)
     if not missing:
         return Status(need.source, tuple(sorted(people)), 0, (), acting=acting, after=after, waits=waits, since=opened)

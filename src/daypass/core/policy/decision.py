@@ -16,17 +16,15 @@ Everything wrong is said at once:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Hashable, Mapping
+from datetime import datetime, timedelta
 from functools import partial
-from types import MappingProxyType
 
 from msgspec import Struct
 
 from daypass.core.bounds.outside import outside, over, to_come, unchecked_claims
 from daypass.core.bounds.settings import Settings
 from daypass.core.bounds.watch import unwatched
-from daypass.core.calendar.calendars import RUNS_OUT, RUNS_OUT_HINT
 from daypass.core.finding import Finding, Place, near
 from daypass.core.grant import IMPORT, Grant
 from daypass.core.policy.cel.pattern import whole
@@ -37,14 +35,12 @@ from daypass.core.policy.intervals import IntervalVerdicts, bounds_of, judge, to
 from daypass.core.policy.policies import Policy
 from daypass.core.policy.policies.renames import called_now
 from daypass.core.policy.requirement import Requirement, merge, resolve, sponsored
-from daypass.core.policy.rules import Rule, Rules, RuleTrace, Verdict, traced
+from daypass.core.policy.rules import RULE_DENIES, Rule, Rules, RuleTrace, refusals, traced
 from daypass.core.policy.shortage import clock_runs_out, shortage
 from daypass.core.policy.sources import OWNERS, Ending, may_ask_for, written
 from daypass.core.window import Window, format_instant
 
 BROKEN = "policy-broken"
-RULE_DENIES = "rule-denies"
-RULE_FAILED = "rule-failed"
 PAUSED = "giving is paused: limits.pause is set on main, and only ends go on"
 DEFAULT = "default"
 """What stands for a rule's id where no rule asked."""
@@ -60,7 +56,6 @@ at a target that does not check them. 5: nobody has a role for longer than it al
 _FAULT_SINCE = {"chain-differs": 3, "manager-circle": 2}
 TOTALS = 5
 _ON_BEHALF, _CLAIMS, _TASKS = 2, 4, 6
-_NONE: Mapping[str, Window] = MappingProxyType({})
 
 
 class Request(Struct, frozen=True):
@@ -145,15 +140,38 @@ def without_rules(policy: Policy, request: Request) -> tuple[Denial, ...]:
     Only a request is held to its purpose, by the base's. What is merged was asked for as that was then.
     """
     grant, by, at, window = request.grant, request.requester, request.opened_at, _window(policy, request)
-    asked = faults(policy.catalogue, grant, by, at, window, whole)
-    return (
+    asked, who = _plain(policy, request, window) or (None, None)
+    longest = policy.undenied.get(asked, timedelta(0))
+    if who in policy.undenied and grant.span.length <= longest:
+        return ()
+    wrong = faults(policy.catalogue, grant, by, at, window, whole)
+    found = (
         *_broken(policy, request.judging),
         *_grant_denials(policy, grant, request.judging),
         *_request_denials(policy, request, window),
         *(Denial(*said) for said in outside(bounds_of(policy.catalogue, grant, window), window)),
-        *(Denial(code, message, hint, path=path) for code, path, message, hint in asked),
+        *(Denial(code, message, hint, path=path) for code, path, message, hint in wrong),
         *_total_denials(policy, request, window),
     )
+    if asked is not None and not found and policy.catalogue.endless(grant.subject, grant.resource):
+        policy.undenied.update({asked: max(longest, grant.span.length), who: timedelta(0)})
+    return found
+
+
+def _plain(policy: Policy, request: Request, window: Window) -> tuple[Hashable, Hashable] | None:
+    """Return what alone `without_rules` goes by, beside the length, of a usual request: what is asked for, and who asks.
+
+    Where each of the two was once part of what nothing denied or ends, and for as long, nothing denies them together at any
+    time: an audit asks once. None for a request of which anything else may be denied.
+    """
+    grant, catalogue, judging = request.grant, policy.catalogue, request.judging
+    resource, purpose = catalogue.resources.get(grant.resource), catalogue.purposes.get(grant.purpose)
+    unusual = grant.details or grant.ends_when or grant.span.recurs or request.held.role
+    ours = purpose is not None and (purpose.asked_by or purpose.ticket_pattern)
+    late = policy.broken or catalogue.settings.limits.pause or window.ended(request.opened_at)
+    if unusual or ours or late or resource is None or request.requester != grant.subject:
+        return None
+    return (grant.resource, grant.role, grant.purpose, bool(grant.ticket)), (grant.subject, resource.target, judging)
 
 
 def _window(policy: Policy, request: Request) -> Window:
@@ -203,9 +221,10 @@ def decided(
     verdicts, throughout, during = said
     ahead = coming(asked.window, request.opened_at)
     # That a purpose's rule could not read a detail goes without saying where the detail is told to be wrong.
-    told = any(denial.code in WRONG_DETAILS for denial in denials)
-    heard = (verdict for verdict in verdicts if not (told and verdict.failure and verdict.rule.purpose))
-    denials += _rule_denials(heard, partial(beside_words, request.held, grant.subject, ahead), during)
+    told = bool(denials) and any(denial.code in WRONG_DETAILS for denial in denials)
+    heard = [verdict for verdict in verdicts if not (told and verdict.failure and verdict.rule.purpose)]
+    beside = partial(beside_words, request.held, grant.subject, ahead)
+    denials += [Denial(*said) for said in refusals(heard, beside, during)]
     applied = [verdict.rule for verdict in verdicts if verdict.applies]
     required = [requirement for rule in applied for requirement in rule.require]
     lifting = {rule.id for rule in applied if rule.id in throughout and _lifts(rule, request)}
@@ -221,8 +240,10 @@ def decided(
         requirements=requirements,
         automatic=not requirements and not denials,
         policy=policy.digest,
-        rules=tuple(v.rule.id for v in verdicts if v.applies and (v.rule.require or v.rule.id in lifting or v.denies)),
-        applied=tuple(rule.id for rule in applied),
+        rules=tuple(
+            [v.rule.id for v in verdicts if v.applies and (v.rule.require or v.rule.id in lifting or v.denies)]
+        ),
+        applied=tuple([rule.id for rule in applied]),
         traces=tuple(traced(verdict, asked.facts) for verdict in verdicts) if trace else (),
         needs=needs,
         unread=tuple(sorted({name for need in needs for name in need.of_ledger})) if unread else (),
@@ -260,7 +281,7 @@ def static_denials(policy: Policy, grant: Grant, window: Window | None = None) -
         else []
     )
     if _known(policy, grant):
-        denials += _rule_denials(policy.rules.judge_grant(policy.facts.of_grant(grant)))
+        denials += [Denial(*said) for said in refusals(policy.rules.judge_grant(policy.facts.of_grant(grant)))]
     return tuple(denials)
 
 
@@ -374,27 +395,3 @@ def _total_denials(policy: Policy, request: Request, window: Window) -> list[Den
         return []
     who, most = f"{grant.subject} would have role {grant.role} of {grant.resource}", role.max_total or role.max_duration
     return [Denial(*said) for said in held_too_long(who, most, request.held.role, window)]
-
-
-def _rule_denials(
-    verdicts: Iterable[Verdict],
-    beside: Callable[[Collection[str]], str] = lambda _: "",
-    during: Mapping[str, Window] = _NONE,
-) -> list[Denial]:
-    found: list[Denial] = []
-    for verdict in (one for one in verdicts if one.denies or one.failure is not None):
-        rule = verdict.rule
-        when = f" (in the interval {during[rule.id]})" if rule.id in during else ""
-        if verdict.failure is not None:
-            message = f"rule {rule.id} could not be evaluated: {verdict.failure.message}{when}"
-            if verdict.failure.code == RUNS_OUT:
-                found.append(Denial(RUNS_OUT, message, RUNS_OUT_HINT))
-            else:
-                found.append(Denial(RULE_FAILED, message, f"mend the rule in {rule.place}", rule.id))
-        else:
-            unless = rule.deny_unless
-            text = " ".join((unless or rule.when).text.split())
-            message = (rule.message or f"rule {rule.id} denies this") + beside(rule.names) + when
-            hint = f"passes when {text}" if unless is not None and not rule.deny else f"denied because {text}"
-            found.append(Denial(RULE_DENIES, message, hint, rule.id))
-    return found

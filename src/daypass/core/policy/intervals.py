@@ -85,7 +85,7 @@ def judge(rules: Rules, facts: Mapping[str, object], window: Window, at: datetim
     if not window.parts or not any(ACCESS & set(rule.names) for rule in rules.rules):
         # Where no rule reads it the whole is as good as any part.
         verdicts = rules.judge(facts)
-        return IntervalVerdicts(verdicts, frozenset(verdict.rule.id for verdict in verdicts if verdict.applies), {})
+        return IntervalVerdicts(verdicts, frozenset([verdict.rule.id for verdict in verdicts if verdict.applies]), {})
     # What is over is no access any more that somebody asks for.
     intervals = tuple(one for one in window.intervals if one.end > at) or window.intervals
     said: dict[str, Verdict] = {}

@@ -29,6 +29,7 @@ from daypass.core.policy.sources import (
 )
 from daypass.core.record import replace
 
+_NONE: frozenset[str] = frozenset()
 REMEMBERED = 4096
 """So many answers of each kind are remembered: few things are required of very many requests."""
 
@@ -71,7 +72,9 @@ class Requirement(Struct, frozen=True, cache_hash=True):
     @property
     def of_ledger(self) -> frozenset[str]:
         """The resources of which it asks the ledger who holds, or approved, something there."""
-        return frozenset(name for kind, name in map(parted, self.without) if kind in TAKEN_OUT)
+        return (
+            frozenset(name for kind, name in map(parted, self.without) if kind in TAKEN_OUT) if self.without else _NONE
+        )
 
     @property
     def chain(self) -> tuple[object, ...]:
@@ -263,11 +266,11 @@ def _lasting(catalogue: Catalogue, access: Ending, wanted: tuple[Requirement, ..
     An audit asks this with each grant that was ever approved, and of nearly all of them it is so.
     """
     key = ("lasting", wanted, access.resource)
-    if key not in catalogue.remembered:
+    lasting: tuple[Requirement, ...] | None = catalogue.remembered.get(key)
+    if lasting is None:
         found = [_at_any_time(catalogue, access, one) for one in wanted]
         known = tuple(one for one in found if one is not None)
-        catalogue.remembered[key] = known if len(known) == len(wanted) else ()
-    lasting: tuple[Requirement, ...] = catalogue.remembered[key]
+        lasting = catalogue.remembered[key] = known if len(known) == len(wanted) else ()
     return lasting
 
 

@@ -6,7 +6,7 @@ merged grants can be judged in bulk without one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from operator import attrgetter
 from types import MappingProxyType
@@ -14,10 +14,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from daypass.core.calendar.calendars import RUNS_OUT, RUNS_OUT_HINT
 from daypass.core.finding import Place
 from daypass.core.policy.cel.expression import Condition, EvaluationFailure, Facts, combine, evaluate_all
 from daypass.core.policy.facts import BESIDE, HISTORY, KINDS, VariableKind, printable
 from daypass.core.policy.requirement import Requirement
+from daypass.core.window import Window
 
 _FREE = "free"
 """The axis of variables that are different for each grant, so that remembering answers by them would help nobody."""
@@ -30,6 +32,8 @@ _AXES = {
 """Which of the things that grants are made of a variable, or all of its kind, belongs to; time for the others."""
 
 _REMEMBERED = 100_000
+RULE_DENIES = "rule-denies"
+RULE_FAILED = "rule-failed"
 
 
 def _axes(*conditions: Condition) -> frozenset[str]:
@@ -182,6 +186,34 @@ class _Battery:
             Verdict(rule, applies, applies and (rule.deny or not allowed.get(index, True)))
             for index, ((rule, _), applies) in enumerate(zip(self._rules, answers, strict=False))
         )
+
+
+def refusals(
+    verdicts: Iterable[Verdict],
+    beside: Callable[[Collection[str]], str] = lambda _: "",
+    during: Mapping[str, Window] = MappingProxyType({}),
+) -> list[tuple[str, str, str, str]]:
+    """Return why rules deny, or could not be asked: code, message, hint, and the rule's id, "" where it is no rule's fault.
+
+    ``beside`` says in words what the variables of some names rest on; ``during`` which interval is meant, by the rule's id.
+    """
+    found = []
+    for verdict in [one for one in verdicts if one.denies or one.failure is not None]:
+        rule = verdict.rule
+        when = f" (in the interval {during[rule.id]})" if rule.id in during else ""
+        if verdict.failure is not None:
+            message = f"rule {rule.id} could not be evaluated: {verdict.failure.message}{when}"
+            if verdict.failure.code == RUNS_OUT:
+                found.append((RUNS_OUT, message, RUNS_OUT_HINT, ""))
+            else:
+                found.append((RULE_FAILED, message, f"mend the rule in {rule.place}", rule.id))
+        else:
+            unless = rule.deny_unless
+            text = " ".join((unless or rule.when).text.split())
+            message = (rule.message or f"rule {rule.id} denies this") + beside(rule.names) + when
+            hint = f"passes when {text}" if unless is not None and not rule.deny else f"denied because {text}"
+            found.append((RULE_DENIES, message, hint, rule.id))
+    return found
 
 
 _ID = attrgetter("rule.id")

@@ -21,7 +21,7 @@ from daypass.core.plan import AdmittedGrant, Claim, Entitlement, Plan, Reason
 from daypass.core.planning.claims import ClaimMaker
 from daypass.core.planning.holdback import doubt
 from daypass.core.planning.resting import Remembered, Scope, Unchanged
-from daypass.core.policy.decision import RULE_DENIES
+from daypass.core.policy.rules import RULE_DENIES
 from daypass.core.record import replace
 from daypass.core.window import Window, catch_up, skew
 from daypass.pipeline.apply.admit import Admitted, admit

@@ -23,7 +23,7 @@ from daypass.core.ledger.statement import admission_digest
 from daypass.core.people.leaving import LEFT
 from daypass.core.plan import BOUND_TO_TIME, Action, Entitlement, Intended, Reason
 from daypass.core.planning.holdback import Braked, brake, failed_before, keep_back, weight
-from daypass.core.policy.decision import RULE_DENIES
+from daypass.core.policy.rules import RULE_DENIES
 from daypass.core.record import replace
 from daypass.pipeline.apply.executor import Executor, Progress
 from daypass.pipeline.apply.inputs import Attend, ByReceipts

@@ -35,8 +35,9 @@ from daypass.core.ledger.snapshot import Proof, SumUp
 from daypass.core.ledger.standing import Departure
 from daypass.core.people.leaving import is_end_of as is_end_of_departure
 from daypass.core.planning.claims import given
-from daypass.core.policy.decision import RULE_DENIES, TOTALS, ending_denials, let_pass_then
+from daypass.core.policy.decision import TOTALS, ending_denials, let_pass_then
 from daypass.core.policy.held import UNREAD, Held, HeldGrant
+from daypass.core.policy.rules import RULE_DENIES
 from daypass.pipeline.audit.past import BATCH, Past
 from daypass.pipeline.audit.unsettled import Unsettled
 from daypass.pipeline.context import Context

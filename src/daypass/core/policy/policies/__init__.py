@@ -8,7 +8,8 @@ everything; faults in one resource's file deny that resource alone (invariant 8)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -81,6 +82,14 @@ class Policy(Struct, frozen=True, eq=False, dict=True):
     def facts(self) -> FactBook:
         """What rules may know of the catalogue."""
         return FactBook(self.catalogue)
+
+    @cached_property
+    def undenied(self) -> dict[Hashable, timedelta]:
+        """What was asked for, and who asked, where no limit or bound denied anything: for how long, at most.
+
+        `daypass.core.policy.decision` keeps it.
+        """
+        return {}
 
     @cached_property
     def _cases(self) -> tuple[tuple[PolicyCase, ...], tuple[Finding, ...]]:
