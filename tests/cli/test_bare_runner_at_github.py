@@ -16,6 +16,7 @@ from daypass.cli.runs import program, rest
 from daypass.core.ledger import snapshot
 from daypass.edges.forges.github.setup import github_files
 from daypass.edges.git import promised, steps
+from daypass.pipeline.apply import grounds
 from hub import REPOSITORY, Hub, git
 
 pytestmark = pytest.mark.on_disk
@@ -407,6 +408,7 @@ def test_a_word_of_another_program_of_a_time_to_come_or_of_yesterday_is_none(
     hub: Hub, resting: Bare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rest, "LONGEST_IDLE", timedelta(minutes=1))
+    monkeypatch.setattr(grounds, "LONGEST_IDLE", timedelta(minutes=1))
     monkeypatch.setattr(rest, "_APART", timedelta(0))
     monkeypatch.setattr(rest, "program_digest", lambda: "another")
     assert "1 live as they should be" in resting("apply", "--at", at(hub))

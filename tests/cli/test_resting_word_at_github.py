@@ -18,6 +18,7 @@ from daypass.core.ledger.records import Idle, Rests
 from daypass.core.planning import resting as planning
 from daypass.core.record import replace
 from daypass.edges.ledger import standing
+from daypass.pipeline.apply import grounds
 from daypass.pipeline.judge import check
 from hub import Hub, environment
 from simulation.anew import comparing
@@ -99,7 +100,7 @@ def test_where_one_grant_has_ended_the_other_resources_rest(hub: Hub, runs: Runs
     assert "1 live as they should be" in runs()
     assert runs.told == {"by resource": 1, "resting": 1}
     assert words(hub) == 2
-    assert len(rests(hub)) == 1  # told hours ago: the next one tells of both again
+    assert len(rests(hub)) == 1  # it went by that word itself
     hub.advance(minutes=5)
     assert "1 live as they should be" in runs()
     assert runs.told == {}
@@ -129,12 +130,34 @@ def test_neither_grants_that_rest_nor_the_history_since_are_fetched(hub: Hub, mo
     assert not any("--depth=64" in line for line in bare.fetched)  # what a request landed by is older than main's tip
 
 
-def test_resources_are_told_of_again_after_some_hours(hub: Hub, runs: Runs, monkeypatch) -> None:
-    monkeypatch.setattr(rest, "_TOLD_APART", timedelta(hours=3))
+def test_no_resource_rests_longer_than_a_day_on_words_that_only_repeat_another(
+    hub: Hub, runs: Runs, monkeypatch
+) -> None:
+    monkeypatch.setattr(rest, "LONGEST_IDLE", timedelta(hours=10))
+    monkeypatch.setattr(grounds, "LONGEST_IDLE", timedelta(hours=10))
+    first = told(hub)[-1]
+    hub.advance(hours=7)
+    assert "ok   - alice" in runs()
+    hub.advance(minutes=5)
+    runs()
+    assert runs.told == {"by resource": 1, "resting": 0}
+    last = told(hub)[-1]
+    assert isinstance(last.body, Idle)
+    assert (last.body.rests, last.body.until) == (None, first.at + timedelta(hours=10))
+    hub.advance(hours=4)
+    runs()
+    assert runs.told == {"anew": 1}
+    assert len(rests(hub)) == 2
+    assert hub.run("audit", "verify").code == 0
+
+
+def test_resources_are_told_of_again_some_hours_after_policies_have_moved(hub: Hub, runs: Runs, monkeypatch) -> None:
+    monkeypatch.setattr(standing.SignedLedger, "rested", lambda self: None)
     hub.advance(hours=3)
     runs()
     hub.advance(minutes=5)
     runs()
+    assert runs.told == {"anew": 1}
     assert rests(hub) == [{"orders-db", "staging"}] * 2
 
 

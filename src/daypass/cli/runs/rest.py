@@ -99,9 +99,14 @@ class Resting:
         standing = ledger.load()
         if standing.commit != survey.standing.commit or standing.unreviewed or watched_grants(standing, at):
             return
-        until = min(found.until, at + LONGEST_IDLE)
-        anew = self._told is None or at - self._told.at >= _TOLD_APART
-        rests = self._found.told if anew else None
+        told = self._told.at if self._told is not None else None
+        # What a run took from a word is no older for being told again: else a chain of words would never be looked into.
+        since = told if survey.in_part and told is not None else at
+        until = min(found.until, since + LONGEST_IDLE)
+        if until <= at:
+            return
+        anew = told is None or at - told >= _TOLD_APART
+        rests = self._found.told if anew and not survey.in_part else None
         word = Idle(found.grounds, standing.commit, until, found.live, found.by_ledger, rests)
         with suppress(ConflictError):  # another run was first: what it wrote may have moved something
             ledger.append(standing, [word], at=at, main=survey.plan.main, run=run)

@@ -55,6 +55,7 @@ class Survey(Struct, frozen=True):
     ends: nothing changes before it by itself. ``late`` names the targets that were not waited for.
     ``doubts`` say at which targets nothing is given since clocks disagree. ``claims``, ``invalid`` and ``observed`` are
     what the plan follows from. ``ended`` are the grants that something ended by now, which no receipt says yet.
+    ``in_part``: of some resources it goes by what an earlier run found.
     """
 
     plan: Plan
@@ -72,6 +73,7 @@ class Survey(Struct, frozen=True):
     invalid: Mapping[GrantId, Reason] = field(default_factory=dict)
     observed: Observed | None = None
     ended: tuple[Ended, ...] = ()
+    in_part: bool = False
 
     def waits(self, change: Intended) -> bool:
         """Whether a change is kept back until clocks agree."""
@@ -255,6 +257,7 @@ def plan_on(inputs: Inputs, standing: Standing, observed: Observed, at: datetime
         observed=observed,
         # Where clocks disagree nobody knows that it is over, and an end is final.
         ended=() if doubts else tuple(one for one in inputs.ending if one.end <= at),
+        in_part=scope is not None,
     )
 
 
