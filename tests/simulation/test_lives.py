@@ -40,7 +40,7 @@ from simulation.story import Step, Wish
 from simulation.terms import PLAIN, tell
 
 LIVES = PLAIN
-"""So many are played whenever tests run. CI plays 10,000 beside that, or for two minutes, and a nightly job for an hour."""
+"""So many are played whenever tests run. CI plays 10,000 beside that, or for a minute, and a nightly job for an hour."""
 SEARCHED = 200
 """Each planted fault is found by one of so many."""
 PARTS = 8
@@ -74,8 +74,8 @@ def test_what_is_counted_is_written_down_as_it_is() -> None:
     said, ci = ((_ROOT / name).read_text("utf-8") for name in ("docs/development.md", ".ci/run"))
     assert max(planted.seed for planted in PLANTED.values()) < SEARCHED
     assert (said.count(f"first {LIVES}"), said.count(f"first {SEARCHED}")) == (1, 1)
-    assert "10,000 of them or until two minutes are over" in said
-    assert "-m simulation --seed 0 --lives 10000 --seconds 120" in ci
+    assert "10,000 of them or until a minute is over" in said
+    assert "-m simulation --seed 0 --lives 10000 --seconds 60" in ci
 
 
 def test_the_same_seed_tells_the_same_story() -> None:
