@@ -118,6 +118,28 @@ def test_what_has_just_changed_may_change_in_the_same_second_and_is_looked_at_ag
     assert not look(world)[1][0].known
 
 
+def test_what_changed_as_the_first_page_was_told_may_change_once_more_while_the_others_are(world: World) -> None:
+    head = world.push("alice", "wanted")
+    numbers = []
+    for n in range(101):
+        world.bare("update-ref", f"refs/heads/wanted-{n}", head)
+        numbers.append(world.open_branch("alice", f"wanted-{n}"))
+    found = sweep(world)
+    world.double.advance(seconds=3)
+    world.ask("alice", "PATCH", f"/pulls/{numbers[0]}", {"title": "another"})
+    asked = found._ask
+
+    def slow(variables):
+        answer = asked(variables)
+        world.double.advance(seconds=5)
+        return answer
+
+    found._ask = slow
+    seen = found.look(world.main(), "daypass-ledger", "p", AT, anything)
+    found.keep({one.number: QUIET for one in seen}, basis(world))
+    assert [one.number for one in look(world)[1] if not one.known] == numbers[:1]
+
+
 def elsewhere(world: World, number: int) -> None:
     """Have a request approved while its base is another branch than main."""
     world.bare("branch", "--force", "other", "main")

@@ -72,6 +72,7 @@ class GitHubSweep(RepositoryPart):
     """One sweep over the open pull requests. Implements `daypass.edges.forges.host.Sweep`."""
 
     _main = ""
+    _began: datetime | None = None
     _there: Mapping[str, Any]
     _seen: Mapping[int, str] = {}
     _moving: frozenset[int] = frozenset()
@@ -84,10 +85,11 @@ class GitHubSweep(RepositoryPart):
         ``moved`` is asked where main or the ledger are not as they were. Raises EdgeError for an answer that has an error,
         or is short.
         """
+        self._began = self._api.clock
         there, nodes = self._pages(f"refs/heads/{ledger}")
         self._api.noted[label_key(APPROVED)] = (there.get("approved") or {}).get("id")  # for what this run merges
         self._there, self._main = there, _oid(there.get("main"))
-        latest = format_instant(self._api.clock - _MOVING) if self._api.clock is not None else ""
+        latest = format_instant(self._began - _MOVING) if self._began is not None else ""
         self._moving = frozenset(n for n, node in nodes.items() if not str(node.get("updatedAt")) < latest)
         for number, node in nodes.items():
             wrote = {what: node.pop(what, None) for what in ("comments", "first", "commits", "turns")}
@@ -156,6 +158,8 @@ class GitHubSweep(RepositoryPart):
         first: Mapping[str, Any] | None = None
         while True:
             there = self._ask(asked)
+            # By a later answer's clock, what changed as the first was made would not be of that second any more.
+            self._began = self._began or self._api.clock
             first = first or there
             listed = Fields("the open pull requests", there)
             nodes = listed.value("pullRequests.nodes")
