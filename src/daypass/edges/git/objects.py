@@ -38,8 +38,7 @@ Held = dict[bytes, tuple[str, bytes]]
 Found = tuple[Oid, bytes, bytes]
 """An object's id, kind and bytes."""
 
-NO_ENTRY = ("000000", b"")
-"""Mode and id of what is not there."""
+_NOTHING = ("000000", b"")
 _AHEAD = 256
 """Folders asked for at once: their names fit into any pipe, so that neither side waits for the other."""
 _DEPTH, _PIECE = 64, 1 << 20
@@ -157,7 +156,7 @@ class Reader:
         if without:
             passed = {name.encode("utf-8", "surrogateescape") for name in without}
             held = {name: one for name, one in held.items() if one[0] != FOLDER_MODE or name not in passed}
-        folders = self.trees([found.hex() for mode, found in held.values() if mode == FOLDER_MODE])
+        folders = self._folders([found.hex() for mode, found in held.values() if mode == FOLDER_MODE])
         for name, (mode, found) in held.items():
             below = path + name.decode("utf-8", "surrogateescape")
             if mode == FOLDER_MODE:
@@ -174,11 +173,11 @@ class Reader:
 
     def _compare(self, old: Held, new: Held, path: str, depth: int, bound: Bound | None) -> Iterator[Change]:
         for name in sorted(old.keys() | new.keys()):
-            before, after = old.get(name, NO_ENTRY), new.get(name, NO_ENTRY)
+            before, after = old.get(name, _NOTHING), new.get(name, _NOTHING)
             if before == after:
                 continue
             below = path + name.decode("utf-8", "surrogateescape")
-            leaves = [NO_ENTRY if side[0] == FOLDER_MODE else side for side in (before, after)]
+            leaves = [_NOTHING if side[0] == FOLDER_MODE else side for side in (before, after)]
             if leaves[0] != leaves[1]:
                 (old_mode, left), (new_mode, right) = leaves
                 if bound is not None:
@@ -203,11 +202,11 @@ class Reader:
 
     def check_trees(self, oids: Iterable[str]) -> None:
         """Read trees, and hold their bytes against their ids. Raises EdgeError for one that is missing or another."""
-        for _ in self.trees(list(oids)):
+        for _ in self._folders(list(oids)):
             pass
 
-    def trees(self, oids: Sequence[str]) -> Iterator[bytes]:
-        """Stream the bytes of trees, some asked for ahead. Raises EdgeError for one that is missing."""
+    def _folders(self, oids: Sequence[str]) -> Iterator[bytes]:
+        """Stream the bytes of trees, some asked for ahead."""
         for start in range(0, len(oids), _AHEAD):
             asked = oids[start : start + _AHEAD]
             found = self._read(asked, None)  # all, before anybody asks the next

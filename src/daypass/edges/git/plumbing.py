@@ -40,13 +40,14 @@ else:
 DURABLE = ("-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=batch")
 
 _WAIT = ("-c", "core.filesRefLockTimeout=1000", "-c", "core.packedRefsTimeout=1000")  # for another to move a ref
-_PIPE, _AT_ONCE = 1 << 20, 1 << 16
+_PIPE = 1 << 20
 _LONG, _SHORT, _PAUSE = 1 << 18, 1 << 17, 0.002  # bytes, bytes, seconds; measured, see _Patient
 # git says which ref stood elsewhere, or that another process holds its lock: both mean somebody else was first.
 _FIRST = rb"cannot lock ref|\.lock'"
 _IN_THE_WAY = rb"'(refs/heads/[^']+)' exists; cannot create 'refs/"
 _PLAIN_REF = r"refs(/[A-Za-z0-9_-]+)+"
 _REF = r"refs/[^\x00-\x20\x7f~^:?*\[\\]+"
+
 
 _ref_names: dict[str, bool] = {}
 _running: set[subprocess.Popen[bytes]] = set()
@@ -101,7 +102,6 @@ class Batch:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     env=clean_environment(),
-                    bufsize=_AT_ONCE,
                 )
             self._owner = os.getpid()
             self._end = weakref.finalize(self, _end, self._process, self._owner)

@@ -1,8 +1,8 @@
 """Main's steps, each compared with its first parent, so that a grant slipped into a merge is seen.
 
-`landings` proves what it says: the trees that the commits' own bytes name are compared (`daypass.edges.git.comparing`), each
-folder that differs being read once and held against its id, so that what was overwritten on the disk is noticed. A few steps
-`near` reads sooner than a process starts.
+`landings` proves what it says: git is given the trees that the commits' own bytes name, and says which folders differ. Each
+of them is read once more and held against its id, so that what was overwritten on the disk is noticed. Comparing in Python
+would take many times longer, but for a few steps, which `near` reads sooner than a process starts.
 
 `read_rows` believes git, for the audit's index, which proves nothing: which grant files each step added, changed or
 removed, of all steps in bulk. The user's settings for diff count for nothing in either.
@@ -15,13 +15,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
-from typing import IO, NamedTuple
+from typing import IO
 
 from daypass.core.errors import EdgeError, InvalidError, RefusedError
 from daypass.core.forge import Change, Landing
 from daypass.core.ids import ABSENT, FOLDER, Oid, grant_id
 from daypass.edges.git import objects
-from daypass.edges.git.comparing import USUAL, Comparer
 from daypass.edges.git.objects import FOLDER_MODE, Bound, Reader
 from daypass.edges.git.plumbing import Git
 from daypass.edges.git.promised import cut, promised
@@ -45,6 +44,7 @@ _FEW = 32
 _SHORT = 1 << 16
 _LITTLE = 1 << 18
 """Bytes of folders that are compared here: git is faster with more."""
+_USUAL = frozenset({"000000", "100644", "100755", "120000", "160000"})
 
 _CHUNK = 4_096
 _SMALLEST = 100
@@ -116,7 +116,7 @@ def near(git: Git, since: Oid | None, until: Oid) -> list[Landing] | None:
             compared = list(read.changes(parents[0] if parents else EMPTY[len(commit)], commit, bound))
         except (InvalidError, RefusedError):
             return None
-        if any({change.old_mode, change.new_mode} - USUAL for change in compared):
+        if any({change.old_mode, change.new_mode} - _USUAL for change in compared):
             return None
         compared.sort(key=lambda change: change.path.encode("utf-8", "surrogateescape"))  # as git has them
         steps.append(Landing(Oid(commit), tuple(map(Oid, parents)), tuple(compared), message(raw)))
@@ -132,17 +132,11 @@ def check_links(oid: str, told: list[str], raw: bytes) -> None:
         )
 
 
-class _Linked(NamedTuple):
-    """A step as its commit's bytes tell it: its parents, the trees before and after it, and its message."""
+def _write_pairs(git: Git, since: Oid | None, listed: IO[bytes], pairs: IO[bytes], texts: IO[bytes]) -> None:
+    """Write ``tree tree`` for each step that is ``listed`` (``commit parents...``), oldest first, as their bytes say.
 
-    oid: Oid
-    parents: tuple[Oid, ...]
-    trees: tuple[str, str]
-    told: bytes
-
-
-def _linked(git: Git, since: Oid | None, listed: IO[bytes]) -> Iterator[_Linked]:
-    """Stream the steps that are ``listed`` (``commit parents...``), oldest first. Each commit is read once."""
+    Its message goes into ``texts``, ahead of it a line with its length, so that no commit is read twice.
+    """
     asked = [line.split(maxsplit=1)[0].decode() for line in listed]
     listed.seek(0)
     before, tree = since, ""
@@ -155,14 +149,9 @@ def _linked(git: Git, since: Oid | None, listed: IO[bytes]) -> Iterator[_Linked]
             raise EdgeError(f"git tells that commit {oid} follows {before}, which is not its first parent")
         then = tree or EMPTY[len(oid)]
         before, tree = oid, links(raw)[0]
-        yield _Linked(oid, tuple(map(Oid, words[1:])), (then, tree), raw.partition(b"\n\n")[2])
-
-
-def _write_pairs(git: Git, since: Oid | None, listed: IO[bytes], pairs: IO[bytes], texts: IO[bytes]) -> None:
-    """Write ``tree tree`` for each step that is ``listed``, and its message into ``texts``, ahead of it its length."""
-    for step in _linked(git, since, listed):
-        pairs.write(f"{' '.join(step.trees)}\n".encode())
-        texts.write(b"%d\n%b" % (len(step.told), step.told))
+        pairs.write(f"{then} {tree}\n".encode())
+        told = raw.partition(b"\n\n")[2]
+        texts.write(b"%d\n%b" % (len(told), told))
     for file in (listed, pairs, texts):
         file.seek(0)
 
@@ -170,40 +159,18 @@ def _write_pairs(git: Git, since: Oid | None, listed: IO[bytes], pairs: IO[bytes
 def landings(git: Git, since: Oid | None, listed: IO[bytes]) -> Iterator[Landing]:
     """Stream steps with what each changed; ``listed`` names those after ``since``, oldest first: ``commit parents...``.
 
-    They are compared here, and by git from those on whose trees it may read and we do not.
-    Raises EdgeError for a folder whose bytes are not those of its id, and for a step that does not follow the one before.
-    """
-    compare = Comparer(Reader(git))
-    steps = _linked(git, since, listed)
-    done, last = 0, since
-    while batch := list(islice(steps, _BATCH)):
-        try:
-            compared = compare.changes([step.trees for step in batch])
-        except RefusedError:
-            yield from _by_git(git, last, listed, done)
-            return
-        for step, changes in zip(batch, compared, strict=True):
-            yield Landing(step.oid, step.parents, tuple(changes), step.told.decode("utf-8", "replace"))
-        done, last = done + len(batch), batch[-1].oid
-
-
-def _by_git(git: Git, since: Oid | None, listed: IO[bytes], done: int) -> Iterator[Landing]:
-    """Stream the steps behind so many that are ``listed``, which git compares.
-
     Trees are compared without the index, which git would read first: one of folders only it would fill up, fetching each.
+    Raises EdgeError for a folder whose bytes are not those of its id, and for a step that does not follow the one before.
     """
     known: dict[str, str] = {}
     read = Reader(git)
     from tempfile import TemporaryFile  # noqa: PLC0415  (short answers need no file)
 
-    with TemporaryFile() as rest, TemporaryFile() as pairs, TemporaryFile() as texts:
-        listed.seek(0)
-        rest.writelines(islice(listed, done, None))
-        rest.seek(0)
-        _write_pairs(git, since, rest, pairs, texts)
+    with TemporaryFile() as pairs, TemporaryFile() as texts:
+        _write_pairs(git, since, listed, pairs, texts)
         no_index = {"GIT_INDEX_FILE": str(git.common_dir() / "daypass.no_index")}
         with git.stream(*_COMPARE, stdin=pairs, environment=no_index) as output:
-            steps = _joined(rest, texts, output)
+            steps = _joined(listed, texts, output)
             while batch := list(islice(steps, _BATCH)):
                 read.check_trees(oid for _, folders in batch for oid in _unread(folders, known))
                 yield from (landing for landing, _ in batch)
