@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,13 @@ def test_a_window_that_recurs_and_what_ends_it_are_asked_for_with_the_form(hub: 
     form = (hub.clone("alice") / ".github/ISSUE_TEMPLATE/daypass-request.yml").read_text(encoding="utf-8")
     assert 'label: "Ends when"' in form
     watched = ask(hub, "olga", "Weekly report", labels=())
+    today = datetime.now(UTC).date()
+    first, last = str(today + timedelta(days=1)), str(today + timedelta(days=12))
     number = ask(
         hub,
         "alice",
         answered(
-            duration="2026-12-01 until 2026-12-12, Mon 06:00-08:00, Europe/Berlin",
+            duration=f"{first} until {last}, Mon 06:00-08:00, Europe/Berlin",
             ends_when=f"issue_closed {REPOSITORY}#{watched}",
         ),
     )
@@ -96,7 +99,7 @@ def test_a_window_that_recurs_and_what_ends_it_are_asked_for_with_the_form(hub: 
     (path,) = grants_of(hub, 3)
     grant = read_grant(path, (hub.bare("show", f"daypass/issue-{number}:{path}") + "\n").encode())
     assert isinstance(grant, Grant)
-    assert grant.span == span_between("2026-12-01", "2026-12-12", Recurrence("Mon 06:00-08:00", "Europe/Berlin"))
+    assert grant.span == span_between(first, last, Recurrence("Mon 06:00-08:00", "Europe/Berlin"))
     assert grant.ends_when == (("issue_closed", f"{REPOSITORY}#{watched}"),)
 
 
