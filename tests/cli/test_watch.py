@@ -18,7 +18,7 @@ import pytest
 from daypass.cli.runs.running import run_apply
 from daypass.cli.verbs import apply
 from daypass.edges.targets.embedded.target import EmbeddedTarget
-from driver import Access, ended
+from driver import Access, ended, opened
 from outputs import check_output
 
 T = "2026-11-20T{}:00Z".format
@@ -110,6 +110,25 @@ def test_a_merge_is_seen_and_access_ends_within_the_second(here: Access) -> None
     assert "expired" in out
     assert "Removal pull request" in out
     here.run("audit", "verify")
+
+
+@pytest.mark.on_disk
+def test_a_watch_holds_no_more_open_however_long_it_runs(here: Access) -> None:
+    ask(here, datetime.now(UTC) + timedelta(hours=1))
+    with watching(here, "--refresh", "1s") as process:
+        until(lambda: held(here) == {"alice"})
+        first = at_rest(process.pid)
+        time.sleep(2)
+        assert at_rest(process.pid) <= first, "files or pipes were left open by each turn"
+
+
+def at_rest(process: int) -> int:
+    """Return how many files and pipes a process has open between its turns."""
+    counts = []
+    for _ in range(20):
+        counts.append(opened(process))
+        time.sleep(0.06)
+    return min(counts)
 
 
 def test_what_fails_is_outlived_and_caught_up_with(here: Access) -> None:

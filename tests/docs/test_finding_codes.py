@@ -32,6 +32,7 @@ _NO_CODES = frozenset(
         *("ssh-ed25519", "ssh-rsa"),
         *("cat-file", "check-ref-format", "commit-tree", "diff-tree", "for-each-ref", "hash-object", "index-pack"),
         *(
+            "ls-files",
             "ls-remote",
             "ls-tree",
             "merge-base",

@@ -32,6 +32,20 @@ def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
         raise AssertionError(f"it did not end in time: {process.communicate(timeout=60)}") from None
 
 
+def readers(process: int) -> int:
+    """Count the processes of git that give a process the contents of objects."""
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", "ppid=,args="], check=True, capture_output=True, text=True).stdout
+    return sum(line.split()[0] == str(process) and " cat-file " in line for line in listed.splitlines())
+
+
+def opened(process: int) -> int:
+    """Count what a process has open. A number that a turn opens and closes may be among them."""
+    if Path("/proc/self/fd").exists():
+        return len(list(Path(f"/proc/{process}/fd").iterdir()))
+    listed = subprocess.run(["lsof", "-p", str(process)], check=True, capture_output=True, text=True).stdout
+    return len(listed.splitlines())
+
+
 @dataclass(frozen=True)
 class Said:
     """What a run of the command line said and how it ended. ``screen``: both as a terminal shows them, where that was kept."""

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from weakref import ref
 
 import click
 
@@ -120,6 +122,11 @@ class AccessRepository:
             repo.sync()
         return repo
 
+    def close(self) -> None:
+        """End the process that reads git for this, and for what shares its clone; who asks later starts another."""
+        if "clone" in self.__dict__:
+            self.clone.close()
+
     @property
     def host(self) -> Host:
         """The forge as this run reaches it. Raises InvalidError where the settings name a kind that is not known here."""
@@ -163,7 +170,8 @@ class AccessRepository:
     @cached_property
     def history(self) -> GitHistory:
         """Reading git."""
-        return self._reading(lambda: self._live and self.remote.deepen())
+        me = ref(self)  # held by what it holds, it would stay open, with the ledger, until cycles are looked for
+        return self._reading(lambda: (own := me()) is not None and own._live and own.remote.deepen())  # noqa: SLF001
 
     def _reading(self, deepen: Callable[[], bool]) -> GitHistory:
         from daypass.edges.git.history import GitHistory
@@ -244,14 +252,12 @@ class AccessRepository:
             raise UsageError(
                 "this is a bare repository", hint="run the verb in a clone with a work tree, or name a revision"
             )
-        if self.clone.git.attempt("config", "--type=bool", "core.sparseCheckout").stdout == b"true\n":
-            listed = self.clone.git.text("ls-files", "-t", "--", *(f":/{folder}" for folder in _WHOLE))
-            out = [line[2:] for line in listed.splitlines() if line.startswith("S ")]
-            if out:  # what is left out is there for everybody else: nothing can be said of it, or of the rest
-                raise UsageError(
-                    f"this clone's checkout is sparse and leaves out {len(out)} files that are read here, {out[0]} first",
-                    hint=f"git sparse-checkout add {' '.join(_WHOLE)}",
-                )
+        out = self.clone.left_out(_WHOLE)
+        if out:  # what is left out is there for everybody else: nothing can be said of it, or of the rest
+            raise UsageError(
+                f"this clone's checkout is sparse and leaves out {len(out)} files that are read here, {out[0]} first",
+                hint=f"git sparse-checkout add {' '.join(_WHOLE)}",
+            )
         return found
 
     def worktree_policy(self) -> Policy:
@@ -286,7 +292,12 @@ class AccessRepository:
 
         settings = self.settings
         remote = self.remote if self._live else None
-        branch = GitLedger(self.clone.git, settings.ledger_branch, remote, self.tip, self._leads)
+        history, tip = self.history, self.tip
+
+        def leads(commit: Oid) -> bool:
+            return history.find(commit) is not None and history.is_ancestor(commit, tip)
+
+        branch = GitLedger(self.clone.git, settings.ledger_branch, remote, tip, leads)
         signing = ledger_keys(self, self.tip, settings.ledger_keys)
         keys = {**ledger_keys(self, self.tip, settings.ledger_bounded), **signing}
         told = os.environ.get(SIGNER_VARIABLE, "")
@@ -299,9 +310,6 @@ class AccessRepository:
             limits_of(settings.ledger_retired, settings.ledger_revoked),
         )
         return noting(ledger, LEDGER)
-
-    def _leads(self, commit: Oid) -> bool:
-        return self.history.find(commit) is not None and self.history.is_ancestor(commit, self.tip)
 
     @property
     def signs(self) -> bool:
@@ -375,26 +383,18 @@ class AccessRepository:
         """
         try:
             account = self.forge.acting()
-        except UsageError:
-            self._refuse_unread()
-            raise
-        if not account.handle:
-            self._refuse_unread()
-            raise UsageError(
-                f"the directory does not know {account.name!r}",
-                hint="set `git config user.email` to the address that policies/directory has for you, or use --as",
-            )
-        return account.handle
-
-    def _refuse_unread(self) -> None:
+        except UsageError as error:
+            unknown = error
+        else:
+            if account.handle:
+                return account.handle
+            hint = "set `git config user.email` to the address that policies/directory has for you, or use --as"
+            unknown = UsageError(f"the directory does not know {account.name!r}", hint=hint)
         if self.policy.broken:  # who is acting may stand in the file that does not read
-            raise InvalidError(
-                "main's policies do not read, so nobody can tell who is acting", self.policy.broken
-            ) from None
+            raise InvalidError("main's policies do not read, so nobody can tell who is acting", self.policy.broken)
+        raise unknown
 
     def run_name(self, at: datetime) -> str:
         """Name this run for the ledger as the forge names its own, else by process and instant; hashed: no host leaks."""
-        from hashlib import sha256
-
         mine = sha256(f"{os.getpid()}/{at.isoformat()}/{os.urandom(8).hex()}".encode()).hexdigest()[:12]
         return (self.host.run_name() if self.away is None else "") or mine

@@ -53,14 +53,17 @@ def verb(
         @click.pass_obj
         def run(invocation: Invocation, /, *arguments: _P.args, **options: _P.kwargs) -> int:
             repo = invocation.repo()
-            if follow:
-                repo = _followed(repo, or_away=follow == "or away")
-            if "at" in options and at != "as given":
-                typed = options["at"]
-                given = typed if isinstance(typed, datetime) else None
-                options["at"] = repo.instant(given, writes=at == "writes", past=at == "past")
-            codes = function(repo, *arguments, **options)
-            return int(worst([codes] if isinstance(codes, ExitCode) else codes or ()))
+            try:
+                if follow:
+                    repo = _followed(repo, or_away=follow == "or away")
+                if "at" in options and at != "as given":
+                    typed = options["at"]
+                    given = typed if isinstance(typed, datetime) else None
+                    options["at"] = repo.instant(given, writes=at == "writes", past=at == "past")
+                codes = function(repo, *arguments, **options)
+                return int(worst([codes] if isinstance(codes, ExitCode) else codes or ()))
+            finally:
+                repo.close()
 
         command = group.command(name)(run) if group is not None else click.command(name)(run)
         wanted = inspect.signature(function).parameters.keys() - {option.name for option in command.params}

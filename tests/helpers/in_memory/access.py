@@ -47,6 +47,9 @@ class _Clone:
     def __init__(self, state: Path) -> None:
         self.state_dir = state
 
+    def close(self) -> None:
+        """There is no process to end."""
+
     @property
     def git(self) -> NoReturn:
         raise RuntimeError("this is in memory: what asks git itself is shown at a repository on disk")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -217,7 +217,9 @@ class _Watch:
 
         if not self._repo.live:
             self._repo.sync()
-        self._repo = repo = self._repo.again(reopen=True)
+        repo = self._repo.again(reopen=True)
+        self._repo.close()
+        self._repo = repo
         at = now()
         done = run_apply(repo, at, limit=self._limit, enough=self._stopped.is_told)
         self._slow = bool(done.survey.late)
@@ -238,7 +240,8 @@ class _Watch:
         from daypass.cli.runs.running import data_of
 
         try:
-            done = run_away(left(self._repo, error), now(), limit=self._limit, enough=self._stopped.is_told)
+            with closing(left(self._repo, error)) as repo:
+                done = run_away(repo, now(), limit=self._limit, enough=self._stopped.is_told)
         except DaypassError as other:
             if other is not error:
                 self._tell(now(), "failed", [f"what has ended was not taken away: {other.message}"])

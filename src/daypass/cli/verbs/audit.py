@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -120,17 +119,16 @@ def verify(repo: AccessRepository, since: str, at: datetime, output: str) -> Cod
     Every snapshot is worked out again from the first receipt. With --since what led to that snapshot is not looked at, which
     the answer says. Exit 13 when there is a difference that is an error.
     """
+    from daypass.cli.runs.collecting import collected_young
     from daypass.pipeline.audit.verify import verify as prove
 
-    gc.set_threshold(
-        50_000, 10, 1_000_000
-    )  # what is in force is held to the end: it is not looked through again and again
-    answer = prove(
-        repo,
-        partial(repo.ledger.receipts.proved, repo.ledger.verifier.open, since, repo.ledger.form),
-        at=at,
-        progress=progress,
-    )
+    with collected_young():
+        answer = prove(
+            repo,
+            partial(repo.ledger.receipts.proved, repo.ledger.verifier.open, since, repo.ledger.form),
+            at=at,
+            progress=progress,
+        )
     tell(quick.said(answer, output))
     wrong = any(found.severity.value == "error" for found in answer.differences)
     return ExitCode.CHANGES if wrong else ExitCode.OK

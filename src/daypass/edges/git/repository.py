@@ -49,6 +49,17 @@ class Repository:
         """Where daypass keeps caches, the index and the embedded target. Never committed."""
         return self._state or self.common_dir / "daypass"
 
+    def close(self) -> None:
+        """End the process that gives objects; who asks later starts another."""
+        self.git.batch.close()
+
+    def left_out(self, folders: Sequence[str]) -> list[str]:
+        """Return the paths in these folders that a sparse checkout leaves out of the work tree."""
+        if self.git.attempt("config", "--type=bool", "core.sparseCheckout").stdout != b"true\n":
+            return []
+        listed = self.git.text("ls-files", "-t", "--", *(f":/{folder}" for folder in folders))
+        return [line[2:] for line in listed.splitlines() if line.startswith("S ")]
+
     def identity(self) -> tuple[str, str]:
         """Return the name and email that git would write into a commit made here, without guessing them.
 
