@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
 
 import hypothesis
@@ -29,6 +31,7 @@ hypothesis.settings.load_profile("shared")
 
 _COMPILED = "COMPILED_FOR_TESTS"
 """Names a folder to every worker, for code that was compiled."""
+_TESTS = count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,6 +53,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests, so that no worker is alone with one at the end."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
+def pytest_collection_finish() -> None:
+    """Look no more through what stays to the end."""
+    gc.freeze()
+
+
+def pytest_runtest_setup() -> None:
+    """Now and then let go of what only cycles hold, such as errors that were caught: git runs for many of them."""
+    if not next(_TESTS) % 25:
+        gc.collect()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
