@@ -47,6 +47,9 @@ class _Clone:
         self.state_dir = state
         self.git = state, traces
 
+    def close(self) -> None:
+        """There is no process to end."""
+
 
 class _Trace:
     """As daypass.edges.ledger.outbox.Trace, beside no clone of git's."""
