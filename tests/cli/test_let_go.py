@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import weakref
 
 import pytest
 
@@ -29,6 +30,22 @@ def test_no_process_of_git_outlives_a_verb(access: Access, words: tuple[str, ...
     try:
         access.run(*words, expect=code)
         assert readers(os.getpid()) == before
+    finally:
+        gc.enable()
+
+
+@pytest.mark.on_disk
+def test_a_clone_that_nobody_reads_any_more_is_let_go_of(access: Access) -> None:
+    """With it go the process of git that reads it, and what was seen of the clone."""
+    gc.disable()
+    try:
+        repo = access.repo()
+        assert repo.policy.catalogue.resources
+        git = weakref.ref(repo.clone.git)
+        assert repo.standing.next_sequence > 0
+        assert readers(os.getpid()) > 0
+        del repo
+        assert git() is None
     finally:
         gc.enable()
 

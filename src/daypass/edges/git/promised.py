@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from daypass.core.errors import EdgeError, RefusedError
 from daypass.core.ids import FOLDER
@@ -50,12 +50,18 @@ def cut(git: Git) -> frozenset[str]:
 
 
 class Promised:
-    """What a partial clone has not yet."""
+    """What a partial clone has not yet. Who asks it holds the clone's ``Git``."""
 
     def __init__(self, git: Git) -> None:
-        self._git = git
+        self._held = ref(git)  # what is known of each is kept as long as it is, so for ever if this held it
         self._remote: str | None = None
         self._there: set[str] | None = None
+
+    @property
+    def _git(self) -> Git:
+        found = self._held()
+        assert found is not None, "its clone was let go of"  # noqa: S101  (see above)
+        return found
 
     @property
     def any(self) -> bool:
