@@ -17,8 +17,10 @@ import pytest
 
 from daypass.cli.runs.running import run_apply
 from daypass.cli.verbs import apply
+from daypass.core.window import parse_instant
 from daypass.edges.targets.embedded.target import EmbeddedTarget
 from driver import Access, ended, opened
+from fakes.orders import remove
 from outputs import check_output
 
 T = "2026-11-20T{}:00Z".format
@@ -216,3 +218,41 @@ def test_a_watch_names_what_nobody_can_tell_of(access: Access) -> None:
     at = datetime(2026, 11, 20, 10, 7, tzinfo=UTC)
     told = apply._happened(run_apply(access.repo(), at))
     assert any(line.startswith("nobody can tell of alice on orders-db: ") for line in told)
+
+
+@pytest.mark.on_disk
+def test_access_ends_where_the_disk_of_the_log_is_full(here: Access) -> None:
+    ask(here, datetime.now(UTC) + timedelta(seconds=6))
+    here.run("apply")
+    assert held(here) == {"alice"}
+    command = [sys.executable, "-m", "daypass", "-C", str(here.top), "watch", "--poll", "1s"]
+    with (
+        Path("/dev/full").open("w", encoding="utf-8") as full,
+        subprocess.Popen(command, stdout=full, stderr=full, env={**os.environ, "PYTHONPATH": str(SOURCE)}) as process,
+    ):
+        try:
+            until(lambda: held(here) == set())
+            assert process.poll() is None
+        finally:
+            process.kill()
+
+
+@pytest.mark.on_disk
+def test_a_clock_that_was_ahead_for_a_moment_keeps_no_watch_waiting(access: Access, monkeypatch) -> None:
+    access.grant("2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z")
+    store = EmbeddedTarget(access.top / ".git/daypass/embedded.sqlite", "embedded")
+    instants = iter(["11:06", "10:08"])
+    at = [parse_instant(T("10:06"))]
+
+    class Script(apply.Stop):
+        def wait(self, seconds: float) -> None:
+            (held_now,) = store.observe()
+            at[0] = parse_instant(T(next(instants, "10:08")))
+            if at[0] == parse_instant(T("10:08")):
+                remove(store, held_now)
+                monkeypatch.setattr(self, "wait", lambda _: self.tell())
+
+    monkeypatch.setattr(apply, "now", lambda: at[0])
+    monkeypatch.setattr(apply, "clock", lambda: at[0])
+    apply._Watch(access.repo(), timedelta(seconds=1), timedelta(minutes=5), Script(), as_json=False).run()
+    assert held(access) == {"alice"}

@@ -122,6 +122,11 @@ def _torn(path: Path, _: Access) -> None:
         file.write(b"\xff" * 4096)
 
 
+def _no_text(path: Path, _: Access) -> None:
+    """Have what SQLite says of its tables be no text."""
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE ", b"CREATE\xffTABLE "))
+
+
 def _emptied(path: Path, _: Access) -> None:
     """Leave its tables, and no rows in them."""
     with sqlite3.connect(path) as database:
@@ -170,6 +175,7 @@ DAMAGES: tuple[Damage, ...] = (
     _empty,
     _garbage,
     _torn,
+    _no_text,
     _older,
     _others,
     _writable,

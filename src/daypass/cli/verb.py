@@ -6,7 +6,8 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast
@@ -275,7 +276,22 @@ def say(*lines: str) -> None:
     """Write lines to stderr; what others wrote stands in them and acts on nothing."""
     from daypass.views.findings import joined
 
-    click.echo(joined(lines), nl=False, err=True)
+    with spoken():
+        click.echo(joined(lines), nl=False, err=True)
+
+
+@contextmanager
+def spoken() -> Iterator[None]:
+    """Go on where what is said cannot be written: access that has ended waits for no room on the disk of a log.
+
+    Whoever was listening and went away ends what was said to them.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError:
+        return
 
 
 def progress(done: int, total: int, what: str) -> None:

@@ -59,7 +59,7 @@ def usable(path: Path) -> Iterator[None]:
     """Turn failures of SQLite's at a cache into EdgeError: what it holds can be made anew, where there is room for it."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         hint = "it is a cache: it may be deleted. Is there room on the disk, and may this user write there?"
         raise EdgeError(f"{path} cannot be used: {error}", hint=hint) from error
 
@@ -177,6 +177,11 @@ class Store:
         except sqlite3.DatabaseError:
             connection.close()
             raise
+        except UnicodeDecodeError as error:  # Python cannot read SQLite's words about what is broken in there
+            connection.close()
+            broken = sqlite3.DatabaseError(f"file is not a database: {error}")
+            broken.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise broken from error
         return connection
 
     def make(self, connection: sqlite3.Connection) -> None:
@@ -211,7 +216,7 @@ class AnswerCache:
     def recall(self, kind: str, key: str = "") -> str | None:
         """Return what was kept, None for nothing."""
         found = None
-        with suppress(OSError, sqlite3.Error, UnicodeEncodeError):
+        with suppress(OSError, sqlite3.Error, UnicodeError):
             connection = self._store.read()
             if connection is not None:
                 with closing(connection):

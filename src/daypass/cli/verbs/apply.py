@@ -14,7 +14,7 @@ import click
 
 from daypass.cli.quick.around import clock, now
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Duration, say, show, show_data, verb
+from daypass.cli.verb import Codes, Duration, say, show, show_data, spoken, verb
 from daypass.core.errors import AwayError, DaypassError, ExitCode
 
 if TYPE_CHECKING:
@@ -176,13 +176,14 @@ class _Watch:
 
     def run(self) -> None:
         """Turn until told to stop."""
-        wake = now()
+        at = wake = now()
         self._tell(wake, "watching", [f"watching; main is looked at every {self._poll.total_seconds():g}s"])
         while not self._stopped.is_told():
             try:
-                at = now()
+                before, at = at, now()
                 moved = self._main()
-                if at >= wake or moved != self._seen:
+                # Whatever was to be waited for by a clock that was ahead would keep this waiting for as long.
+                if at >= wake or at < before or moved != self._seen:
                     boundary = self._turn()
                     self._seen = moved
                     wake = min(boundary, at + self._refresh)
@@ -256,12 +257,13 @@ class _Watch:
         from daypass.core.window import format_instant
         from daypass.views.findings import printable
 
-        if self._json and lines:
-            show_data({"at": format_instant(at), "event": event, "messages": lines, **more()}, indent=None)
-        elif not self._json:
-            for line in lines:
-                click.echo(f"{format_instant(at)} {printable(line)}")
-        sys.stdout.flush()
+        with spoken():
+            if self._json and lines:
+                show_data({"at": format_instant(at), "event": event, "messages": lines, **more()}, indent=None)
+            elif not self._json:
+                for line in lines:
+                    click.echo(f"{format_instant(at)} {printable(line)}")
+            sys.stdout.flush()
 
 
 _SHORTEST = timedelta(milliseconds=1)
