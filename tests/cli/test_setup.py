@@ -404,6 +404,9 @@ def test_a_request_is_seen_through_and_then_the_check_is_required(olga, access):
     olga.meanwhile = olga.pipeline
     said = olga.run("setup", folder=access)
     assert "Nothing unsafe was found" in said.out
+    assert re.search(
+        r"signing key back: keep /\S+\.pem where back-ups of secrets lie, and not here\.\nNext: ", said.err
+    )
     assert [pull.merged for pull in olga.repo.pulls.values()] == [True, True]
     assert not (access / "policies/rules/daypass-self-test.yaml").exists()
 
@@ -507,7 +510,7 @@ def test_somebody_of_no_directory_is_told_to_write_themselves_into_it(olga, acce
     people.write_text(people.read_text(encoding="utf-8") + "# ours\n", encoding="utf-8")
     git(access, "commit", "-q", "-a", "-m", "Ours")
     said = olga.run("setup", folder=access, expect=1)
-    assert "left: " in said.err
+    assert "still to do: " in said.err
     assert people.read_text(encoding="utf-8").endswith("# ours\n")
     assert "the directory does not know the account olga-platform (id 583230)" in said.err
 
@@ -520,13 +523,15 @@ def test_the_team_that_says_who_left_is_named_with_its_numbers_and_asks_nothing(
     assert "whoever is in it no more loses access within the hour" in dry.err
     said = olga.run("setup", "--people", "acme/staff", folder=access, answers=FIRST_FIVE, expect=14)
     assert len(olga.questions) == 6
-    assert "left: 1 of acme/staff are not in the directory: `daypass people import --open` brings them" in said.err
+    assert (
+        "still to do: 1 of acme/staff not in the directory yet: `daypass people import --open` brings them" in said.err
+    )
     main = git(olga.repo.path, "show", "main:policies/daypass.yaml")
     assert yaml.safe_load(main)["people"] == {"source": {"kind": "forge", "team": "acme/staff"}}
     assert 'source_id: "583230"' in git(olga.repo.path, "show", "main:policies/directory/people.yaml")
     again = olga.run("setup", folder=access, answers=["n"], expect=14)
-    assert "leavers: there: team acme/staff says who has left" in again.err
-    assert "people: there" in again.err
+    assert "leavers: team acme/staff says who has left" in again.err
+    assert "people: teams and directory agree" in again.err
     del olga.org.teams["staff"].members[bosei.id]
     left = olga.run("people", "check", "--dry-run", "--format", "json", folder=access, expect=None)
     assert [(one["person"], one["code"]) for one in json.loads(left.out)["left"]] == [("bosei", "account-gone")]
@@ -587,7 +592,7 @@ def test_a_person_owns_a_repository_without_teams(olga):
     (app,) = olga.double.apps.values()
     assert "members" not in app.permissions
     again = olga.run("setup", "--dry-run", folder=olga.top / "mine", expect=0)
-    assert "] installation: there: " in again.err
+    assert "] installation: daypass-" in again.err
     assert ", not looked at: GitHub shows where it is installed to itself and to owners alone" in again.err
 
 

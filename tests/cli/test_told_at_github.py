@@ -110,6 +110,17 @@ def test_an_extension_is_told_on_both_requests(hub: Hub) -> None:
     hub.advance(hours=4)
     run(hub, "apply")
     assert title(hub, other).startswith("ended ")
+    _both_say_what_show_says(hub, number, other)
+    run(hub, "expire")
+    run(hub, "gate")
+    run(hub, "apply")  # main has the grant no longer
+    assert "orders-db/alice-1" not in hub.run("status", "--at", format_instant(hub.now())).out
+    _both_say_what_show_says(hub, number, other)
+
+
+def _both_say_what_show_says(hub: Hub, *numbers: int) -> None:
+    for number in numbers:
+        assert f"since the merge: {title(hub, number)}\n" in run(hub, "show", str(number)).out
 
 
 def test_of_many_requests_the_newest_are_told_and_so_an_extension_is(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,6 +157,10 @@ def test_the_issue_that_asked_is_answered_by_its_extension_and_closed_with_it(hu
     event.write_text(f'{{"action": "created", "issue": {{"number": {issue}}}, "comment": {{"id": {more}}}}}')
     hub.run("answer", "--at", format_instant(hub.now()), environ={"GITHUB_EVENT_PATH": str(event)})
     (other,) = [pull for pull in hub.repo.pulls if pull > number]
+    run(hub, "report", str(other))
+    asked = re.search(r"in \[a comment\]\((\S+)\) on \[#(\d+)\]\((\S+)\)\.", story(hub, other))
+    assert asked is not None
+    assert asked.groups() == (f"{asked[3]}#issuecomment-{more}", str(issue), asked[3])
     for who in ("bob", "dave"):
         hub.approve(other, who)
     run(hub, "gate", str(other))

@@ -201,6 +201,6 @@ def test_what_should_be_gone_comes_longest_first() -> None:
     assert [held.entitlement for held in replace(view, at=WINDOW.end).overdue] == [ENTITLEMENT, other]
 
 
-@pytest.mark.parametrize(("origin", "issue"), [("issue 12", 12), ("comment 12", 0), ("", 0)])
+@pytest.mark.parametrize(("origin", "issue"), [("issue 12", 12), ("comment 12 on #7", 0), ("", 0)])
 def test_a_request_names_the_issue_that_asked_for_it(origin: str, issue: int) -> None:
     assert replace(PULL, origin=origin).issue == issue

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
-from bless import GENERATED, commands
+from bless import GENERATED, commands, help_text
 from pages import PAGES, TOP, Step, between, fits, session
 
 from daypass.cli.main import VERBS, cli, main
@@ -109,6 +109,14 @@ def test_every_verb_and_option_says_what_it_does(verb: str) -> None:
     command = COMMANDS[verb]
     assert command.help, f"{verb} has no help"
     assert not [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
+
+
+def test_no_list_of_verbs_cuts_what_one_does() -> None:
+    lists = [
+        help_text(*words).split("Commands:\n", 1)[1] for words, found in commands() if isinstance(found, click.Group)
+    ]
+    assert len(lists) > 3
+    assert not [line for text in lists for line in text.splitlines() if line.endswith("...")]
 
 
 def test_every_verb_and_option_is_documented() -> None:

@@ -11,7 +11,9 @@ from daypass.views.policy.people import import_data, import_markdown, import_tex
 def test_what_is_left_out_is_told_in_every_form() -> None:
     found = match([SourcePerson("z-1", "zoe", manager="`w`|[x](y)")], Directory({}, {}))
     why = "their manager '`w`|[x](y)' is not written: neither in the directory nor in the source"
-    assert f"  zoe                      left out: {why}" in import_text(found, "it", ())
+    said = import_text(found, "it", ())
+    assert said.startswith("From it: ")
+    assert f"  zoe                      left out: {why}" in said
     assert import_data(found, "it", (), None)["left_out"] == [
         {"number": "z-1", "called": "zoe", "why": why, "hint": ""}
     ]

@@ -97,6 +97,12 @@ def setup(
     code = _look_over(invocation, environ)
     took = (clock() - begun).total_seconds()
     click.echo(f"Set up in {took // 60:.0f} min {took % 60:.0f} s.")
+    key = _ledger_key_file(repo)
+    if key is not None:
+        say(
+            f"GitHub never gives the ledger's signing key back: keep {key} where back-ups of secrets lie, and not here."
+        )
+    say("Next: the rest of your people, and what they may reach: docs/github.md, Live in ten minutes, from step 3 on")
     return int(code)
 
 
@@ -134,7 +140,7 @@ def _say_unsafe(stages: tuple[Stage, ...]) -> None:
 def _there(place: str, step: Step) -> bool:
     """Look whether a step was carried out before, and say so."""
     found = step.look()
-    say(f"[{place}] {step.name}: {f'there: {found}' if found else 'to do'}")
+    say(f"[{place}] {step.name}: {found or 'to do'}")
     return bool(found)
 
 
@@ -158,17 +164,23 @@ def _host(repo: AccessRepository, environ: Mapping[str, str], settings: Settings
     return open_host(settings or repo.settings, Run(repo.clone, repo.main, "", environ, lambda seconds: pause(seconds)))  # noqa: PLW0108
 
 
+def _ledger_key_file(repo: AccessRepository) -> Path | None:
+    """Return the private half of the ledger's key, None where it is not on this machine."""
+    from daypass.edges.ledger.keyfiles import read_public_key
+
+    public = repo.top / "policies" / "ledger.pub"
+    place = keys_folder() / f"{read_public_key(public.read_bytes()).keyid}.pem" if public.is_file() else None
+    return place if place is not None and place.is_file() else None
+
+
 def _place(
     repo: AccessRepository, environ: Mapping[str, str], app_key_file: Path | None, people_team: str
 ) -> SetupClone:
     from daypass.edges.forges.founding import SetupClone
 
     def ledger_key() -> str:
-        from daypass.edges.ledger.keyfiles import read_public_key
-
-        public = (repo.top / "policies" / "ledger.pub").read_bytes()
-        place = keys_folder() / f"{read_public_key(public).keyid}.pem"
-        return place.read_text(encoding="ascii") if place.is_file() else ""
+        place = _ledger_key_file(repo)
+        return place.read_text(encoding="ascii") if place is not None else ""
 
     def policy() -> Policy:  # main moves while setup runs
         return repo.policy_at(repo.history.find(repo.main) or repo.tip)

@@ -70,7 +70,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "calendar": ("verbs.generated:calendar", "look at the calendars that rules ask, or print one of public holidays"),
     "people": (
         "verbs.people:people",
-        "bring people into the directory from a team, a table or a directory service; end access of who left",
+        "bring people into the directory from a team, a table or a directory service; end the access of those who left",
     ),
     "doctor": ("verbs.forge:doctor", "say what is unsafe in how the repository is set up, and mend it"),
     "forge": ("verbs.forge:forge", "print the kind of forge that main's settings name, for scripts"),

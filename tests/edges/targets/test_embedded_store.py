@@ -382,7 +382,7 @@ def test_it_says_how_it_is_found(tmp_path):
     assert target.health().facts == (f"the store {tmp_path}/s.sqlite is not there yet; the first change makes it",)
     add(target, ALICE, UNTIL)
     found = target.health()
-    assert (found.facts, found.concerns) == ((f"the store {tmp_path}/s.sqlite holds 1 entitlements of main",), ())
+    assert (found.facts, found.concerns) == ((f"the store {tmp_path}/s.sqlite holds 1 entitlement of main",), ())
 
 
 # The name of what it holds, by which a run goes by what an earlier one found.

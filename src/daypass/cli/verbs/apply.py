@@ -345,7 +345,7 @@ def stoppable() -> Iterator[Stop]:
 @verb()
 @click.option("--max-age", type=Duration(), required=True, help="How old the last run may be.")
 def heartbeat(repo: AccessRepository, max_age: timedelta, at: datetime, output: str) -> Codes:
-    """Fail (exit 13) when no run was recorded in the ledger in time: a dead man's check for any scheduler outside.
+    """Fail (exit 13) when no run was recorded in the ledger in time: a check for a scheduler elsewhere that alerts.
 
     A run without changes leaves a sign only where `ledger.heartbeat` in the settings says how often; keep it well below
     --max-age.

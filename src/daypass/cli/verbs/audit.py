@@ -13,13 +13,13 @@ from daypass.cli.quick.around import line_width
 from daypass.cli.quick.options import ACCESS, CASE, HISTORY
 from daypass.cli.quick.place import QuickPlace, index_of
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Named, progress, show, stated, tell, verb
+from daypass.cli.verb import Below, Codes, Named, progress, show, stated, tell, verb
 from daypass.core.errors import ExitCode
 
 _TABLE = ("text", "json", "csv")
 
 
-@click.group()
+@click.group(cls=Below)
 def audit() -> None:
     """Answer who could reach what, how it came to be and what ended it, from git and the ledger alone."""
 
@@ -62,7 +62,7 @@ def case(repo: AccessRepository, ticket: str, at: datetime, output: str) -> Code
 @verb(group=audit, follow=False, at="past", formats=_TABLE)
 @click.argument("vendor", type=Named("vendor"))
 def vendor(repo: AccessRepository, vendor: str, at: datetime, output: str) -> None:
-    """Tell all of a VENDOR: agreements, sponsors, workers, live grants, and every grant of the past with who approved it.
+    """Tell all about a VENDOR: agreements, sponsors, workers, live grants, and every grant of the past with who approved it.
 
     Whoever worked for it when they were given access is told of, though they may not any more. From git and the ledger alone,
     as of the instant that is asked about.
@@ -95,7 +95,7 @@ def stats(repo: AccessRepository, at: datetime, output: str) -> None:
 @verb(group=audit, follow=False, at="past")
 @click.argument("number", type=click.IntRange(min=1))
 def serial(repo: AccessRepository, number: int, at: datetime, output: str) -> Codes:
-    """Lead the serial NUMBER of an SSH certificate, as sshd logs it, back to its grants. Exit 20 for an unknown one."""
+    """Find the grants of an SSH certificate by its serial NUMBER, as sshd logs it. Exit 20 for an unknown one."""
     from daypass.pipeline.audit.questions import find_serial
     from daypass.views.plan import serial_json, serial_text
 

@@ -10,7 +10,7 @@ import click
 
 from daypass.cli.quick.around import FIRST, LAST
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Instant, say, show, show_data, verb
+from daypass.cli.verb import Below, Codes, Instant, say, show, show_data, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
 from daypass.core.finding import near
 
@@ -169,7 +169,7 @@ def _schema_on_main(repo: AccessRepository) -> bool:
     return next(iter(found), None) is not None
 
 
-@click.group()
+@click.group(cls=Below)
 def calendar() -> None:
     """Look at the calendars that rules ask, or print one of public holidays for somebody to review."""
 
@@ -228,7 +228,7 @@ def holidays(place: str, years: str, zone: str) -> None:
     show(holidays_text(public_holidays(place, wanted, zone)))
 
 
-@click.group()
+@click.group(cls=Below)
 def rota() -> None:
     """Look at the rotas that say who is on call, or print one that is kept elsewhere."""
 

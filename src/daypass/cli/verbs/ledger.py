@@ -9,7 +9,7 @@ import click
 
 from daypass.cli.quick.around import line_width
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, GrantName, say, show, show_data, verb
+from daypass.cli.verb import Below, Codes, GrantName, say, show, show_data, verb
 from daypass.core.errors import ExitCode, RefusedError, UsageError
 from daypass.core.finding import near
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from daypass.pipeline.audit.restore import FoundChain
 
 
-@click.group()
+@click.group(cls=Below)
 def ledger() -> None:
     """Work with the ledger: end a doubt about what was given, change the key that signs it."""
 
@@ -173,7 +173,7 @@ def _show_keys(after: KeyRing, new: str, private: Path | None, output: str, **mo
     "--public-key", type=click.Path(exists=True, dir_okay=False), help="The public half of a key made elsewhere."
 )
 def revoke_key(repo: AccessRepository, key: str, first: int, public_key: str | None, output: str) -> None:
-    """Take the weight from what KEY, a file of policies/, signed from a receipt on: somebody else may have it.
+    """Stop believing what KEY, a file of policies/, signed from a receipt on: somebody else may have it.
 
     It writes a change of policies, for its owners to review. From its merge on no run believes those receipts: what they
     admitted is proved again, and access that no other proof explains is in doubt until `daypass ledger settle` ends it.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, say, show, show_data, verb
+from daypass.cli.verb import Below, Codes, say, show, show_data, verb
 from daypass.core.errors import ConflictError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _AGAIN = 4
 """So many times receipts are written anew where another run was first."""
 
 
-@click.group()
+@click.group(cls=Below)
 def people() -> None:
     """Bring people into the directory from where they are kept, and end access of those who are there no more."""
 

@@ -88,10 +88,9 @@ def request(
     \b
     daypass request --resource orders-db --role readonly --for 8h --reason "Duplicate charges, INC-1234"
     daypass request --resource staging --role deploy --for 1h --reason "Ship the fix" --purpose deploy --detail release=v1.2.3
-    daypass request --resource orders-db --role readonly --reason "Weekly report" \
-      --from 2026-12-01 --until 2027-01-15 --hours "Mon 06:00-08:00" --zone Europe/Berlin
+    daypass request --resource orders-db --role readonly --reason "Weekly report" --from 2026-12-01 --until 2027-01-15 --hours "Mon 06:00-08:00" --zone Europe/Berlin
     daypass request --branch my-branch       # a grant file that you wrote and committed yourself
-    """  # noqa: D301  (\b is click's mark for "do not rewrap")
+    """  # noqa: D301, E501  (\b is click's mark for "do not rewrap")
     from daypass.cli.checking import ended_at
     from daypass.pipeline.ask import propose
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from daypass.core.ids import GrantId
-from daypass.core.ledger.receipt import Admission, Outcome, Receipt
+from daypass.core.ledger.receipt import Admission, Outcome, Receipt, Retirement
 from daypass.core.plan import Action
 from daypass.core.record import replace
 from daypass.core.request import Gated
@@ -49,11 +49,22 @@ def _grant(
     last = context.standing.at
     if last is None or (found.merge is not None and found.merge.at > last):
         return LifeGrant(GrantState(name, "merged"))  # no receipt can speak of it yet
-    past = [one.body for one in receipts() if isinstance(one.body, Admission) and one.body.grant == name]
-    mine = next((body for body in reversed(past) if body.pull == pull), None)
-    if mine is None:
+    admitted = _admitted(receipts(), name, pull)
+    if not admitted:
         return LifeGrant(GrantState(name, "merged"))
-    return LifeGrant(_taken(_past(mine, at), receipts), proof=mine)
+    goes_on = admitted[-1].pull if admitted[-1].pull > pull else 0
+    return LifeGrant(_taken(_past(admitted[-1], at), receipts), proof=admitted[0], goes_on=goes_on)
+
+
+def _admitted(receipts: Iterable[Receipt], name: GrantId, pull: int) -> list[Admission]:
+    """Return what a request admitted of a grant, and what it went on by, until main had it no longer."""
+    found: list[Admission] = []
+    for body in (one.body for one in receipts):
+        if isinstance(body, Admission) and body.grant == name and (found or body.pull == pull):
+            found.append(body)
+        elif isinstance(body, Retirement) and body.grant == name and found:
+            break  # what is admitted by this name later is another grant
+    return found
 
 
 def _past(proof: Admission, at: datetime) -> GrantState:

@@ -20,7 +20,7 @@ def _entries(what: str, people: Iterable[WrittenPerson]) -> Iterator[str]:
 def import_text(found: DirectoryImport, source: str, files: Iterable[str]) -> str:
     """Write what an import brings, whom it does not, and who is gone."""
     lines = [
-        f"By {source}: {len(found.new)} new, {len(found.changed)} changed, {len(found.gone)} gone, "
+        f"From {source}: {len(found.new)} new, {len(found.changed)} changed, {len(found.gone)} gone, "
         f"{len(found.same)} as they should be, {len(found.refused)} refused"
         + (f", {len({one.called for one in found.left_out})} in part" if found.left_out else "")
     ]
@@ -76,7 +76,7 @@ _MOST = 100
 
 def leavers_text(found: Departures, source: str, ended: str) -> str:
     """Write who left, who is back, and what became of it."""
-    lines = [f"By {source}: {found.known} known, {len(found.left)} left, {len(found.back)} back"]
+    lines = [f"From {source}: {found.known} known, {len(found.left)} left, {len(found.back)} back"]
     lines += [f"  {one.person:24} {_WORDS[one.code]}" for one in (*found.left, *found.back)]
     lines += [f"  {ended}"] if ended else []
     return joined(lines)

@@ -15,6 +15,8 @@ _NAMED = 8
 
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})")
 
+_ORIGIN = re.compile(r"(?:issue |comment (?P<comment>[1-9][0-9]{0,17}) on #)(?P<number>[1-9][0-9]{0,17})")
+
 
 def mention(catalogue: Catalogue, handle: str) -> str:
     """Name somebody so that the forge tells them, by a login of the directory alone."""
@@ -51,8 +53,14 @@ def commit_named(commit: str, links: Links | None) -> str:
 
 
 def origin_named(origin: str, links: Links | None) -> str:
-    """Name where somebody asked (``issue 12``), with its number as a link where there are pages."""
-    what, _, number = origin.partition(" ")
-    if what == "issue" and number.isascii() and number.isdecimal():
-        return f"{what} {number_named(int(number), links)}"
-    return prose(origin)
+    """Name where somebody asked (``issue 12``, ``comment 1103 on #6``), as a link where there are pages."""
+    match = _ORIGIN.fullmatch(origin)
+    if match is None:
+        return prose(origin)
+    number = int(match["number"])
+    if not match["comment"]:
+        return f"issue {number_named(number, links)}"
+    comment = (
+        f"[a comment]({links.number(number)}#issuecomment-{match['comment']})" if links is not None else "a comment"
+    )
+    return f"{comment} on {number_named(number, links)}"

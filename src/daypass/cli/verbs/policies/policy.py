@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Codes, Named, progress, show, verb
+from daypass.cli.verb import Below, Codes, Named, progress, show, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
 from daypass.core.finding import near
 from daypass.core.policy.policies import Policy
 
 
-@click.group()
+@click.group(cls=Below)
 def policy() -> None:
     """Work with the rules: try them by their examples, and ask what they say of whom."""
 

@@ -297,7 +297,10 @@ class GitHubReader(RepositoryPart):
         found = self._api.find(f"{self._root}/{place}", gone=gone)
         if found is None:
             return replace(pull, opened_by=Account("", f"somebody by {origin}, which is gone"), origin=origin)
-        return replace(pull, opened_by=self._account(Fields(origin, found).value("user")), origin=origin)
+        fields = Fields(origin, found)
+        if match["kind"] == "comment":
+            origin = f"{origin} on #{fields.text('issue_url').rpartition('/')[2]}"
+        return replace(pull, opened_by=self._account(fields.value("user")), origin=origin)
 
     def _with_pushers(self, fields: Fields, pull: Pull) -> Pull:
         pull = replace(pull, acts=(Act(pull.opened_by, OPENED, pull.opened_at),))
@@ -326,10 +329,7 @@ class GitHubReader(RepositoryPart):
         return self._standing[number]
 
     def _closing(self, number: int) -> Act:
-        """Return who closed it: its issue alone tells.
-
-        https://docs.github.com/en/rest/issues/issues#get-an-issue
-        """
+        """Return who closed it: its issue alone tells (https://docs.github.com/en/rest/issues/issues#get-an-issue)."""
         fields = Fields(f"issue {number}", self._api.get(f"{self._root}/issues/{number}"))
         return Act(self._account(fields.value("closed_by")), CLOSED, fields.instant("closed_at"))
 

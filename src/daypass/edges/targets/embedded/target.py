@@ -54,7 +54,9 @@ class EmbeddedTarget(Fingerprinting, Dated, Numbering):
         if not exists(self.path):
             return Health((f"{place} is not there yet; the first change makes it",))
         concerns = () if os.access(self.path, os.W_OK) else (f"{place} cannot be written",)
-        return Health((f"{place} holds {count} entitlements of {self.name}",), concerns)
+        return Health(
+            (f"{place} holds {count} {'entitlement' if count == 1 else 'entitlements'} of {self.name}",), concerns
+        )
 
     def inspect(self) -> Inspection:
         """Say that the file holds nothing but entitlements. Raises EdgeError when it cannot be read."""

@@ -73,12 +73,12 @@ class LeaversStep(GroundStep):
         ground.changed()
         if others:
             ground.talk.tell(
-                f"left: of the directory, these are not in {self._named}, which will not say when they leave: "
+                f"still to do: of the directory, these are not in {self._named}, which will not say when they leave: "
                 f"{_by_name(one.handle for one in others)}; add whoever may have access to it"
             )
         if len(known) < len(numbers):
             ground.talk.tell(
-                f"left: {len(numbers) - len(known)} of {self._named} are not in the directory: "
+                f"still to do: {len(numbers) - len(known)} of {self._named} not in the directory yet: "
                 "`daypass people import --open` brings them"
             )
         return self.look()

@@ -58,7 +58,7 @@ class PeopleStep(GroundStep):
         if said:
             return said
         ground.talk.tell(
-            "left: "
+            "still to do: "
             + "; ".join(one.message for one in ground.complaints(self.codes))
             + f" (mend it in {PEOPLE}, or at GitHub)"
         )
