@@ -153,7 +153,7 @@ class AccessRepository:
             kinds = " or ".join(name for name, kind in FORGES.items() if kind.pages)
             raise UsageError(
                 f"this needs a forge of kind {kinds}, and the settings name {self.settings.forge_kind!r}",
-                hint="`daypass init --github OWNER/NAME` sets one up; docs/github.md says how",
+                hint="`daypass init . --merge --github OWNER/NAME` makes it one; docs/github.md says how",
             )
         return part
 

@@ -45,7 +45,9 @@ def test_a_privilege_is_said_in_words(kind: str, fields: dict[str, Any], said: s
     ("kind", "fields", "words", "command"),
     [
         ("embedded", {"member_of": "r"}, "let alice in", ""),
-        ("postgres", {"member_of": "r"}, "Connect as alice", ""),
+        ("postgres", {"member_of": "r"}, "Connect as alice", "psql --host HOST --dbname DATABASE --username alice"),
+        ("postgres", {"schema": "s", "database": "a; b", "grant": "read"}, "Connect as alice",
+         "psql --host HOST --dbname 'a; b' --username alice"),
         ("postgres", {"login": "true", "member_of": "r"}, "encrypted to your own key",
          "daypass fetch grants/orders-db/alice-1.yaml --output login.age\nage -d -i ~/.ssh/id_ed25519 login.age"),
         ("ssh", {"principals": ["deploy"]}, "Fetch the certificate",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from daypass.core.bounds.settings import Use
@@ -32,7 +33,8 @@ def use(principal: str, fields: Mapping[str, Any], grant: GrantId) -> Use:
         words = "The login is encrypted to your own key. Fetch it, open it with age, and connect with what it says:"
         fetched = f"daypass fetch {grant_path(grant)} --output login.age"
         return Use(words, f"{fetched}\nage -d -i ~/.ssh/id_ed25519 login.age")
-    return Use(f"Connect as {principal}, as you always do.")
+    login = f"--dbname {quote(str(fields.get('database', 'DATABASE')))} --username {quote(principal)}"
+    return Use(f"Connect as {principal}, as you always do:", f"psql --host HOST {login}")
 
 
 def _logs_in(fields: Mapping[str, Any]) -> bool:
