@@ -336,7 +336,7 @@ def test_our_bot_asks_for_who_wrote_the_comment(world: World) -> None:
     asked = issue(world, "alice")
     comment = world.ask("bob", "POST", f"/issues/{asked}/comments", {"body": "/extend 2h"})["id"]
     pull = world.forge().pull(bot_opens(world, f"daypass/comment-{comment}"))
-    assert (pull.opened_by, pull.origin) == (BOB, f"comment {comment}")
+    assert (pull.opened_by, pull.origin) == (BOB, f"comment {comment} on #{asked}")
 
 
 def test_who_pushes_into_our_bots_branch_is_a_pusher(world: World) -> None:

@@ -18,6 +18,12 @@ from daypass.edges.forges.github.transport import VERSION, Transport, credential
 README = f"{ROOT}/git/ref/heads/main"
 
 
+AWAY = (
+    "is GitHub up (https://www.githubstatus.com) and can this machine reach it? What becomes of access meanwhile: "
+    "docs/github.md#when-it-is-late-down-or-gone"
+)
+
+
 def fails(call, message: str, *, hint: str = "", status: int | None = None) -> ApiError:
     with pytest.raises(ApiError) as caught:
         call()
@@ -104,7 +110,8 @@ def test_reading_is_tried_again_after_a_5xx(world: World, status: int) -> None:
 
 def test_reading_gives_up_after_four_attempts(world: World) -> None:
     world.double.faults.server_error("GET", README, times=9)
-    fails(lambda: world.api("bob").get(README), f"GitHub answered 502 to GET {README}: Server Error", status=502)
+    failed = f"GitHub answered 502 to GET {README}: Server Error"
+    fails(lambda: world.api("bob").get(README), failed, hint=AWAY, status=502)
     assert len(sent(world)) == 4
 
 
@@ -114,7 +121,7 @@ def test_an_answer_that_never_comes_is_tried_again_and_then_an_error(world: Worl
         lambda: world.api("bob", timeout=1).get(README),
         f"GitHub did not answer GET {README}: nothing came within 1 s",
         status=0,
-        hint="is GitHub up (https://www.githubstatus.com) and can this machine reach it?",
+        hint=AWAY,
     )
     assert world.waits == [1.0, 2.0, 4.0]
 

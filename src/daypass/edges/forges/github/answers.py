@@ -200,7 +200,8 @@ _UNSTATED = 60.0
 """GitHub asks for at least a minute where a secondary limit states no time."""
 
 _HINTS: Mapping[int, str] = {
-    0: "is GitHub up (https://www.githubstatus.com) and can this machine reach it?",
+    0: "is GitHub up (https://www.githubstatus.com) and can this machine reach it? What becomes of access meanwhile: "
+    "docs/github.md#when-it-is-late-down-or-gone",
     401: "the token is wrong, ended or revoked; make a new one",
     403: "give the App or token the permission that this needs; docs/github.md lists them",
     404: "it is not there, or the token cannot see it",
@@ -214,7 +215,9 @@ class ApiError(EdgeError):
     """
 
     def __init__(self, message: str, *, status: int = 0, said: str = "", hint: str = "", limited: bool = False) -> None:
-        super().__init__(message, hint=hint or _HINTS.get(status, ""))
+        super().__init__(
+            message, hint=hint or _HINTS.get(0 if status >= HTTPStatus.INTERNAL_SERVER_ERROR else status, "")
+        )
         self.status = status
         self.said = said
         self.limited = limited
