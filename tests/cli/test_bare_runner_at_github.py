@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from begun import begun
 from daypass.cli.runs import program, rest
 from daypass.core.ledger import snapshot
 from daypass.edges.forges.github.setup import github_files
@@ -23,9 +25,17 @@ pytestmark = pytest.mark.on_disk
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def founded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr(snapshot, "LEAST", 4)
     with Hub(tmp_path, simulated=True) as made:
+        yield made
+
+
+@pytest.fixture
+def hub(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A repository with access to one resource; with ``resting``, of which the last run found nothing to do."""
+    monkeypatch.setattr(snapshot, "LEAST", 4)
+    with begun(tmp_path, rested if "resting" in request.fixturenames else granted, simulated=True) as made:
         yield made
 
 
@@ -66,6 +76,11 @@ class Bare:
         self.fetched = [line.partition("git fetch ")[2] for line in told if "built-in: git fetch " in line]
         return said.out + said.err
 
+    def gone(self) -> None:
+        """Throw the machine of the last run away."""
+        shutil.rmtree(self.place)
+        self.place.with_suffix(".trace").unlink()
+
     @property
     def commits(self) -> int:
         """How many commits came."""
@@ -92,13 +107,25 @@ def admit(hub: Hub, *more: str, **grant: str) -> int:
     return number
 
 
+def granted(hub: Hub) -> None:
+    admit(hub)
+    hub.run("apply", "--at", at(hub))
+
+
+def rested(hub: Hub) -> None:
+    granted(hub)
+    bare = Bare(hub)
+    assert "1 live as they should be" in bare("apply", "--at", at(hub))
+    assert words(hub) == 1
+    assert not read_nothing(hub)
+    bare.gone()
+
+
 def at(hub: Hub) -> str:
     return f"{hub.now():%Y-%m-%dT%H:%M:%SZ}"
 
 
 def test_an_idle_apply_fetches_the_newest_snapshot_and_what_follows_it_however_long_history_is(hub: Hub) -> None:
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
     bare = Bare(hub)
     assert "1 live as they should be" in bare("apply", "--at", at(hub))
     few = (bare.commits, len(bare.fetched))
@@ -113,19 +140,17 @@ def test_an_idle_apply_fetches_the_newest_snapshot_and_what_follows_it_however_l
 
 
 def test_no_folder_of_main_is_fetched_one_by_one_where_git_compares_many_receipts(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    founded: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steps, "_FEW", 1)  # more than this are compared by git, which reads the index if it may
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
-    bare = Bare(hub)
-    assert "1 live as they should be" in bare("apply", "--at", at(hub))
+    admit(founded)
+    founded.run("apply", "--at", at(founded))
+    bare = Bare(founded)
+    assert "1 live as they should be" in bare("apply", "--at", at(founded))
     assert len([line for line in bare.fetched if line.startswith("origin ")]) <= _ALONE
 
 
 def test_what_landed_since_the_last_receipt_is_proved_and_given(hub: Hub) -> None:
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
     admit(hub, subject="carol", role="readonly")
     bare = Bare(hub)
     assert "ok   + carol" in bare("apply", "--at", at(hub))
@@ -133,34 +158,34 @@ def test_what_landed_since_the_last_receipt_is_proved_and_given(hub: Hub) -> Non
     assert hub.run("audit", "verify").code == 0
 
 
-def test_a_ledger_without_a_snapshot_is_read_from_its_first_receipt(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_without_a_snapshot_is_read_from_its_first_receipt(
+    founded: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(snapshot, "LEAST", 1000)
-    admit(hub)
-    bare = Bare(hub)
-    assert "ok   + alice" in bare("apply", "--at", at(hub))
-    assert "1 live as they should be" in bare("apply", "--at", at(hub))
-    assert hub.run("audit", "verify").code == 0
+    admit(founded)
+    bare = Bare(founded)
+    assert "ok   + alice" in bare("apply", "--at", at(founded))
+    assert "1 live as they should be" in bare("apply", "--at", at(founded))
+    assert founded.run("audit", "verify").code == 0
 
 
-def test_a_gate_on_a_bare_runner_merges_what_is_ready_and_a_request_that_lags_behind(hub: Hub) -> None:
-    late = hub.request_pull("alice", hub.grant(role="readonly", duration="1h"))
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
-    hub.approve(late, "bob")
-    hub.approve(late, "dave")
-    bare = Bare(hub)
-    bare("gate", str(late), "--at", at(hub))
-    assert hub.pull(late)["merged"]
-    assert "HELD" not in bare("apply", "--at", at(hub))
-    assert hub.run("audit", "verify").code == 0
+def test_a_gate_on_a_bare_runner_merges_what_is_ready_and_a_request_that_lags_behind(founded: Hub) -> None:
+    late = founded.request_pull("alice", founded.grant(role="readonly", duration="1h"))
+    admit(founded)
+    founded.run("apply", "--at", at(founded))
+    founded.approve(late, "bob")
+    founded.approve(late, "dave")
+    bare = Bare(founded)
+    bare("gate", str(late), "--at", at(founded))
+    assert founded.pull(late)["merged"]
+    assert "HELD" not in bare("apply", "--at", at(founded))
+    assert founded.run("audit", "verify").code == 0
 
 
 def test_a_sweep_on_a_bare_runner_leaves_alone_what_landed_elsewhere_and_its_receipts(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It reads the ledger from a snapshot on, which is older than what it saw last."""
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
     monkeypatch.setattr(snapshot, "LEAST", 1000)
     waiting = hub.request_pull("alice", hub.grant(reason="reading an order of a complaint"))
     hub.advance(seconds=5)
@@ -177,37 +202,35 @@ def test_a_sweep_on_a_bare_runner_leaves_alone_what_landed_elsewhere_and_its_rec
     assert "1 open, none changed" in bare("gate", "--at", at(hub))
 
 
-def test_a_report_on_a_bare_runner_fetches_no_more_however_long_history_is(hub: Hub) -> None:
+def test_a_report_on_a_bare_runner_fetches_no_more_however_long_history_is(founded: Hub) -> None:
     """Without an App the job `report` of `check` runs at each push to a request."""
-    bare, counts = Bare(hub), []
+    bare, counts = Bare(founded), []
     for past in (3, 9):
         for turn in range(past):
-            admit(hub, duration="3h", reason=f"reading {turn} of {past}")
-            hub.run("apply", "--at", at(hub))
-        number = hub.request_pull("alice", hub.grant(reason=f"one after {past} more"))
-        assert bare("report", str(number), "--at", at(hub)) == ""
-        (comment,) = hub.api("olga", "GET", f"/repos/{REPOSITORY}/issues/{number}/comments")
+            admit(founded, duration="3h", reason=f"reading {turn} of {past}")
+            founded.run("apply", "--at", at(founded))
+        number = founded.request_pull("alice", founded.grant(reason=f"one after {past} more"))
+        assert bare("report", str(number), "--at", at(founded)) == ""
+        (comment,) = founded.api("olga", "GET", f"/repos/{REPOSITORY}/issues/{number}/comments")
         assert "waiting for 2 approvals" in comment["body"]
         counts.append(len(bare.fetched))
         assert all("--depth=" in line for line in bare.fetched if "refs/" in line)
     assert counts[1] <= counts[0] + 3
 
 
-def test_an_older_ledger_is_refused_as_ever(hub: Hub) -> None:
-    first = hub.head("daypass-ledger")
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
-    admit(hub, subject="carol")  # its merge names how many receipts there were
-    hub.bare("update-ref", "refs/heads/daypass-ledger", first)
-    said = Bare(hub)("apply", "--at", at(hub), expect=None)
+def test_an_older_ledger_is_refused_as_ever(founded: Hub) -> None:
+    first = founded.head("daypass-ledger")
+    admit(founded)
+    founded.run("apply", "--at", at(founded))
+    admit(founded, subject="carol")  # its merge names how many receipts there were
+    founded.bare("update-ref", "refs/heads/daypass-ledger", first)
+    said = Bare(founded)("apply", "--at", at(founded), expect=None)
     assert "its end was cut off" in said
     assert "ok   +" not in said
 
 
 def test_receipts_that_a_commit_took_away_are_missed(hub: Hub) -> None:
     """By a commit on top, which no rule against rewriting stops."""
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
     admit(hub, subject="carol")
     hub.run("apply", "--at", at(hub))
     tip = hub.head("daypass-ledger")
@@ -220,8 +243,6 @@ def test_receipts_that_a_commit_took_away_are_missed(hub: Hub) -> None:
 
 def test_receipts_that_were_taken_away_and_written_again_but_for_the_last_are_missed(hub: Hub) -> None:
     """By two commits on top: the second seems to bring the snapshot, and adds files alone."""
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
     admit(hub, subject="carol")
     before = hub.head("daypass-ledger")
     assert hub.bare("ls-tree", f"{before}:standing")
@@ -237,8 +258,6 @@ def test_receipts_that_were_taken_away_and_written_again_but_for_the_last_are_mi
 
 
 def test_the_ledger_of_another_repository_is_refused(hub: Hub) -> None:
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
     tip = hub.head()
     made = hub.bare(*WHO, "commit-tree", "-m", "Begin anew", f"{tip}^{{tree}}")
     hub.bare("update-ref", "refs/heads/main", made)
@@ -246,27 +265,27 @@ def test_the_ledger_of_another_repository_is_refused(hub: Hub) -> None:
     assert "it is another repository's, or main was replaced" in said
 
 
-def test_a_runner_that_starts_bare_ends_who_has_left(hub: Hub) -> None:
-    staff = hub.double.team(hub.org, "staff", [hub.people["alice"], hub.people["bob"], hub.people["dave"]])
-    folder, people, settings = hub.clone("alice"), "policies/directory/people.yaml", "policies/daypass.yaml"
-    hub.run("people", "import", "--team", "acme/staff", who="alice")
+def test_a_runner_that_starts_bare_ends_who_has_left(founded: Hub) -> None:
+    staff = founded.double.team(
+        founded.org, "staff", [founded.people["alice"], founded.people["bob"], founded.people["dave"]]
+    )
+    folder, people, settings = founded.clone("alice"), "policies/directory/people.yaml", "policies/daypass.yaml"
+    founded.run("people", "import", "--team", "acme/staff", who="alice")
     source = "people: {source: {kind: forge, team: acme/staff}}\n"
     wanted = {people: (folder / people).read_text(), settings: (folder / settings).read_text() + source}
-    rules, hub.repo.rulesets = hub.repo.rulesets, []
-    hub.push_branch("olga", "main", wanted)
-    hub.repo.rulesets = rules
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
-    del staff.members[hub.people["alice"].id]
-    bare = Bare(hub)
-    assert "ended their engagement in the directory" in bare("people", "check", "--at", at(hub))
-    assert "ended early: the source of people has alice no more" in bare("expire", "--at", at(hub))
-    assert hub.run("audit", "verify").code == 0
+    rules, founded.repo.rulesets = founded.repo.rulesets, []
+    founded.push_branch("olga", "main", wanted)
+    founded.repo.rulesets = rules
+    admit(founded)
+    founded.run("apply", "--at", at(founded))
+    del staff.members[founded.people["alice"].id]
+    bare = Bare(founded)
+    assert "ended their engagement in the directory" in bare("people", "check", "--at", at(founded))
+    assert "ended early: the source of people has alice no more" in bare("expire", "--at", at(founded))
+    assert founded.run("audit", "verify").code == 0
 
 
 def test_a_change_of_policies_is_compared_over_all_of_the_past(hub: Hub) -> None:
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
     rules = hub.bare("show", "main:policies/rules/access.yaml")
     files = {"policies/rules/access.yaml": rules.replace('duration("4h")', 'duration("1h")') + "\n"}
     number = hub.request_pull("olga", files=files)
@@ -279,8 +298,6 @@ def test_a_change_of_policies_is_compared_over_all_of_the_past(hub: Hub) -> None
 
 
 def test_what_has_ended_is_taken_away_and_its_file_asked_out(hub: Hub) -> None:
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
     hub.advance(hours=3)
     bare = Bare(hub)
     said = bare("expire", "--at", at(hub))
@@ -291,29 +308,27 @@ def test_what_has_ended_is_taken_away_and_its_file_asked_out(hub: Hub) -> None:
 
 
 def test_what_has_ended_is_taken_away_while_the_settings_of_main_do_not_read(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    founded: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(promised, "DEPTHS", (1, 2))  # more than once more of history is needed
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
-    settings = hub.bare("show", "main:policies/daypass.yaml")
-    hub.repo.rulesets = []  # nobody judged it
-    hub.push_branch("olga", "main", {"policies/daypass.yaml": f"{settings}\nnonsense: 1\n"})
-    hub.advance(hours=3)
-    bare = Bare(hub)
-    said = bare("apply", "--at", at(hub), expect=14)
+    admit(founded)
+    founded.run("apply", "--at", at(founded))
+    settings = founded.bare("show", "main:policies/daypass.yaml")
+    founded.repo.rulesets = []  # nobody judged it
+    founded.push_branch("olga", "main", {"policies/daypass.yaml": f"{settings}\nnonsense: 1\n"})
+    founded.advance(hours=3)
+    bare = Bare(founded)
+    said = bare("apply", "--at", at(founded), expect=14)
     assert "ok   - alice" in said
     assert "invalid  policies/daypass.yaml" in said
     assert "the key 'nonsense' is not known here" in said
-    later = bare("expire", "--issue", "--at", at(hub), expect=None)  # which reads main more than once
+    later = bare("expire", "--issue", "--at", at(founded), expect=None)  # which reads main more than once
     assert "shallow" not in later
     assert "invalid  policies/daypass.yaml" in later
-    assert hub.run("audit", "verify").code == 0
+    assert founded.run("audit", "verify").code == 0
 
 
 def test_a_runner_that_keeps_its_state_goes_on_from_there_in_a_bare_clone(hub: Hub) -> None:
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
     bare = Bare(hub)
     bare("apply", "--at", at(hub))
     state = hub.top / "state" / "standing.sqlite"
@@ -330,8 +345,6 @@ def test_a_runner_that_keeps_its_state_goes_on_from_there_in_a_bare_clone(hub: H
 
 
 def test_a_daily_look_at_the_targets_is_no_dearer(hub: Hub) -> None:
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
     bare = Bare(hub)
     assert "shallow" not in bare("drift", "--at", at(hub))
     assert bare.commits <= 6
@@ -357,13 +370,7 @@ def read_nothing(hub: Hub) -> bool:
 @pytest.fixture
 def resting(hub: Hub) -> Bare:
     """A runner whose last run found nothing to do."""
-    admit(hub)
-    hub.run("apply", "--at", at(hub))
-    bare = Bare(hub)
-    assert "1 live as they should be" in bare("apply", "--at", at(hub))
-    assert words(hub) == 1
-    assert not read_nothing(hub)
-    return bare
+    return Bare(hub)
 
 
 def test_a_run_says_that_nothing_is_to_be_done_and_the_next_ones_read_no_grant(hub: Hub, resting: Bare) -> None:
@@ -448,14 +455,14 @@ def test_a_word_beside_which_something_else_was_written_is_none(hub: Hub, restin
     assert "which is no receipt" in resting("apply", "--at", at(hub), expect=None)
 
 
-def test_nobody_says_that_nothing_is_to_be_done_where_something_is_looked_for_at_each_run(hub: Hub) -> None:
-    hub.api("olga", "POST", f"/repos/{REPOSITORY}/issues", {"title": "Duplicate charges"})
-    number = hub.api("olga", "POST", f"/repos/{REPOSITORY}/issues", {"title": "The task"})["number"]
-    admit(hub, more=f"ends_when:\n  issue_closed: {REPOSITORY}#{number}\n")
-    hub.run("apply", "--at", at(hub))
-    bare = Bare(hub)
-    assert "1 live as they should be" in bare("apply", "--at", at(hub))
-    assert words(hub) == 0
-    hub.api("olga", "PATCH", f"/repos/{REPOSITORY}/issues/{number}", {"state": "closed"})
-    hub.advance(minutes=1)
-    assert "ok   - alice" in bare("apply", "--at", at(hub))
+def test_nobody_says_that_nothing_is_to_be_done_where_something_is_looked_for_at_each_run(founded: Hub) -> None:
+    founded.api("olga", "POST", f"/repos/{REPOSITORY}/issues", {"title": "Duplicate charges"})
+    number = founded.api("olga", "POST", f"/repos/{REPOSITORY}/issues", {"title": "The task"})["number"]
+    admit(founded, more=f"ends_when:\n  issue_closed: {REPOSITORY}#{number}\n")
+    founded.run("apply", "--at", at(founded))
+    bare = Bare(founded)
+    assert "1 live as they should be" in bare("apply", "--at", at(founded))
+    assert words(founded) == 0
+    founded.api("olga", "PATCH", f"/repos/{REPOSITORY}/issues/{number}", {"state": "closed"})
+    founded.advance(minutes=1)
+    assert "ok   - alice" in bare("apply", "--at", at(founded))

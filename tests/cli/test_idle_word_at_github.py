@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from test_bare_runner_at_github import Bare, admit, at, read_nothing, words
+from test_bare_runner_at_github import Bare, at, granted, read_nothing, words
 from test_fetch_at_github import first_files
 
+from begun import begun
 from daypass.cli.repository import AccessRepository
 from daypass.cli.runs.program import program_digest
 from daypass.core.errors import EdgeError, LedgerError
@@ -30,9 +31,7 @@ pytestmark = pytest.mark.on_disk
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr(snapshot, "LEAST", 4)
-    with Hub(tmp_path, simulated=True) as made:
-        admit(made)
-        made.run("apply", "--at", at(made))
+    with begun(tmp_path, granted, simulated=True) as made:
         yield made
 
 

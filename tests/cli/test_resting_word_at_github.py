@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from test_bare_runner_at_github import Bare, admit, at, words
 
+from begun import begun
 from daypass.cli.repository import AccessRepository
 from daypass.cli.runs import program, rest
 from daypass.core.ledger import snapshot
@@ -44,27 +45,35 @@ class Runs:
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A repository with access to two resources, of which the last run found nothing to do."""
+def hub(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A repository with access to two resources; with ``runs``, of which the last run found nothing to do."""
     monkeypatch.setattr(snapshot, "LEAST", 4)
-    with Hub(tmp_path, simulated=True) as made:
-        admit(made)
-        number = made.request_pull(
-            "carol", made.grant(subject="carol", resource="staging", role="deploy", duration="4h")
-        )
-        made.run("gate", str(number), "--at", at(made))
-        made.run("apply", "--at", at(made))
+    with begun(tmp_path, rested if "runs" in request.fixturenames else granted, simulated=True) as made:
         monkeypatch.setattr(snapshot, "LEAST", 1000)  # the next one would come before what is told
         yield made
 
 
+def granted(hub: Hub) -> None:
+    admit(hub)
+    number = hub.request_pull("carol", hub.grant(subject="carol", resource="staging", role="deploy", duration="4h"))
+    hub.run("gate", str(number), "--at", at(hub))
+    hub.run("apply", "--at", at(hub))
+
+
+def rested(hub: Hub) -> None:
+    granted(hub)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshot, "LEAST", 1000)
+        runs = Runs(hub)
+        assert "2 live as they should be" in runs()
+    assert runs.told == {"anew": 1}
+    assert rests(hub) == [{"orders-db", "staging"}]
+    runs.bare.gone()
+
+
 @pytest.fixture
 def runs(hub: Hub) -> Runs:
-    made = Runs(hub)
-    assert "2 live as they should be" in made()
-    assert made.told == {"anew": 1}
-    assert rests(hub) == [{"orders-db", "staging"}]
-    return made
+    return Runs(hub)
 
 
 def rests(hub: Hub) -> list[set[str]]:

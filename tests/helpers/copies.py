@@ -68,6 +68,7 @@ def _copy(folder: str, top: str) -> None:
                 os.symlink(os.readlink(each.path), there)  # noqa: PTH115, PTH211
             elif each.is_dir():
                 _copy(each.path, there)
+                os.chmod(there, each.stat().st_mode)  # noqa: PTH101
             else:
                 with open(each.path, "rb") as old, open(there, "xb") as new:  # noqa: PTH123
                     new.write(old.read())

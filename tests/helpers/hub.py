@@ -101,10 +101,7 @@ class Hub:
     def __enter__(self) -> Self:
         self.double.__enter__()
         try:
-            self._accounts()
-            self._found()
-            if self._protected:
-                self.protect()
+            self._begin()
         except BaseException:
             self.double.__exit__(None, None, None)
             raise
@@ -149,6 +146,12 @@ class Hub:
         return gitio.at(self.repo.path, f"refs/heads/{branch}") or self.bare("rev-parse", f"refs/heads/{branch}")
 
     # -- founding -------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self._accounts()
+        self._found()
+        if self._protected:
+            self.protect()
 
     def _accounts(self) -> None:
         double = self.double

@@ -39,7 +39,7 @@ def _app_key(number: int) -> tuple[str, rsa.RSAPublicKey]:
 class Double:
     """GitHub, on loopback, while the block lasts.
 
-    ``clock`` is the instant it thinks it is (None: the real one). ``calls`` are the requests answered so far,
+    ``clock`` is the instant it thinks it is (None: the real one, less what it is ``behind``). ``calls`` are the requests answered so far,
     ``events`` what would have been delivered to workflows, oldest first, ``mistakes`` the double's own failures.
     ``exchanges`` are all the requests that the double itself answered, for whoever inspects them; ``odd`` are expressions
     of what a test has it answer on purpose although GitHub would not.
@@ -59,6 +59,7 @@ class Double:
         self.top = top / "github"
         self.lock = threading.RLock()
         self.clock: datetime | None = None
+        self.behind = timedelta()
         self.calls: list[Call] = []
         self.exchanges: list[Call] = []
         self.odd: list[str] = []
@@ -107,7 +108,7 @@ class Double:
 
     def now(self) -> datetime:
         """The instant, to the second, as GitHub's timestamps are."""
-        return (self.clock or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+        return (self.clock or datetime.now(UTC) - self.behind).astimezone(UTC).replace(microsecond=0)
 
     def advance(self, **span: float) -> None:
         """Let time pass: ``advance(minutes=61)``. The clock stands still from then on."""
