@@ -255,7 +255,7 @@ def test_who_is_alone_sees_a_request_through_and_is_told_what_is_left(
         said = olga.run("setup", folder=olga.top / "access", expect=13, token=False)
         # The database of the first resource answers nobody here: runs are red for that, and for nothing else.
         failed = [run for run in world[0].runner.runs if run.conclusion == "failure"]
-        assert all("unread   example: target example: connection failed" in run.log for run in failed), failed
+        assert all("unread   example: connection failed" in run.log for run in failed), failed
         assert "nobody is asked who has left; `daypass setup --people ORG/TEAM` names the team" in said.err
         assert "taken away: the ledger has its receipt" in said.err
         assert [line for line in said.out.splitlines() if line.startswith("unsafe")] == [

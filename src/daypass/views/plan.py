@@ -87,7 +87,8 @@ def _notes(plan: Plan, told: Overview, invalid: Iterable[str]) -> list[str]:
     lines += [f"blocked  {claim.grant}: {claim.blocked.value}" for claim in plan.blocked if claim.blocked]
     lines += [f"waiting  {claim.grant}: {_opens(claim, plan.at)}" for claim in plan.waiting]
     lines += [f"renewed  {grant}: each interval hands over a new {what}" for grant, what in told.renewed.items()]
-    lines += [f"unread   {target}: {why}; nothing is planned there" for target, why in plan.unreadable.items()]
+    for target, why in plan.unreadable.items():
+        lines.append(f"unread   {target}: {why.removeprefix(f'target {target}: ')}; nothing is planned there")
     lines += [f"lost     {change_line(change)[2:]}; left so" for change in plan.lost]
     lines += [failing_line(one) for one in plan.failing]
     lines += [denied_line(one) for one in plan.denied]

@@ -366,7 +366,7 @@ def _at_targets(
     targets = {name: target for name, target in repo.targets().items() if name in wanted}
     seen = Readings(targets, repo.standing.holdings, at, begun).look(_STATUS_PATIENCE)
     for name, why in sorted(seen.unreadable.items()):
-        say(f"daypass: target {name} was not looked at: {why}")
+        say(f"daypass: target {name} was not looked at: {why.removeprefix(f'target {name}: ')}")
     for name in sorted(seen.by_ledger):
         say(f"daypass: target {name} was not looked at: nobody can, and what is said of it is the ledger's word")
     failing = failing_notes(repo.standing, seen, live, at)
