@@ -18,6 +18,7 @@ from daypass.cli.runs import program, rest
 from daypass.core.ledger import snapshot
 from daypass.edges.forges.github.setup import github_files
 from daypass.edges.git import promised, steps
+from daypass.edges.ledger import thin
 from daypass.pipeline.apply import grounds
 from hub import REPOSITORY, Hub, git
 
@@ -255,6 +256,28 @@ def test_receipts_that_were_taken_away_and_written_again_but_for_the_last_are_mi
     hub.bare("update-ref", "refs/heads/daypass-ledger", forged)
     said = Bare(hub)("apply", "--at", at(hub), expect=None)
     assert "where receipts are only ever added" in said
+
+
+def test_a_number_that_somebody_gave_a_file_of_theirs_has_nobody_look_for_all_before_it(hub: Hub, monkeypatch) -> None:
+    monkeypatch.setattr(thin, "_AT_ONCE", 2)
+    asked: list[int] = []
+    bring = thin.ThinBranch.bring
+    monkeypatch.setattr(
+        thin.ThinBranch, "bring", lambda self, commit, paths: asked.append(len(paths)) or bring(self, commit, paths)
+    )
+    tip = hub.head("daypass-ledger")
+    blob = hub.bare("rev-parse", f"{tip}:receipts/000/000/000.json")
+    far = git(hub.repo.path, "mktree", stdin=f"100644 blob {blob}\t009.json\n")
+    far = git(hub.repo.path, "mktree", stdin=f"040000 tree {far}\t000\n")
+    first = hub.bare("rev-parse", f"{tip}:receipts/000")
+    both = git(hub.repo.path, "mktree", stdin=f"040000 tree {first}\t000\n040000 tree {far}\t001\n")
+    rest = hub.bare("ls-tree", tip, "standing")
+    tree = git(hub.repo.path, "mktree", stdin=f"040000 tree {both}\treceipts\n{rest}\n")
+    forged = hub.bare(*WHO, "commit-tree", "-p", tip, "-m", "Append one", tree)
+    hub.bare("update-ref", "refs/heads/daypass-ledger", forged)
+    said = Bare(hub)("apply", "--at", at(hub), expect=None)
+    assert "is missing: the next one there is" in said
+    assert sum(asked) < 50
 
 
 def test_the_ledger_of_another_repository_is_refused(hub: Hub) -> None:

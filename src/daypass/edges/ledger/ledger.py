@@ -267,8 +267,7 @@ class GitLedger:
             return max(self.snapshots(commit), default=0)
         sequence, last = self.thin.newest(commit)
         if sequence:
-            since = [receipt_path(number) for number in (0, *range(sequence, last + 1))]
-            self.thin.bring(commit, [*since, standing_folder(sequence)])
+            self.thin.bring_snapshot(commit, sequence, last)
         return sequence
 
     def verify_since(self, trail: Trail, until: Oid) -> None:

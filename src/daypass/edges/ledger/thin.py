@@ -20,11 +20,13 @@ from daypass.edges.git.plumbing import Git
 from daypass.edges.git.promised import cut, promised
 from daypass.edges.git.remote import Remote
 from daypass.edges.git.trees import FILE_MODE
-from daypass.edges.ledger.shape import added, receipt_path
+from daypass.edges.ledger.shape import added, receipt_path, standing_folder
 
 _DEPTHS = (32, 512)
 """How many commits are fetched at once while the one that brought the snapshot is looked for."""
 _LEVELS = 3
+_AT_ONCE = 8192
+"""So many receipts are asked for at once."""
 
 
 class ThinBranch:
@@ -46,13 +48,23 @@ class ThinBranch:
                 ways[top] = f"{way}/{max(names)}" if names and level < _LEVELS else way
         return _number(ways["standing"]), _number(ways["receipts"])
 
-    def bring(self, commit: Oid, paths: list[str]) -> None:
-        """Fetch files, and all files of folders, at once."""
+    def bring_snapshot(self, commit: Oid, sequence: int, last: int) -> None:
+        """Fetch the first receipt, a snapshot and what follows it, up to a gap: whoever may push can name any number."""
+        more = [receipt_path(0), standing_folder(sequence)]
+        for first in range(sequence, last + 1, _AT_ONCE):
+            since = [receipt_path(number) for number in range(first, min(first + _AT_ONCE, last + 1))]
+            if not self.bring(commit, [*more, *since]):
+                return
+            more = []
+
+    def bring(self, commit: Oid, paths: list[str]) -> bool:
+        """Fetch files, and all files of folders, at once. Return whether all of them are there."""
         found = self._here.bring_paths(commit, paths)
         folders = {path: self._here.names(oid) for path, oid in found.items() if not path.endswith(".json")}
         inside = [f"{path}/{name}" for path, names in folders.items() for name in names]
         if inside:
             self._here.bring_paths(commit, inside)
+        return len(found) == len(paths)
 
     def leaves(self, commit: Oid, first: str) -> Iterator[Leaf]:
         """Stream the leaves of the branch that come after a path, or are it, of the folders that are here."""
