@@ -84,7 +84,8 @@ def test_merging_overwrites_nothing(tmp_path: Path) -> None:
     assert "kept    .gitignore" in said.err
     assert (made.top / ".gitignore").read_text(encoding="utf-8") == "mine\n"
     assert "notes.txt" in made.git("status", "--porcelain")  # what was there is not committed for its owner
-    made.run("init", ".", "--example", "--merge")
+    again = made.run("init", ".", "--example", "--merge")
+    assert again.out.endswith("Next: daypass check\n")  # these people and resources are not init's
     made.run("check")
 
 

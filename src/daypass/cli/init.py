@@ -150,6 +150,7 @@ def init(
     click.echo(f"{kept_at if new.key_path else ''}{_PAGES}")
     asker = new.person()[0] if new.signing_key() else ""
     here = _next_steps(directory, example, new.at if simulated_clock else None, asker)
+    here = here if _SETTINGS in written else "Next: daypass check"  # whose people and resources are there already
     click.echo(forge.next_steps(new.key_path) if forge else here)
 
 
