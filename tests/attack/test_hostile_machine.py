@@ -131,10 +131,11 @@ def test_names_from_strangers_never_act_on_a_terminal(access: Access) -> None:
 
 def test_what_a_target_says_never_acts_on_a_terminal(access: Access) -> None:
     import sqlite3
+    from contextlib import closing
 
     access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
-    with sqlite3.connect(access.top / ".git/daypass/embedded.sqlite") as connection:
+    with closing(sqlite3.connect(access.top / ".git/daypass/embedded.sqlite")) as connection, connection:
         connection.execute("UPDATE entitlements SET principal = ?", ("mallory\n  ok   all is well\x1b[2J\x9b2J",))
     said = access.run("plan", "--at", T("10:07")).out
     assert "not ours mallory\\n  ok   all is well\\x1b[2J\\x9b2J" in said
@@ -205,13 +206,14 @@ def test_what_others_could_have_written_beside_the_clone_is_not_believed(access:
     """Who writes "nothing is to be done until 2999" into a cache keeps access alive."""
     import json
     import sqlite3
+    from contextlib import closing
 
     access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
     access.run("apply", "--at", T("10:07"))
     state = access.top / ".git/daypass"
     access.run("can", "alice", "orders-db", "readonly")
-    with sqlite3.connect(state / "answers.sqlite") as connection:
+    with closing(sqlite3.connect(state / "answers.sqlite")) as connection, connection:
         ((known,),) = connection.execute("SELECT value FROM answer WHERE kind = 'remembered'")
         told, later = json.loads(known), {"until": "2999-01-01T00:00:00Z"}
         told |= {"unchanged": told["unchanged"] | later}

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -411,7 +412,7 @@ def test_a_run_says_that_nothing_is_to_be_done_and_the_next_ones_read_no_grant(h
 
 
 def test_what_somebody_changes_at_a_target_is_seen_whatever_was_said(hub: Hub, resting: Bare) -> None:
-    with sqlite3.connect(hub.top / "state" / "embedded.sqlite") as target:
+    with closing(sqlite3.connect(hub.top / "state" / "embedded.sqlite")) as target, target:
         target.execute("DELETE FROM entitlements")
     target.close()
     hub.advance(minutes=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -137,7 +138,7 @@ def test_access_that_outlives_its_grant_and_access_taken_by_hand_are_told(access
     assert f"  {account}\n" in late.out
     issue = access.run("drift", "--at", "2026-11-20T13:05:00Z", "--format", "markdown", expect=13).out
     assert f"- `{grant}` ended `{until}`, to be taken away by the next run: its window is over\n" in issue
-    with sqlite3.connect(_store(access).path) as connection:
+    with closing(sqlite3.connect(_store(access).path)) as connection, connection:
         connection.execute("DELETE FROM entitlements")
     connection.close()
     lost = access.run("drift", "--at", "2026-11-20T11:00:00Z", expect=13)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def test_another_store_in_the_place_of_the_one_that_access_was_given_in_is_seen(
     bare = Bare(hub)
     bare("apply", "--at", at(hub))
     assert words(hub) == 1
-    with sqlite3.connect(hub.top / "state" / "embedded.sqlite") as target:
+    with closing(sqlite3.connect(hub.top / "state" / "embedded.sqlite")) as target, target:
         target.execute("UPDATE store SET number = 'another'")
     target.close()
     hub.advance(minutes=5)

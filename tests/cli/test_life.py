@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -127,7 +128,7 @@ def test_access_that_is_not_ours_is_reported_and_left_alone(access: Access) -> N
     access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
     store = access.top / ".git/daypass/embedded.sqlite"
-    with sqlite3.connect(store) as connection:
+    with closing(sqlite3.connect(store)) as connection, connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(entitlements)")]
         row = dict(zip(columns, connection.execute("SELECT * FROM entitlements").fetchone(), strict=True))
         row["principal"] = "mallory"
@@ -136,7 +137,7 @@ def test_access_that_is_not_ours_is_reported_and_left_alone(access: Access) -> N
     said = access.run("apply", "--at", T("10:07"))
     assert 'not ours mallory  {"member_of":"orders_readonly"}  on orders-db (embedded); left alone' in said.out
     access.run("expire", "--at", T("14:00"))
-    with sqlite3.connect(store) as connection:
+    with closing(sqlite3.connect(store)) as connection, connection:
         assert [r[0] for r in connection.execute("SELECT principal FROM entitlements")] == ["mallory"]
 
 
@@ -146,7 +147,7 @@ def test_an_exclusive_resource_holds_nothing_that_was_not_granted(access: Access
     access.commit("exclusive")
     access.grant(T("10:00"), T("10:05"))
     access.run("apply", "--at", T("10:06"))
-    with sqlite3.connect(access.top / ".git/daypass/embedded.sqlite") as connection:
+    with closing(sqlite3.connect(access.top / ".git/daypass/embedded.sqlite")) as connection, connection:
         connection.execute("UPDATE entitlements SET principal = 'mallory'")
     said = access.run("apply", "--at", T("10:07"))
     assert "- mallory" in said.out
@@ -309,7 +310,7 @@ def test_what_was_calm_is_reckoned_anew_once_anything_moves(access: Access) -> N
     access.run("apply", "--at", T("10:06"))
     for _ in range(2):  # the second answer comes from memory
         assert access.run("plan", "--at", T("10:10")).out.splitlines()[-1] == "No changes: 1 live as they should be."
-    with sqlite3.connect(access.top / ".git/daypass/embedded.sqlite") as connection:
+    with closing(sqlite3.connect(access.top / ".git/daypass/embedded.sqlite")) as connection, connection:
         connection.execute("DELETE FROM entitlements")
     assert "missing at the target" in access.run("plan", "--at", T("10:11")).out
     access.run("apply", "--at", T("10:12"))

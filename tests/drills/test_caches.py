@@ -10,6 +10,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def _no_text(path: Path, _: Access) -> None:
 
 def _emptied(path: Path, _: Access) -> None:
     """Leave its tables, and no rows in them."""
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
             database.execute(f"DELETE FROM {name}")  # noqa: S608  (its own names)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,6 @@ def test_can_reads_the_state_that_the_applier_writes(
     assert {"answers.sqlite", "embedded.sqlite", "standing.sqlite", "audit.sqlite"} <= {
         place.name for place in (tmp_path / "state").iterdir()
     }
-    with sqlite3.connect(tmp_path / "state/embedded.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "state/embedded.sqlite")) as database, database:
         database.execute("DELETE FROM entitlements")
     assert access.run("can", "alice", "orders-db", "readonly", expect=20).out == "no\n"

@@ -63,12 +63,12 @@ def arm(clockwork: Clockwork) -> None:
     """Put the clockwork around every write."""
     connect = sqlite3.connect
 
-    class Connection(sqlite3.Connection):
-        execute = clockwork.before(  # type: ignore[assignment]
-            sqlite3.Connection.execute, lambda _, statement, *__: statement == "COMMIT"
-        )
+    execute = clockwork.before(sqlite3.Connection.execute, lambda _, statement, *__: statement == "COMMIT")
 
-    sqlite3.connect = lambda *a, **k: connect(*a, factory=Connection, **k)
+    def opened(*place: Any, factory: type[sqlite3.Connection] = sqlite3.Connection, **options: Any) -> Any:
+        return connect(*place, factory=type("Connection", (factory,), {"execute": execute}), **options)
+
+    sqlite3.connect = opened
     plumbing.Git.attempt = clockwork.before(  # type: ignore[method-assign]
         plumbing.Git.attempt, lambda _, *arguments, **__: bool(WRITES.intersection(arguments))
     )

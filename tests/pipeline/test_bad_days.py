@@ -30,10 +30,10 @@ def put_back(access: Access, raw: bytes) -> None:
 
 def backup(access: Access) -> bytes:
     import sqlite3
+    from contextlib import closing
 
-    with sqlite3.connect(store(access)) as connection:
+    with closing(sqlite3.connect(store(access))) as connection, connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
     return store(access).read_bytes()
 
 

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def rows(place: Access) -> list[tuple[Any, ...]]:
     store = place.top / ".git/daypass/embedded.sqlite"
     if not store.exists():
         return []
-    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection, connection:
         found = connection.execute("SELECT * FROM entitlements ORDER BY 1, 2, 3, 4").fetchall()
     connection.close()
     return found

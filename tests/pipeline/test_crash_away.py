@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class Machine:
         path = self.place / ".git" / "daypass" / name
         if not path.exists() or not path.stat().st_size:
             return [(0,)] if "count" in query else []
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             found = connection.execute(query).fetchall()
         connection.close()
         return found

@@ -91,6 +91,13 @@ BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _PATIENCE = 60.0  # seconds to wait for another run that is writing
 
 
+class _Connection(sqlite3.Connection):
+    """A connection for whoever holds it: it is closed when nobody does any more, of which Python 3.13 would warn."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Store:
     """One SQLite file of this machine's state, with these ``tables`` in it, in a folder that is ours alone.
 
@@ -168,7 +175,9 @@ class Store:
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         # Targets are served side by side, one thread at a time at the ledger: the last to hold a state may be another.
-        connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False, factory=_Connection
+        )
         try:
             connection.execute(f"PRAGMA journal_mode={self._journal}")
             connection.execute(f"PRAGMA synchronous={self._synchronous}")

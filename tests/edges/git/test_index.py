@@ -199,7 +199,7 @@ def test_an_indexed_commit_that_is_gone_altogether_builds_anew(repo):
     repo.commit([("grants/db/one.yaml", grant("alice"))])
     repo.built()
     path = repo.index().path
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("update meta set value = ? where key = 'main'", ("1" * 40,))
     database.close()
     assert repo.index().refresh().startswith("main's history was rewritten: 111111111111")
@@ -208,7 +208,7 @@ def test_an_indexed_commit_that_is_gone_altogether_builds_anew(repo):
 def test_another_format_is_built_anew(repo):
     repo.commit([("grants/db/one.yaml", grant("alice"))])
     path = repo.built().path
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("update meta set value = '0' where key = 'version'")
     database.close()
     assert repo.index().refresh() == "the index has the format '0', and this daypass writes '8'"
@@ -225,7 +225,7 @@ def test_what_files_hold_is_read_once_and_forgotten_with_them(repo, monkeypatch)
     (repo.folder / "objects" / one[:2] / one[2:]).unlink()
     repo.git.batch.close()
     assert repo.index().contents(asked) == {two: grant("bob")}
-    with sqlite3.connect(index.path) as database:
+    with closing(sqlite3.connect(index.path)) as database, database:
         assert database.execute("select oid from files").fetchall() == [(two,)]
     database.close()
     monkeypatch.setattr(kept, "_MOST", 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -310,7 +311,7 @@ def test_a_torn_one_is_refused(place: Place, size: int) -> None:
 
 
 def change(place: Place, statement: str, *values: object) -> None:
-    with sqlite3.connect(place.file("one")) as connection:
+    with closing(sqlite3.connect(place.file("one"))) as connection, connection:
         connection.execute(statement, values)
     connection.close()
 
@@ -493,7 +494,7 @@ def test_what_waits_is_shown_to_people_whoever_signed_it_and_why_no_run_records_
 
 def test_what_is_no_receipt_is_shown_as_none(place: Place) -> None:
     place.away("one", *taken(0))
-    with sqlite3.connect(place.file("one")) as connection:
+    with closing(sqlite3.connect(place.file("one"))) as connection, connection:
         connection.execute("UPDATE receipt SET raw = ? WHERE sequence = 11", (b"{}",))
     told, why = place.machine("one").look()
     assert [one is None for _, one in told] == [False, True]
@@ -520,7 +521,7 @@ def test_a_file_that_is_looked_at_elsewhere_stays_as_it_is_with_its_folder(place
     folder.mkdir(mode=0o755)
     place.away("one", *taken(0))
     place.machine("one").set_aside(folder / "aside.sqlite")
-    with sqlite3.connect(folder / "other.sqlite") as connection:
+    with closing(sqlite3.connect(folder / "other.sqlite")) as connection, connection:
         connection.execute("CREATE TABLE evidence(word)")
     for name, receipts, fault in (("aside.sqlite", 2, ""), ("other.sqlite", 0, "no such table: receipt")):
         raw = (folder / name).read_bytes()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -390,7 +391,7 @@ def test_it_says_how_it_is_found(tmp_path):
 
 def named(path: Path, *rows: tuple[str, str, str, str], number: str = "1") -> str:
     """Return the name of a store in which just these rows of a target stand."""
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DELETE FROM entitlements")
         connection.executemany("INSERT INTO entitlements VALUES ('embedded', ?, ?, ?, ?)", rows)
         connection.execute("UPDATE store SET number = ?", (number,))

@@ -15,6 +15,7 @@ to the very bytes that the project's build makes of them. No build tool and no n
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import json
 import re
@@ -344,7 +345,9 @@ def _packed(distribution: metadata.Distribution, *, editable: bool) -> tuple[str
     about = f"{name}.dist-info"
     installed = Path(str(distribution.locate_file("")))
     top = Path(daypass.__file__).parents[1] if editable else installed
-    recorded = {str(path): path.hash.value if path.hash else "" for path in distribution.files or ()}
+    # Not `distribution.files`: from Python 3.12 on that leaves out what is recorded and not there.
+    rows = csv.reader((distribution.read_text("RECORD") or "").splitlines())
+    recorded = {path: value.removeprefix("sha256=") for path, value, *_ in rows}
     if editable:
         places = [each for each in (top / "daypass").rglob("*") if each.is_file() and each.suffix != ".pyc"]
         code = [place.relative_to(top).as_posix() for place in places if "__pycache__" not in place.parts]
