@@ -248,13 +248,24 @@ def test_a_stranger_is_told_once_that_nobody_knows_them(granted: AnswerContext) 
     assert "the directory does not know mallory" in words(granted, replies[0])
 
 
-@pytest.mark.parametrize("line", ["/approve", "/status please", "/end now", "/merge 1"])
+@pytest.mark.parametrize("line", ["/approve", "/merge 1"])
 def test_an_unknown_command_is_answered_with_help_once(granted: AnswerContext, line: str) -> None:
     reply = ask(granted, ERIN, line)
     assert (reply.kind, reply.topic) == ("help", "help")
     said = words(granted, reply)
     assert "- `/extend 2h` asks for two hours more" in said
     assert read_command(said) is None
+
+
+@pytest.mark.parametrize(("line", "name"), [("/end now", "end"), ("/status please", "status")])
+def test_a_command_with_more_on_its_line_does_nothing_and_is_told_so_each_time(
+    granted: AnswerContext, line: str, name: str
+) -> None:
+    first, second = ask(granted, ERIN, line), ask(granted, ERIN, line)
+    assert (first.kind, first.hint) == ("refused", f"write /{name} alone, in a new comment")
+    assert f"nothing may stand behind `/{name}` on its line" in words(granted, first)
+    assert first.topic != second.topic
+    assert granted.repo.forge.open_pulls() == ()
 
 
 MEANT = (

@@ -148,10 +148,13 @@ def init(
     click.echo(f"Made {top}: {len(written)} files{' and the ledger' * begun}.")
     kept_at = f"The signing key is {new.key_path} (mode 0600). Keep it where only the applier reads it.\n"
     click.echo(f"{kept_at if new.key_path else ''}{_PAGES}")
-    asker = new.person()[0] if new.signing_key() else ""
-    here = _next_steps(directory, example, new.at if simulated_clock else None, asker)
-    here = here if _SETTINGS in written else "Next: daypass check"  # whose people and resources are there already
+    moment = new.at if simulated_clock else None
+    here = _first_steps(new, directory, example, moment) if _SETTINGS in written else "Next: daypass check"
     click.echo(forge.next_steps(new.key_path) if forge else here)
+
+
+def _first_steps(new: NewRepository, directory: Path, example: bool, moment: datetime | None) -> str:
+    return _next_steps(directory, example, moment, new.person()[0] if new.signing_key() else "")
 
 
 def _room(top: Path, *, merge: bool) -> Path:

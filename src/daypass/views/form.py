@@ -148,11 +148,11 @@ def _approving(reply: Reply, policy: Policy, links: Links) -> str:
 
 def _help(command: str) -> str:
     rows = [
-        "- `/extend 2h` asks for two hours more; for who has the access or asked for it",
+        "- `/extend 2h` asks for two hours more; for whoever has the access, or asked for it",
         "- `/end` ends the access now; for them, and for the owners of the resource",
         "- `/status` tells how it stands; for everybody in the directory",
     ]
-    said = f"There is no command {code('/' + command)} of this form." if command else "These commands are known."
+    said = f"There is no command {code('/' + command)}." if command else "These commands are known."
     return _paragraphs(f"{said} A comment's first line may be:", "\n".join(rows))
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
+from daypass.cli.below import Below
 from daypass.cli.quick import audit as quick
 from daypass.cli.quick.around import line_width
 from daypass.cli.quick.options import ACCESS, CASE, HISTORY
 from daypass.cli.quick.place import QuickPlace, index_of
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Below, Codes, Named, progress, show, stated, tell, verb
+from daypass.cli.verb import Codes, Named, progress, show, stated, tell, verb
 from daypass.core.errors import ExitCode
 
 _TABLE = ("text", "json", "csv")

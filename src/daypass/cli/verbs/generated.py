@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from daypass.cli.below import Below
 from daypass.cli.quick.around import FIRST, LAST
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Below, Codes, Instant, say, show, show_data, verb
+from daypass.cli.verb import Codes, Instant, say, show, show_data, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
 from daypass.core.finding import near
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from daypass.cli.below import Below
 from daypass.cli.quick.around import line_width
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Below, Codes, GrantName, say, show, show_data, verb
+from daypass.cli.verb import Codes, GrantName, say, show, show_data, verb
 from daypass.core.errors import ExitCode, RefusedError, UsageError
 from daypass.core.finding import near
 

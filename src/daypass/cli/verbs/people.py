@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from daypass.cli.below import Below
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Below, Codes, say, show, show_data, verb
+from daypass.cli.verb import Codes, say, show, show_data, verb
 from daypass.core.errors import ConflictError, ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:

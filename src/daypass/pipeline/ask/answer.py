@@ -233,7 +233,7 @@ def _obey(
 ) -> Reply:
     """Do what a command on a request asks for."""
     name, argument = command
-    if name not in _KNOWN or (name != "extend" and argument):
+    if name not in _KNOWN:
         return replace(silent, topic="help", kind="help", what=name)
     if not remark.by.handle:
         why, hint = f"the directory does not know {remark.by.name}", "people are listed in policies/directory"
@@ -241,6 +241,9 @@ def _obey(
     if remark.edited:
         why = "this comment was edited, and an edit may be somebody else's"
         return replace(silent, kind="refused", what=name, why=why, hint="write it again in a new comment")
+    if argument and name != "extend":
+        why, hint = f"nothing may stand behind /{name} on its line", f"write /{name} alone, in a new comment"
+        return replace(silent, kind="refused", what=name, why=why, hint=hint)
     if name != "status":
         there = opened_before(context, replace(silent, what=name), f"{COMMENT_BRANCH}{remark.id}")
         if there is not None:

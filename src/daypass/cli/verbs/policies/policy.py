@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from daypass.cli.below import Below
 from daypass.cli.repository import AccessRepository
-from daypass.cli.verb import Below, Codes, Named, progress, show, verb
+from daypass.cli.verb import Codes, Named, progress, show, verb
 from daypass.core.errors import ExitCode, InvalidError, UsageError
 from daypass.core.finding import near
 from daypass.core.policy.policies import Policy
