@@ -140,7 +140,7 @@ def _write(top: Path, files: Mapping[str, bytes]) -> None:
     "--confirm", metavar="DIGEST", default="", help="End these people though they are many: the digest that was told."
 )
 def check(repo: AccessRepository, dry_run: bool, confirm: str, at: datetime, output: str) -> Codes:
-    """End the access of people whom the source of the settings has as disabled, or no more.
+    """End the access of people who are disabled in the source that the settings name, or are there no more.
 
     \b
     daypass people check --dry-run
