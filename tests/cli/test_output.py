@@ -1,6 +1,9 @@
 """The same findings for people and for machines."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 from driver import Access
 
@@ -114,3 +117,12 @@ def test_without_a_terminal_what_is_missing_is_named(access: Access) -> None:
     said = access.run("request", "--at", T("10:00"), acting="alice", expect=2)
     assert "--resource is missing" in said.err
     assert "orders-db" in said.err
+
+
+def test_talk_that_has_no_room_on_its_disk_stops_nothing() -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        script = "from daypass.cli.verb import say; say('one', 'two'); print('done')"
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=full, check=True, text=True
+        )
+    assert done.stdout == "done\n"
