@@ -41,7 +41,11 @@ class PeopleStep(GroundStep):
         """Tell which teams, and what is written into the directory."""
         ground = self._ground
         named = ", ".join(f"{ground.owner}/{slug}" for slug in self._teams().values()) if ground.organisation else ""
-        lines = [f"have the team of each owner ({named}), and let it write to {ground.repository}"] if named else []
+        lines = (
+            [f"make the team of each owner ({named}) where there is none, let it write to {ground.repository}"]
+            if named
+            else []
+        )
         return [*lines, f"write you and who is in them into {PEOPLE}, by number (committed here)"]
 
     def do(self) -> str:
