@@ -60,8 +60,17 @@ def usable(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        hint = "it is a cache: it may be deleted. Is there room on the disk, and may this user write there?"
-        raise EdgeError(f"{path} cannot be used: {error}", hint=hint) from error
+        raise unusable(path, error) from error
+
+
+def unusable(path: Path, error: Exception) -> EdgeError:
+    """Return the failure of a cache. One that is broken is taken away: else each run would fail on it until somebody came."""
+    hint = "it is a cache: it may be deleted. Is there room on the disk, and may this user write there?"
+    if not isinstance(error, sqlite3.Error) or getattr(error, "sqlite_errorcode", None) in _DAMAGED:
+        with suppress(OSError):
+            discard(path)
+            hint = "it was a broken cache, and is deleted: run the command again, which makes it anew"
+    return EdgeError(f"{path} cannot be used: {error}", hint=hint)
 
 
 def discard(path: Path) -> None:
@@ -87,6 +96,7 @@ def _writable(found: os.stat_result, allowed: set[int]) -> bool:
 
 
 _BROKEN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+_DAMAGED = (*_BROKEN, sqlite3.SQLITE_ERROR)  # a table of ours is not there
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _PATIENCE = 60.0  # seconds to wait for another run that is writing
 

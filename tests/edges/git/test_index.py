@@ -261,11 +261,12 @@ def test_an_addition_that_fails_leaves_the_index_as_it_was(repo, monkeypatch):
 def test_an_index_that_breaks_beyond_its_first_page_is_named_with_what_to_do(repo):
     repo.commit([("grants/db/one.yaml", grant("alice"))])
     index = repo.built()
-    raw = index.path.read_bytes()
+    whole, raw = told(index, resource="db"), index.path.read_bytes()
     index.path.write_bytes(raw[:4096] + b"\x7f" * (len(raw) - 4096))
     with pytest.raises(EdgeError, match=r"audit\.sqlite cannot be used: ") as told_of:
         told(index, resource="db")
-    assert "it may be deleted" in told_of.value.hint
+    assert "run the command again" in told_of.value.hint
+    assert told(repo.built(), resource="db") == whole
 
 
 def test_a_full_disk_is_said_where_an_index_is_built(repo, monkeypatch):

@@ -423,19 +423,28 @@ def test_a_cache_that_cannot_be_made_says_why(made):
     assert message == f"{path} cannot be used: File exists"
 
 
-def test_a_cache_with_a_table_missing_says_what_to_do(made):
-    made.load()
+def drop_a_table(made):
     connection = sqlite3.connect(made.cache.path)
     connection.execute("DROP TABLE holding")
     connection.commit()
     connection.close()
+
+
+def test_a_cache_with_a_table_missing_is_refused_once_and_made_anew(made):
+    made.load()
+    drop_a_table(made)
     standing = made.load().standing
     with pytest.raises(EdgeError) as caught:
         _ = standing.holdings
-    assert caught.value.message == "the cached standing cannot be read: no such table: holding"
-    assert caught.value.hint == f"delete {made.cache.path}"
+    assert caught.value.message == f"{made.cache.path} cannot be used: no such table: holding"
+    assert "run the command again" in caught.value.hint
+    assert not made.cache.path.exists()
     made.write([Outcome(addition(5), ok=True)])
+    same_as_whole(made, made.load())
+    drop_a_table(made)
+    made.write([Outcome(addition(6), ok=True)])
     assert refusal(made.load, EdgeError) == f"{made.cache.path} cannot be used: no such table: holding"
+    same_as_whole(made, made.load())
 
 
 def test_a_long_load_is_written_in_parts(tmp_path, monkeypatch):

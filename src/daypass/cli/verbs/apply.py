@@ -191,7 +191,8 @@ class _Watch:
             except DaypassError as error:
                 self._failures += 1
                 wake = now()
-                self._tell(now(), "failed", [f"failed ({self._failures} in a row): {error.message}"])
+                hint = [f"hint: {error.hint}"] if error.hint else []
+                self._tell(now(), "failed", [f"failed ({self._failures} in a row): {error.message}", *hint])
                 if isinstance(error, AwayError):
                     self._turn_away(error)
             self._stopped.wait(pause(wake, clock(), poll=self._poll, failures=self._failures).total_seconds())

@@ -17,12 +17,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from daypass.core.bounds.watch import Condition
-from daypass.core.errors import EdgeError
 from daypass.core.grant import Moments
 from daypass.core.ids import GrantId, Oid
 from daypass.core.ledger.chain import Head
@@ -42,6 +42,7 @@ from daypass.core.ledger.standing import (
 from daypass.core.ledger.statement import CHANGE, ENDED
 from daypass.core.plan import AdmittedGrant, Entitlement, Holding, Intended, Numbers
 from daypass.core.window import Part, Window, parse_instant
+from daypass.edges.store import unusable
 
 _PARTS = frozenset(vars(Standing())) - {"head", "commit"}
 _PARTED = frozenset({"rows", "holdings", "taken", "begun", "voided", "_by_resource"})
@@ -65,7 +66,7 @@ def _guarded(connection: sqlite3.Connection, call: Callable[[], _V]) -> _V:
         return call()
     except (sqlite3.Error, struct.error, zlib.error, ValueError, LookupError, TypeError) as error:
         (_, _, path) = connection.execute("PRAGMA database_list").fetchone()  # known without a look at the file
-        raise EdgeError(f"the cached standing cannot be read: {error}", hint=f"delete {path}") from error
+        raise unusable(Path(path), error) from error
     finally:
         if collecting:
             gc.enable()
