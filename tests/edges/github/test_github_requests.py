@@ -355,6 +355,14 @@ def test_a_list_longer_than_its_limit_is_refused(world: World) -> None:
     assert LIMIT == 5000
 
 
+def test_a_list_of_more_pages_than_it_may_have_items_is_refused(world: World) -> None:
+    for page in range(2, 9):
+        link = f'<{world.double.url}{ROOT}/x?page={page}>; rel="next"'
+        world.double.faults.add("GET", f"{ROOT}/x", status=200, body=[], headers={"Link": link})
+    fails(lambda: world.api("bob").pages(f"{ROOT}/x", limit=5), f"GitHub lists more than 5 at {ROOT}/x")
+    assert len(world.double.calls) == 6
+
+
 @pytest.mark.parametrize("body", [{"message": "odd"}, "text", None, [1], [None], 7])
 def test_a_body_that_is_no_list_is_an_error_and_never_an_empty_list(world: World, body: object) -> None:
     import json

@@ -154,7 +154,7 @@ class Api:
             found += items
             if until is not None and any(until(item) for item in items):
                 return found
-            if len(found) > limit:
+            if max(len(found), len(seen)) > limit:  # as many pages: empty ones could go on without end
                 raise ApiError(f"GitHub lists more than {limit} at {shown(path)}", hint="such a list is not judged")
             url = self._next(path, answer.headers.get("link", ""))
             if url in seen:
