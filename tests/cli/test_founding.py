@@ -1,6 +1,7 @@
 """Founding a repository: what init makes, refuses and leaves alone."""
 
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -37,6 +38,23 @@ def test_every_file_tells_editors_its_schema(tmp_path: Path) -> None:
         first = path.read_text(encoding="utf-8").splitlines()[0]
         assert first.startswith("# yaml-language-server: $schema=")
         assert (path.parent / first.partition("=")[2]).resolve().is_file(), first
+
+
+def test_the_readme_names_commands_that_there_are(tmp_path: Path) -> None:
+    made = _plain(tmp_path)
+    made.run("init", ".")
+    told = re.findall(r"`daypass ([^`]+)`", (made.top / "README.md").read_text(encoding="utf-8"))
+    assert len(told) == 6
+    for command in told:
+        words = command.partition(" --")[0].split()
+        verb = [word for word in words if word.islower()]
+        said = made.run(*verb, "--help").out
+        for option in re.findall(r"--[a-z-]+", command):
+            assert f"{option} " in said, command
+    (made.top / "README.md").unlink()
+    made.commit("Do without it")
+    made.run("init", ".", "--merge")
+    assert not (made.top / "README.md").exists()
 
 
 def test_the_private_key_lies_outside_and_is_its_owners_alone(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ _IGNORED = (
 
 
 _SETTINGS = "policies/daypass.yaml"
+_README = "README.md"
 _PAGES = "The pages that messages name (docs/…) are in daypass's own repository and its source archive."
 
 
@@ -189,7 +190,8 @@ def _first_files(new: NewRepository, first: First, signer: str, simulated_clock:
 
         wanted = begun_with(wanted, first, new.person(), new.signing_key())
     if new.committed():  # what its people took out of the templates is not theirs to get back
-        wanted = {path: text for path, text in wanted.items() if not path.startswith("policies/") or path == _SETTINGS}
+        theirs = ("policies/", _README)
+        wanted = {path: text for path, text in wanted.items() if path == _SETTINGS or not path.startswith(theirs)}
     text = _settings(wanted[_SETTINGS], signer, simulated_clock)
     wanted[_SETTINGS] = _unsigned(text, signed=bool(new.signing_key()))
     return _with_purposes(new, wanted, wanted)
@@ -262,8 +264,9 @@ def template_files(kind: str, person: tuple[str, str, str], key: str = "") -> di
     ``person`` is (handle, name, email) of who makes it, and ``key`` their public SSH key, "" where git names none.
     """
     handle, name, email = person
-    found: dict[str, str] = {".gitignore": _IGNORED}
-    for path, text in _walk(resources.files("daypass") / "templates" / kind, ""):
+    templates = resources.files("daypass") / "templates"
+    found = {".gitignore": _IGNORED, _README: (templates / _README).read_text(encoding="utf-8")}
+    for path, text in _walk(templates / kind, ""):
         found[path] = text.replace("@handle@", handle).replace("@name@", name).replace("@email@", email)
         found[path] = found[path].replace("@keys@", f', ssh_keys: ["{key}"]' if key else "")
     for path, text in _walk(resources.files("daypass") / "schema", ""):
