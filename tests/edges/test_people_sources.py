@@ -86,7 +86,8 @@ class Wrong:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(raw)))
+                if not {"Content-Length", "Transfer-Encoding"} & headers.keys():
+                    self.send_header("Content-Length", str(len(raw)))
                 self.end_headers()
                 self.wfile.write(raw)
 
@@ -133,6 +134,10 @@ def rows(first: int, count: int) -> list[dict[str, str]]:
         (lambda start: page(start, 60_000, rows(start, 100)), "60000 users, more than the 50000"),
         (lambda start: page(start, 1, [{"id": "1", "userName": "a", "active": "False"}]), "active is 'False'"),
         (lambda _: (200, {"Resources": [], "totalResults": 0}, {}), "answers with no list of SCIM 2.0"),
+        (lambda _: (200, {"schemas": 5, "Resources": [], "totalResults": 0}, {}), "answers with no list of SCIM 2.0"),
+        (lambda _: (200, b'{"schemas": [', {"Content-Length": "99"}), "cannot be reached: ProtocolError"),
+        (lambda _: (200, b"ff\r\n{", {"Transfer-Encoding": "chunked"}), "cannot be reached: ProtocolError"),
+        (lambda _: (200, b"plain", {"Content-Encoding": "gzip"}), "cannot be reached: DecodeError"),
         (lambda _: (200, b"<html>sign in</html>", {}), "answers with no list of SCIM 2.0"),
         (lambda _: (200, b"[" * 100_000, {}), "answers with no list of SCIM 2.0"),
         (lambda _: (200, b" " * (9 << 20), {}), "answers with more than 8388608 bytes a page"),

@@ -14,6 +14,7 @@ from typing import Any
 from unicodedata import normalize
 
 import requests
+import urllib3
 
 from daypass.core.bounds.settings import PeopleSource
 from daypass.core.errors import EdgeError
@@ -108,7 +109,7 @@ class _Service:
             ) as answer:
                 raw = self._body(answer)
                 after = answer.headers.get("Retry-After", "")
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:  # urllib3's: cut midway
             raise EdgeError(f"{self._url} cannot be reached: {type(error).__name__}") from error
         if len(raw) > _LARGEST:
             raise EdgeError(f"{self._url} answers with more than {_LARGEST} bytes a page")
@@ -138,7 +139,8 @@ def _parsed(url: str, raw: bytes) -> Mapping[str, Any]:
         found = json.loads(raw)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict) or _LIST not in (found.get("schemas") or ()):
+    schemas = found.get("schemas") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not isinstance(schemas, list) or _LIST not in schemas:
         raise EdgeError(f"{url} answers with no list of SCIM 2.0", hint="people.source.url is the base address")
     return found
 
