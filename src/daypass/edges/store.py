@@ -64,9 +64,12 @@ def usable(path: Path) -> Iterator[None]:
 
 
 def unusable(path: Path, error: Exception) -> EdgeError:
-    """Return the failure of a cache. One that is broken is taken away: else each run would fail on it until somebody came."""
+    """Return the failure of a cache. One with a broken page is deleted: else each run would fail on it until somebody came.
+
+    What is broken from its beginning on is made anew by who opens it, and all else may be no fault of the file.
+    """
     hint = "it is a cache: it may be deleted. Is there room on the disk, and may this user write there?"
-    if not isinstance(error, sqlite3.Error) or getattr(error, "sqlite_errorcode", None) in _DAMAGED:
+    if getattr(error, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_CORRUPT:
         with suppress(OSError):
             discard(path)
             hint = "it was a broken cache, and is deleted: run the command again, which makes it anew"
@@ -96,7 +99,7 @@ def _writable(found: os.stat_result, allowed: set[int]) -> bool:
 
 
 _BROKEN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
-_DAMAGED = (*_BROKEN, sqlite3.SQLITE_ERROR)  # a table of ours is not there
+_PRIMARY = 0xFF  # the part of a code of SQLite's that says which kind of failure it is
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _PATIENCE = 60.0  # seconds to wait for another run that is writing
 
