@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pages import TOP
 
 from driver import Access
@@ -52,3 +58,35 @@ def test_daypass_is_content_with_its_own_repository() -> None:
 @pytest.mark.parametrize("path", sorted((TOP / "grants").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_our_grants_last_for_a_duration_so_that_none_is_ever_past(path: Path) -> None:
     assert "duration:" in path.read_text(encoding="utf-8")
+
+
+def _imported(path: Path) -> set[str]:
+    """The packages that a file imports, `daypass` left out."""
+    found = {
+        name.partition(".")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in (
+            [one.name for one in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""] * (not node.level)
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    return found - {"daypass", "_typeshed"} - sys.stdlib_module_names
+
+
+def test_what_the_program_imports_is_declared() -> None:
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    declared = {
+        canonicalize_name(Requirement(line).name)
+        for line in (*project["dependencies"], *extras["holidays"], *extras["icalendar"])
+    }
+    brought = metadata.packages_distributions()
+    imported = set[str]().union(*map(_imported, (TOP / "src").rglob("*.py")))
+    assert "msgspec" in imported
+    undeclared = {
+        name for name in imported if not {canonicalize_name(one) for one in brought.get(name, [name])} & declared
+    }
+    assert undeclared == set(), "what another package brings may go with its next release"
