@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -44,6 +45,7 @@ def hub(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Monk
 WHO = ("-c", "user.name=Eve", "-c", "user.email=eve@example.com")
 
 
+PAGE = (Path(__file__).parents[2] / "docs" / "github-calls.md").read_text(encoding="utf-8")
 _ALONE = 2
 """So often git fetches an object by itself."""
 
@@ -54,6 +56,8 @@ class Bare:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.runs = 0
+        self.checked_out: list[str] = []
+        self.reached: list[str] = []
         self.fetched: list[str] = []
         (self.step, *_) = yaml.safe_load(github_files("app")[".github/workflows/apply.yml"])["jobs"]["apply"]["steps"]
 
@@ -64,8 +68,12 @@ class Bare:
         trace = self.hub.top / f"runner-{self.runs}.trace"
         token = self.hub.token("app")
         known = {"GITHUB_SERVER_URL": self.hub.double.server_url, "GITHUB_REPOSITORY": REPOSITORY}
-        environ = {**os.environ, **known, "FOLDERS": ".github/daypass", "GITHUB_TOKEN": token}
-        subprocess.run(["bash", "-c", self.step["run"]], cwd=place, env=environ, check=True)
+        environ = {**os.environ, **known, "FOLDERS": self.step["env"]["FOLDERS"], "GITHUB_TOKEN": token}
+        subprocess.run(
+            ["bash", "-c", self.step["run"]], cwd=place, env={**environ, "GIT_TRACE": str(trace)}, check=True
+        )
+        self.checked_out = reached(trace)
+        trace.unlink()
         for path in (self.hub.top / "state").glob("*.sqlite*"):
             if not path.name.startswith("embedded") and not keeps:  # the target lives on, and nothing else
                 path.unlink()
@@ -74,8 +82,8 @@ class Bare:
             **access(self.hub.double.server_url, token),
         }
         said = self.hub.run(*arguments, folder=place, environ=wanted, expect=expect)
-        told = trace.read_text(encoding="utf-8", errors="replace").splitlines() if trace.exists() else []
-        self.fetched = [line.partition("git fetch ")[2] for line in told if "built-in: git fetch " in line]
+        self.reached = reached(trace) if trace.exists() else []
+        self.fetched = [rest for verb, _, rest in (line.partition(" ") for line in self.reached) if verb == "fetch"]
         return said.out + said.err
 
     def gone(self) -> None:
@@ -88,6 +96,13 @@ class Bare:
         """How many commits came."""
         listed = ["git", "-C", str(self.place), "cat-file", "--batch-all-objects", "--batch-check=%(objecttype)"]
         return subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split().count("commit")
+
+
+def reached(trace: Path) -> list[str]:
+    """Return what git was run for that reaches the server."""
+    return re.findall(
+        r" built-in: git ((?:fetch|ls-remote|push) .*)", trace.read_text(encoding="utf-8", errors="replace")
+    )
 
 
 def access(server: str, token: str) -> dict[str, str]:
@@ -125,6 +140,28 @@ def rested(hub: Hub) -> None:
 
 def at(hub: Hub) -> str:
     return f"{hub.now():%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_git_reaches_the_server_as_often_as_the_page_says(hub: Hub) -> None:
+    bare = Bare(hub)
+
+    def taken(*arguments: str) -> int:
+        bare(*arguments, "--at", at(hub))
+        return len(bare.reached)
+
+    found = {
+        "looking for requests with `gate`, none open": taken("gate"),
+        "reckoning all anew with `apply`, nothing new": taken("apply"),
+        "going by the last run's word with `apply`": taken("apply"),
+        "checking main out": len(bare.checked_out),
+    }
+    number = hub.request_pull("alice", hub.grant(duration="3h"))
+    hub.approve(number, "bob")
+    hub.approve(number, "dave")
+    found |= {"merging one with `gate N`": taken("gate", str(number))}
+    found |= {"giving what one new grant says with `apply`": taken("apply")}
+    section = PAGE.partition("\n## Git's own traffic\n")[2].partition("\n## ")[0]
+    assert {name: int(count) for name, count in re.findall(r"^\| (.+) \| (\d+) \|$", section, re.MULTILINE)} == found
 
 
 def test_an_idle_apply_fetches_the_newest_snapshot_and_what_follows_it_however_long_history_is(hub: Hub) -> None:
@@ -383,7 +420,7 @@ def words(hub: Hub) -> int:
 
 def fetched_little(bare: Bare) -> bool:
     """Say whether a run fetched no more than it needs that goes by a word, whatever the targets are."""
-    return len(bare.fetched) <= 15 and bare.commits <= 3
+    return len(bare.fetched) <= 6 and bare.commits <= 4
 
 
 def read_nothing(hub: Hub) -> bool:

@@ -117,26 +117,28 @@ class Promised:
                 hint="is the network up, may the token read the repository? A whole clone needs no such fetch",
             )
 
-    def bring_paths(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
+    def bring_paths(self, commit: str, paths: Iterable[str], *beside: str) -> dict[str, str]:
         """Fetch what stands at paths of a commit, with the folders on the way there, level by level; return their ids.
 
-        Of a folder at the end only its own list comes. A path that leads nowhere is left out.
+        Of a folder at the end only its own list comes. A path that leads nowhere is left out. What stands there in the
+        commits ``beside`` it comes with it.
         """
-        (top,) = self._bring_tops([commit])
-        ways = [(path, path.split("/")) for path in dict.fromkeys(paths)]
-        reached, found = {"": top}, dict[str, str]()
-        for depth in range(max((len(steps) for _, steps in ways), default=0)):
-            here = {
-                f"{at}/{name}".lstrip("/"): oid for at, top in reached.items() for name, oid in self._all(top).items()
+        tops = self._bring_tops([commit, *beside])
+        ways = [path.split("/") for path in dict.fromkeys(paths)]
+        reached, found = {(number, ""): top for number, top in enumerate(tops)}, dict[str, str]()
+        for depth in range(max(map(len, ways), default=0)):
+            steps = {("/".join(way[:depth]), way[depth]) for way in ways if len(way) > depth}
+            going_on = {at for at, _ in steps}
+            held = {at: self._all(top) for at, top in reached.items() if at[1] in going_on}
+            reached = {
+                (number, f"{at}/{name}".lstrip("/")): held[number, at][name]
+                for number in range(len(tops))
+                for at, name in steps
+                if name in held.get((number, at), {})
             }
-            ways = [(path, steps) for path, steps in ways if "/".join(steps[: depth + 1]) in here]
-            reached = {at: here[at] for _, steps in ways if (at := "/".join(steps[: depth + 1]))}
-            found |= {path: here[path] for path, steps in ways if len(steps) == depth + 1}
             self.bring(reached.values(), below=False)
-            ways = [(path, steps) for path, steps in ways if len(steps) > depth + 1]
-            going_on = {"/".join(steps[: depth + 1]) for _, steps in ways}
-            reached = {at: oid for at, oid in reached.items() if at in going_on}
-        return found
+            found |= {path: oid for (number, path), oid in reached.items() if number == 0}
+        return {path: found[path] for path in paths if path in found}
 
     def names(self, tree: str) -> list[str]:
         """Return what stands right below a tree that is here."""

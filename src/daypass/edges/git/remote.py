@@ -31,6 +31,8 @@ _SAFE = (
 )
 # What is wrong with one branch, and not with the way there.
 _ONE_ALONE = rb"couldn't find remote ref|rejected|non-fast-forward|refusing to fetch"
+_STEP = 2
+"""The commits of a branch's last step: its end and the one before."""
 _REPOSITORY = r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
 
 
@@ -73,6 +75,7 @@ class Remote:
         self._token = token
         self._came = ""
         self._depth = DEPTHS[0]
+        self._reached = 0
         self._followed: dict[str, None] = {}
 
     def fetch(self, *refspecs: str) -> None:
@@ -101,6 +104,7 @@ class Remote:
             return False
         self._depth = next((depth for depth in DEPTHS if depth > self._depth), WHOLE)
         self._fetch_all(tuple(self._followed), self._depth)
+        self._reached = self._depth
         return True
 
     def reach(self, branch: str, depth: int) -> None:
@@ -133,19 +137,31 @@ class Remote:
     def bring(self, branch: str, *, along: str = "") -> Oid:
         """Fetch a branch into our namespace and return its commit.
 
-        With it comes what `follow` would fetch of ``along``, where this clone has that branch: one fetch takes half as
-        long as two. Where that one cannot come, `follow` says why.
+        With it comes what `follow` would fetch of ``along``, where this clone has that branch or is thin: one fetch takes
+        half as long as two. Where that one cannot come, `follow` says why.
         """
         place = f"{NAMESPACE}{branch}"
-        wanted = [f"+refs/heads/{branch}:{place}"]
-        if promised(self._git).thin:
-            self._followed[wanted[0]] = None
-            self._fetch_all(wanted, self._depth)
+        wanted, more = f"+refs/heads/{branch}:{place}", f"refs/heads/{along}:refs/heads/{along}"
+        here = bool(along) and self._git.find(f"refs/heads/{along}") is not None
+        self._came = ""
+        if not promised(self._git).thin:
+            if here and self._both((wanted, more)):
+                self._came = along
+            else:
+                self.fetch(wanted)
             return self._brought(branch)
-        here = along and self._git.find(f"refs/heads/{along}") is not None
-        self._came = along if here and self._both([*wanted, f"refs/heads/{along}:refs/heads/{along}"]) else ""
-        if not self._came:
-            self.fetch(*wanted)
+        self._followed[wanted] = None
+        if here and self._reached == self._depth:
+            # No fetch fits both: main has to be cut again, whose merges lead far back, and what is here of the other not.
+            there = self.heads(branch, along)
+            self._came = along if there.get(along) == self._git.find(f"refs/heads/{along}") else ""
+            if branch in there and there[branch] == self._git.find(place):
+                return there[branch]
+        elif along and not here and self._both((wanted, more), max(self._depth, _STEP)):
+            self._came, self._reached = along, self._depth
+            return self._brought(branch)
+        self._fetch_all((wanted,), self._depth)
+        self._reached = self._depth
         return self._brought(branch)
 
     def _brought(self, branch: str) -> Oid:
@@ -154,10 +170,10 @@ class Remote:
             raise AwayError(f"{self.url} has no branch {branch!r}")
         return found
 
-    def _both(self, refspecs: Sequence[str]) -> bool:
+    def _both(self, refspecs: Sequence[str], depth: int = 0) -> bool:
         """Fetch two refs; False where they do not come because of one of them, and not of the way there."""
         try:
-            done = self._fetch(refspecs)
+            done = self._fetch(refspecs, depth)
         except LockedError:
             return False
         if done.returncode != 0 and not re.search(_ONE_ALONE, done.stderr):

@@ -284,6 +284,7 @@ class Pack:
         if promised(git).any:
             # What is named and not here stands at a server: to look for it, git would fetch each by itself.
             git.run(*DURABLE, "index-pack", "--stdin", "--fsck-objects", stdin=raw)
+            promised(git).forget()
         elif len(self._objects) < _UNPACK_LIMIT:
             git.run(*DURABLE, "unpack-objects", "-q", "--strict", stdin=raw)
         else:

@@ -84,6 +84,7 @@ class SignedLedger:
         self.began = 0
         """At which snapshot the file began where it was made by the last load; what stands before it was not verified."""
         self._rested = 0
+        self._refreshed = False
         self.rebuilt = ""
         """Why the file was made anew, and the receipts read again, on the last load, "" when it was not."""
 
@@ -134,7 +135,9 @@ class SignedLedger:
         Raises LedgerError when the ledger is missing, broken, or no longer contains what was verified here before;
         LockedError when another run keeps the file for a minute; EdgeError when it cannot be written.
         """
-        self.receipts.refresh()
+        if not self._refreshed:
+            self.receipts.refresh()
+        self._refreshed = False
         standing, self.verified, self.rebuilt = self._load()
         return standing
 
@@ -142,6 +145,7 @@ class SignedLedger:
         """Return the last receipt's word that nothing is to be done; None where this machine has verified some of it."""
         if self.receipts.thin is not None and not self.path.exists():
             self.receipts.refresh()
+            self._refreshed = True  # for the load that follows where the word does not hold
             with suppress(DaypassError):
                 return self.receipts.thin.idle(self.receipts.head(), self._open_new)
         return None

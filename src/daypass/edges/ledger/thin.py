@@ -38,14 +38,17 @@ class ThinBranch:
         self._remote = remote
         self._here = promised(git)
 
-    def newest(self, commit: Oid) -> tuple[int, int]:
-        """Return the numbers of the newest snapshot, 0 for none, and of the last receipt, with all folders on the way."""
+    def newest(self, commit: Oid, *beside: str) -> tuple[int, int]:
+        """Return the numbers of the newest snapshot, 0 for none, and of the last receipt, with all folders on the way.
+
+        The folders that these numbers have in the commits ``beside`` it come with them.
+        """
         ways = {"standing": "standing", "receipts": "receipts"}
-        for level in range(_LEVELS + 1):
-            found = self._here.bring_paths(commit, ways.values())
+        for _ in range(_LEVELS):
+            found = self._here.bring_paths(commit, ways.values(), *beside)
             for top, way in ways.items():
-                names = self._here.names(found[way]) if way in found and (top == "standing" or level < _LEVELS) else []
-                ways[top] = f"{way}/{max(names)}" if names and level < _LEVELS else way
+                names = self._here.names(found[way]) if way in found else []
+                ways[top] = f"{way}/{max(names)}" if names else way
         return _number(ways["standing"]), _number(ways["receipts"])
 
     def bring_snapshot(self, commit: Oid, sequence: int, last: int) -> None:
@@ -111,20 +114,20 @@ class ThinBranch:
         With it comes the ledger as of then, without its parts. The receipt has to be all that its commit adds to the one
         that it follows, whose last receipt it names. Raises LedgerError for anything else.
         """
-        number = self.newest(commit)[1]
-        path = receipt_path(number)
-        self.bring(commit, [path])
+        if commit in cut(self._git):
+            self.reach(2)
+        parents = self._git.text("rev-parse", f"{commit}^@").split()
+        number = self.newest(commit, *parents[:1])[1]
+        path, before = receipt_path(number), receipt_path(number - 1)
+        self._here.bring_paths(commit, [path, before], *parents[:1])
         found = Reader(self._git).get(f"{commit}:{path}")
         receipt, body = open_idle(Envelope(number, found[2] if found is not None else b""), open_)
-        self.reach(2)
-        if self._git.text("rev-parse", f"{commit}^@").split() != [body.follows]:
+        if parents != [body.follows]:
             raise LedgerError(f"receipt {number} follows another commit than it names")
         self._here.bring_steps([(body.follows, commit)])
         changes = Reader(self._git).changes(body.follows, commit)
         if [(at, mode) for at, mode, _ in added(changes, commit)] != [(path, FILE_MODE)]:
             raise LedgerError(f"more was written with receipt {number} than it says")
-        before = receipt_path(number - 1)
-        self.bring(body.follows, [before])
         last = Reader(self._git).get(f"{body.follows}:{before}")
         if last is None or envelope_digest(last[2]) != receipt.previous:
             raise LedgerError(f"receipt {number} follows another receipt than it names")
