@@ -291,6 +291,8 @@ def _is_as_before(olga: Administrator) -> None:
     assert "self-test" not in main
     assert "self-test" not in git(olga.repo.path, "show", "main:policies/daypass.yaml")
     assert git(folder, "status", "--porcelain") == ""
+    began = git(olga.repo.path, "log", "--format=%H", "--grep=^Add what the self-test needs$", "main").split()[-1]
+    assert git(olga.repo.path, "diff", "--name-only", f"{began}^", "main", "--", "policies", ".github") == ""
     for verb in (["check"], ["policy", "test"], ["codeowners", "--check"], ["form", "--check"]):
         olga.run(*verb, folder=folder)
     told = olga.run("audit", "history", "--resource", "daypass-self-test", folder=folder).out

@@ -16,6 +16,7 @@ from daypass.edges.forges.founding import SetupClone, Step, Talk
 from daypass.edges.forges.github.answers import ApiError, Bot, Fields
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.doctor.settings import GitHubSettings
+from daypass.edges.git.objects import Reader
 from daypass.edges.git.remote import Remote
 from daypass.edges.git.repository import commit_alone
 
@@ -113,8 +114,8 @@ class Ground:
 
     def on_main(self, path: str) -> bytes | None:
         """Return a file of this clone's main, None where there is none."""
-        found = self.place.git.attempt("cat-file", "blob", f"refs/heads/main:{path}")
-        return found.stdout if found.returncode == 0 else None
+        found = Reader(self.place.git).get(f"refs/heads/main:{path}")
+        return found[2] if found is not None and found[1] == b"blob" else None
 
     def mend(self, remedies: Iterable[Remedy]) -> None:
         """Carry remedies out. Raises EdgeError at the first request that fails."""

@@ -151,10 +151,10 @@ class SelfTestStep(GroundStep):
     # Main
 
     def _read(self, path: str) -> str:
-        return self._ground.place.git.text("cat-file", "blob", f"refs/heads/main:{path}")
+        return (self._ground.on_main(path) or b"").decode()
 
     def _there(self, path: str) -> bool:
-        return self._ground.place.git.attempt("cat-file", "-e", f"refs/heads/main:{path}").returncode == 0
+        return self._ground.on_main(path) is not None
 
     def _follow(self) -> None:
         """Bring this clone's main to where it stands at GitHub."""
