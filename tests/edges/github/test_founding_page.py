@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -118,3 +120,19 @@ def test_a_persons_app_asks_for_nothing_of_organisations():
 def test_a_name_is_no_longer_than_github_takes():
     assert app_name("a" * 39) == f"daypass-{'a' * 26}"
     assert not app_name(f"{'a' * 25}-{'b' * 10}").endswith("-")
+
+
+@pytest.mark.parametrize("path", ["//[", "/%zz?%", f"/{'a' * 70_000}", "http://[/x"])
+def test_what_makes_no_sense_is_answered_and_nothing_is_written_to_the_terminal(page, path, capfd):
+    with socket.create_connection(urlsplit(page.url).netloc.split(":"), timeout=5) as visitor:
+        visitor.sendall(f"GET {path} HTTP/1.1\r\nHost: {urlsplit(page.url).netloc}\r\n\r\n".encode())
+        assert visitor.recv(12) in (b"HTTP/1.1 404", b"HTTP/1.1 414", b"HTTP/1.0 404", b"HTTP/1.0 414")
+    assert _get(page.url).status_code == 200
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nobody_waits_for_a_visitor_who_says_nothing(page):
+    begun = time.monotonic()
+    with socket.create_connection(urlsplit(page.url).netloc.split(":"), timeout=5):
+        assert _get(page.url).status_code == 200
+    assert time.monotonic() - begun < 2

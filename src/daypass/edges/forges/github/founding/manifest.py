@@ -16,10 +16,10 @@ import threading
 from collections.abc import Sequence
 from html import escape
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 from daypass.edges.forges.github.doctor.people import ALLOWED, NEEDED
 
@@ -64,6 +64,13 @@ _STYLE = "body{font:16px system-ui;max-width:40em;margin:3em auto;padding:0 1em}
 _PAGE = '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>daypass setup</title><style>{style}</style>{body}</html>'
 
 
+class _Server(ThreadingHTTPServer):
+    """Lets nobody wait for a visitor who says nothing, and says nothing of those who go away."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: the terminal is for who sets up."""
+
+
 class LoopbackPage:
     """A page on this machine: it sends the manifest to GitHub, and takes the code that comes back.
 
@@ -77,6 +84,7 @@ class LoopbackPage:
         self._opened = False
         self._target = f"{account_page}/apps/new?{urlencode({'state': self._state})}"
         self._came = threading.Event()
+        self._one = threading.Lock()
         self.code = ""
         self.manifest: dict[str, Any] = {}
         page = self
@@ -85,15 +93,16 @@ class LoopbackPage:
             timeout = _QUIET
 
             def do_GET(self) -> None:
-                status, body = page._answer(
-                    self.path, self.headers.get("Host", ""), self.headers.get("Cookie", "").split("; ")
-                )
+                with page._one:
+                    status, body = page._answer(
+                        self.path, self.headers.get("Host", ""), self.headers.get("Cookie", "").split("; ")
+                    )
                 page._send(self, status, body)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class names it so)
                 """Say nothing: the address holds a code."""
 
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._host = f"127.0.0.1:{self._server.server_address[1]}"
         self.url = f"http://{self._host}{self._place}"
         self.back = f"{self.url}/back"
@@ -112,22 +121,20 @@ class LoopbackPage:
 
     def _answer(self, path: str, host: str, cookies: Sequence[str]) -> tuple[int, str]:
         """Return the status and the page. Another host's name is that of a site which leads its readers here."""
-        parts = urlsplit(path)
-        asked = parse_qs(parts.query)
-        if host != self._host or self._came.is_set():
+        place, _, query = path.partition("?")
+        if host != self._host or self._came.is_set() or place not in (self._place, f"{self._place}/back"):
             return 404, "<p>There is nothing here.</p>"
-        if parts.path not in (self._place, f"{self._place}/back"):
-            return 404, "<p>There is nothing here.</p>"
-        first = parts.path == self._place and not self._opened
+        first = place == self._place and not self._opened
         if not first and self._visitor not in cookies:
             return 403, (
                 "<h1>Another browser has opened this before</h1><p>If that was not you, end daypass in the terminal and make "
                 "no App: somebody else on this machine saw the address. Or this browser keeps no cookies: run setup again "
                 "with <code>--no-browser</code>.</p>"
             )
-        if parts.path == self._place:
+        if place == self._place:
             self._opened = True
             return 200, self._form()
+        asked = parse_qs(query)
         state, code = (asked.get(name, [""])[0] for name in ("state", "code"))
         if not secrets.compare_digest(state.encode(), self._state.encode()) or not code.isalnum():
             return 400, "<h1>This answer is not to a question of daypass</h1><p>Nothing was taken over.</p>"
