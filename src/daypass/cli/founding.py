@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from daypass.edges.forges.founding import SetupClone, Stage, Step
     from daypass.edges.forges.host import Host
 
+_LONG = 5.0
 _TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
 
 
@@ -161,7 +162,7 @@ def _look_over(invocation: Invocation, environ: Mapping[str, str]) -> ExitCode:
 def _host(repo: AccessRepository, environ: Mapping[str, str], settings: Settings | None = None) -> Host:
     from daypass.edges.forges.host import Run, open_host
 
-    return open_host(settings or repo.settings, Run(repo.clone, repo.main, "", environ, lambda seconds: pause(seconds)))  # noqa: PLW0108
+    return open_host(settings or repo.settings, Run(repo.clone, repo.main, "", environ, _rest))
 
 
 def _ledger_key_file(repo: AccessRepository) -> Path | None:
@@ -242,6 +243,13 @@ def _refuse(question: str, _: bool) -> str:
         "secrets are taken from variables of their names, the App's from a browser of this machine; or leave --yes out"
     )
     raise UsageError(f"with --yes nobody is asked: {question}", hint=hint)
+
+
+def _rest(seconds: float) -> None:
+    """Wait as GitHub asks, and say so where somebody would wonder."""
+    if seconds > _LONG:
+        say(f"  GitHub asks for a pause of {seconds:.0f} s")
+    pause(seconds)
 
 
 def pause(seconds: float) -> None:

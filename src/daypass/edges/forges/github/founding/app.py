@@ -6,7 +6,6 @@ https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-fro
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -16,14 +15,13 @@ from daypass.core.errors import EdgeError, UsageError
 from daypass.core.finding import shown
 from daypass.core.policy.policies import SETTINGS
 from daypass.edges.forges.github.answers import ApiError, Fields
-from daypass.edges.forges.github.doctor.facts import ENVIRONMENT
 from daypass.edges.forges.github.founding.ground import Ground, GroundStep
 from daypass.edges.forges.github.founding.manifest import LoopbackPage, app_name, filled_in, manifest, permissions
-from daypass.edges.forges.github.founding.pinned import pinned
 from daypass.edges.forges.github.founding.sealed import (
     key_in,
     put_secret,
     put_variable,
+    refuse_taken,
     secrets_there,
     variables_there,
     write_key,
@@ -58,7 +56,24 @@ class AppStep(GroundStep):
         ground = self._ground
         if ground.repository_there() is None or ground.bot is None or APP_KEY not in secrets_there(ground.api):
             return ""
-        return f"{ground.slug}, its key in the environment" if APP_ID in variables_there(ground.api) else ""
+        number = variables_there(ground.api).get(APP_ID, "")
+        if not number or number != (self._pinned() or number):
+            return ""
+        self._say_untold()
+        return f"{ground.slug}, its key in the environment"
+
+    def _pinned(self) -> str:
+        """Return the App's number as main's settings have it, "" where they have none."""
+        return str(self._ground.policy.catalogue.settings.forge_options.get("app", ""))
+
+    def _say_untold(self) -> None:
+        """Say that the key which is kept cannot be written to a file as well."""
+        ground, file = self._ground, self._ground.place.app_key_file
+        if file and not file.exists():
+            ground.talk.tell(
+                f"nothing is written to {file}: GitHub tells the key once, when the App is made, and this App is there; "
+                f"another key of it can be made on its page ({ground.account_page}/apps)"
+            )
 
     def say(self) -> list[str]:
         """Tell what it may do, and where its key goes."""
@@ -80,8 +95,13 @@ class AppStep(GroundStep):
     def do(self) -> str:
         """Have it made in the browser, or by hand, and keep what comes back."""
         ground = self._ground
+        ground.follow()
         slug = self._kept()
-        if not slug:
+        if slug:
+            self._say_untold()
+        else:
+            if ground.place.app_key_file:
+                refuse_taken(ground.place.app_key_file)
             made = (self._by_manifest() if self._browser else None) or self._by_hand()
             self._keep(made)
             slug = made.slug
@@ -129,6 +149,8 @@ class AppStep(GroundStep):
             return ""
         number = variables_there(ground.api).get(APP_ID, "")
         if number and ground.slug:
+            if number != (self._pinned() or number):
+                put_variable(ground.api, APP_ID, self._pinned())
             return ground.slug
         found = self._owned(ground.slug or app_name(ground.owner)) if number or ground.slug else None
         if found is None or number not in ("", str(found.number("id"))):
@@ -138,7 +160,7 @@ class AppStep(GroundStep):
             ).strip()
             found = self._owned(slug)
             if found is None:
-                raise UsageError(f"{ground.owner} has no App {slug}")
+                raise UsageError(f"{ground.owner} has no App {shown(slug)}")
         if number not in ("", str(found.number("id"))):
             raise UsageError(
                 f"{found.text('slug')} is the App {found.number('id')}, and the key that is kept is of {number}"
@@ -169,31 +191,47 @@ class AppStep(GroundStep):
                 return None
             code = ground.until(lambda: page.code, what="no App was made", seconds=600, pause=1)
         try:
-            answer = ground.api.send("POST", f"/app-manifests/{code}/conversions", safe=True)
-        except ApiError as error:
+            found = Fields("the App", ground.api.send("POST", f"/app-manifests/{code}/conversions", safe=True))
+            made, owner = MadeApp(found.number("id"), found.text("slug"), found.text("pem")), found.text("owner.login")
+            ground.api.acting_as(str(made.number), made.key)
+        except EdgeError as error:
             raise self._keyless("" if taken else name, error) from error
-        found = Fields("the App", answer)
-        owner = found.text("owner.login")
         if owner.lower() != ground.owner.lower():
             raise EdgeError(
-                f"the App {shown(found.text('slug'))} was made for {shown(owner)}, not for {ground.owner}",
+                f"the App {shown(made.slug)} was made for {shown(owner)}, not for {ground.owner}",
                 hint="delete it there, and run the command again",
             )
-        return MadeApp(found.number("id"), found.text("slug"), found.text("pem"))
+        return made
 
     def _by_hand(self) -> MadeApp:
         """Where the browser is elsewhere: print the address whose form is filled in, and ask for what comes of it."""
         ground = self._ground
         address = filled_in(ground.account_page, ground.owner, ground.page, organisation=ground.organisation)
-        ground.talk.tell(
-            f"Open this where you are signed in, then Create GitHub App, then Generate a private key:\n  {address}"
-        )
+        ground.talk.tell("Open this where you are signed in, then Create GitHub App, then Generate a private key:")
+        ground.talk.tell(address)
+        name = app_name(ground.owner)
+        if self._owned(name) is not None:
+            ground.talk.tell(
+                f"{name} is there already. If it was made for {ground.repository}, Generate a private key on its page "
+                f"({ground.account_page}/apps/{name}); if another repository uses it, choose another name"
+            )
         slug = ground.talk.ask("The App's name in its address (…/apps/NAME)", False).strip()
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):
-            raise UsageError(f"{slug!r} is no name of an App")
+            raise UsageError(
+                f"{slug!r} is no name of an App", hint=f"what stands last in the address of its page, as in {name}"
+            )
         key = key_in(ground.talk.ask("The file of its private key", False))
-        found = Fields("the App", ground.api.get(f"/apps/{slug}"))
-        return MadeApp(found.number("id"), found.text("slug"), key)
+        found = self._owned(slug)
+        if found is None:
+            raise UsageError(f"{ground.owner} has no App {shown(slug)}")
+        try:
+            ground.api.acting_as(str(found.number("id")), key).own_app()
+        except ApiError as error:
+            if error.status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND):
+                raise
+            hint = f"Generate a private key on its page ({ground.account_page}/apps/{slug}), and run the command again"
+            raise EdgeError(f"GitHub takes this key for none of the App {slug}: {error.said}", hint=hint) from error
+        return MadeApp(found.number("id"), slug, key)
 
 
 class InstallationStep(GroundStep):
@@ -249,10 +287,18 @@ class InstallationStep(GroundStep):
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return None
+        if self._suspended(found):
+            return None
         self._number = found.number("id")
         app = ground.api.acting_as(number, ground.app_key, whole=True)
         rows = app.pages("/installation/repositories", key="repositories")
         return found.text("repository_selection"), [Fields("a repository", row).text("full_name") for row in rows]
+
+    def _suspended(self, found: Fields) -> bool:
+        if found.data.get("suspended_at"):
+            self._warn(f"its installation is suspended: Unsuspend it ({self._ground.account_page}/installations)")
+            return True
+        return False
 
     def _by_owner(self) -> tuple[str, list[str]] | None:
         """Ask as an owner of the organisation, "" where GitHub does not say.
@@ -271,7 +317,7 @@ class InstallationStep(GroundStep):
             return "", []
         found = [Fields("an installation", row) for row in rows]
         ours = [one for one in found if one.text("app_slug") == ground.slug]
-        if not ours:
+        if not ours or self._suspended(ours[0]):
             return None
         self._number = ours[0].number("id")
         return ours[0].text("repository_selection"), []
@@ -306,85 +352,3 @@ class InstallationStep(GroundStep):
         if not self._kept():
             put_variable(ground.api, INSTALLATION, str(self._number))
         return said
-
-
-class SecretsStep(GroundStep):
-    """Keep the signing key and what targets are reached by in the environment."""
-
-    name = "secrets"
-
-    def _missing(self) -> list[str]:
-        settings = self._ground.policy.catalogue.settings
-        wanted = set(settings.variables) | (set() if settings.ledger_signer else {"DAYPASS_LEDGER_KEY"})
-        return sorted(wanted - secrets_there(self._ground.api))
-
-    def look(self) -> str:
-        """Return that nothing is missing."""
-        there = self._ground.repository_there() is not None
-        return f"all are in the environment {ENVIRONMENT}" if there and not self._missing() else ""
-
-    def say(self) -> list[str]:
-        """Name them, and where each comes from."""
-        ground = self._ground
-        names = (
-            self._missing()
-            if ground.repository_there() is not None
-            else ["DAYPASS_LEDGER_KEY", *sorted(ground.policy.catalogue.settings.variables)]
-        )
-        lines = [f"put {name} into the environment {ENVIRONMENT} ({self._source(name)})" for name in names]
-        told = "have main's settings say which hosts, Apps and CAs these may name (committed here)"
-        return [*lines, told] if set(names) & set(ground.policy.catalogue.settings.variables) else lines
-
-    def asks(self) -> bool:
-        """Say whether one is asked for."""
-        given = self._ground.place.environ
-        return any(name != "DAYPASS_LEDGER_KEY" and not given.get(name) for name in self._missing())
-
-    def _source(self, name: str) -> str:
-        if name == "DAYPASS_LEDGER_KEY":
-            return "the signing key that init made"
-        if self._ground.place.environ.get(name):
-            return "from your environment"
-        return "from a file that you name" if name in self._keys() else "asked for, and not shown"
-
-    def _keys(self) -> frozenset[str]:
-        """Return the variables that hold private keys, which are more than a line."""
-        targets = self._ground.policy.catalogue.settings.targets.values()
-        options = [item for target in targets for item in target.options.items()]
-        return frozenset(str(name) for option, name in options if option.endswith("_key_env"))
-
-    def do(self) -> str:
-        """Say on main where they go, then seal and send each: of a secret that is there nobody is asked again."""
-        ground, done = self._ground, self._missing()
-        values = {name: self._value(name, ground.place.environ) for name in done}
-        self._pin(values)
-        for name, value in values.items():
-            put_secret(ground.api, name, value)
-        ground.changed()
-        return f"{', '.join(done)} sealed into the environment {ENVIRONMENT}"
-
-    def _pin(self, values: Mapping[str, str]) -> None:
-        """Commit what main does not say yet; a run that stopped may have written it here without a commit."""
-        ground, settings = self._ground, self._ground.policy.catalogue.settings
-        main = (ground.on_main(SETTINGS) or b"").decode()
-        if pinned(main, settings, values) != main:
-            text = (ground.place.top / SETTINGS).read_text(encoding="utf-8")
-            ground.commit("Say where the targets' credentials go", {SETTINGS: pinned(text, settings, values)})
-
-    def _value(self, name: str, environ: Mapping[str, str]) -> str:
-        if name == "DAYPASS_LEDGER_KEY":
-            key = self._ground.place.ledger_key()
-            if not key:
-                raise EdgeError(
-                    "the signing key of the ledger is not on this machine",
-                    hint=f"run it where `daypass init` made it, or: gh secret set {name} --env {ENVIRONMENT} < FILE",
-                )
-            return key
-        value = environ.get(name, "") or self._asked(name)
-        if not value:
-            raise UsageError(f"{name} is empty", hint="the target cannot be reached without it")
-        return value
-
-    def _asked(self, name: str) -> str:
-        ask = self._ground.talk.ask
-        return key_in(ask(f"The file of the private key {name}", False)) if name in self._keys() else ask(name, True)

@@ -17,8 +17,12 @@ from daypass.edges.forges.github.answers import ApiError, Bot, Fields
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.doctor.settings import GitHubSettings
 from daypass.edges.git.objects import Reader
-from daypass.edges.git.remote import Remote
+from daypass.edges.git.remote import NAMESPACE, Remote
 from daypass.edges.git.repository import commit_alone
+
+_NAMED = (
+    "name your own account or an organisation of yours: forge.repository in policies/daypass.yaml, committed on main"
+)
 
 
 class Ground:
@@ -66,9 +70,12 @@ class Ground:
 
     @property
     def organisation(self) -> bool:
-        """Whether the owner is an organisation. Raises ApiError where there is no such account."""
+        """Whether the owner is an organisation. Raises EdgeError where there is no such account."""
         if self._organisation is None:
-            found = Fields("the owner", self.api.get(f"/users/{self.owner}"))
+            answer = self.api.find(f"/users/{self.owner}")
+            if answer is None:
+                raise EdgeError(f"GitHub has no account {self.owner}, or none that you are shown", hint=_NAMED)
+            found = Fields("the owner", answer)
             self._organisation = found.text("type") == "Organization"
         return self._organisation
 
@@ -90,6 +97,9 @@ class Ground:
                 f"your token lacks the scope {' and '.join(missing)}",
                 hint=f"gh auth refresh --scopes {','.join(wanted)}",
             )
+        me = Fields("you", self.api.get("/user")).text("login") if not self.organisation else self.owner
+        if me.lower() != self.owner.lower():
+            raise EdgeError(f"{self.owner} is another person's account, and your token is of {me}", hint=_NAMED)
 
     def repository_there(self) -> Any:
         """Return GitHub's answer about the repository, None where it is not there or not shown."""
@@ -143,18 +153,34 @@ class Ground:
     def commit(self, message: str, files: dict[str, str | None]) -> None:
         """Commit files of main, None for one that goes; what else lies in the work tree stays as it is."""
         git, top = self.place.git, self.place.top
-        if git.attempt("symbolic-ref", "--short", "HEAD").stdout.strip() != b"main":
-            raise EdgeError("another branch than main is checked out here", hint="git switch main")
+        self._hold_main()
         for path, text in files.items():
             if text is None:
                 (top / path).unlink(missing_ok=True)
             else:
                 (top / path).parent.mkdir(parents=True, exist_ok=True)
                 (top / path).write_text(text, encoding="utf-8")
-        commit_alone(git, message, list(files))
+        new = [path for path, text in files.items() if self.on_main(path) != (text and text.encode())]
+        if new:
+            commit_alone(git, message, new)
 
-    def until(self, found: Callable[[], str], *, what: str, seconds: float = 900.0, pause: float = 5.0) -> str:
-        """Look until there is something, and return it. Raises EdgeError where that takes too long."""
+    def follow(self) -> None:
+        """Bring this clone's main to where it stands at GitHub, before anything is written on top of it."""
+        self._hold_main()
+        if self.remote.heads("main"):
+            self.remote.bring("main")
+            self.place.git.run("merge", "--quiet", "--ff-only", f"{NAMESPACE}main")
+            self.changed()
+
+    def _hold_main(self) -> None:
+        """Raise EdgeError where another branch is checked out."""
+        if self.place.git.attempt("symbolic-ref", "--short", "HEAD").stdout.strip() != b"main":
+            raise EdgeError("another branch than main is checked out here", hint="git switch main")
+
+    def until(
+        self, found: Callable[[], str], *, what: str, seconds: float = 900.0, pause: float = 5.0, see: str = ""
+    ) -> str:
+        """Look until there is something, and return it. Raises EdgeError where that takes too long; ``see`` says why."""
         waited = 0.0
         while True:
             said = found()
@@ -162,7 +188,8 @@ class Ground:
                 return said
             if waited >= seconds:
                 raise EdgeError(
-                    f"{what} within {seconds / 60:.0f} minutes", hint="run the command again: it goes on from here"
+                    f"{what} within {seconds / 60:.0f} minutes",
+                    hint=f"{see}run the command again: it goes on from here",
                 )
             self.talk.wait(pause)
             waited += pause

@@ -52,6 +52,7 @@ class LeaversStep(GroundStep):
     def do(self) -> str:
         """Name the team, and give its people the numbers that it has for them, as far as the directory knows them."""
         ground = self._ground
+        ground.follow()
         there = ground.repository_there() is not None and ground.remote.heads("main").get("main")
         if there and not ground.complaints((*BOUND, UNTOLD)):
             hint = f"write people: {{source: {{kind: forge, team: {self._named}}}}} into {SETTINGS} by a pull request"

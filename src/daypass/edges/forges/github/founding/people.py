@@ -51,6 +51,7 @@ class PeopleStep(GroundStep):
     def do(self) -> str:
         """Make the teams, then write the directory that `init` wrote; anybody else's is for its owner to change."""
         ground = self._ground
+        ground.follow()
         teams = {group: self._members(slug) for group, slug in self._teams().items()} if ground.organisation else {}
         files = self._directory(teams)
         if files:

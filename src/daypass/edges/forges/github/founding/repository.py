@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from daypass.core.errors import EdgeError
 from daypass.core.ids import ABSENT
-from daypass.edges.forges.github.answers import Fields
+from daypass.edges.forges.github.answers import ApiError, Fields
 from daypass.edges.forges.github.doctor.facts import ENVIRONMENT
 from daypass.edges.forges.github.founding.ground import GroundStep, remedies_of, told_of
 from daypass.edges.git.remote import NAMESPACE
 from daypass.edges.git.steps import leads_to
+
+_BY_OWNER = "have an owner make it, empty and private, or make you its administrator; then run it again"
 
 
 class RepositoryStep(GroundStep):
@@ -26,6 +30,11 @@ class RepositoryStep(GroundStep):
             raise EdgeError(
                 f"your token does not administer {ground.repository}",
                 hint="use one of somebody who does: gh auth login",
+            )
+        if there.get("archived"):
+            raise EdgeError(
+                f"{ground.repository} is archived: nothing can be changed there",
+                hint=f"unarchive it ({ground.page}/settings), and run the command again",
             )
         heads = ground.remote.heads("main")
         if not heads:
@@ -48,7 +57,12 @@ class RepositoryStep(GroundStep):
         ground = self._ground
         path = f"/orgs/{ground.owner}/repos" if ground.organisation else "/user/repos"
         body = {"name": ground.name, "private": True, "has_wiki": False, "has_projects": False}
-        made = Fields("the repository", ground.send("POST", path, body))
+        try:
+            made = Fields("the repository", ground.send("POST", path, body))
+        except ApiError as error:
+            if error.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
+                raise
+            raise EdgeError(f"you cannot make {ground.repository}: {error.said}", hint=_BY_OWNER) from error
         if made.text("full_name").lower() != ground.repository.lower():
             raise EdgeError(f"GitHub made {made.text('full_name')}, expected {ground.repository}")
         return ground.page

@@ -11,7 +11,7 @@ import os
 from http import HTTPStatus
 from pathlib import Path
 
-from daypass.core.errors import EdgeError
+from daypass.core.errors import EdgeError, UsageError
 from daypass.edges.forges.github.answers import ApiError, Fields
 from daypass.edges.forges.github.api import Api
 from daypass.edges.forges.github.doctor.facts import ENVIRONMENT
@@ -76,6 +76,16 @@ def key_in(named: str) -> str:
         return place.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise EdgeError(f"the key cannot be read from {place}") from error
+
+
+def refuse_taken(place: Path) -> None:
+    """Raise UsageError where no key could be written: looked at before there is one, since GitHub tells it once."""
+    if place.exists() or place.is_symlink():
+        raise UsageError(
+            f"{place} is there already, and the App's key is written over nothing", hint="name another file"
+        )
+    if not os.access(place.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"the App's key cannot be written to {place}", hint="name a file in a folder that is yours")
 
 
 def write_key(place: Path, key: str) -> None:

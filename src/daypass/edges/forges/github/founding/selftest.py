@@ -17,7 +17,6 @@ from daypass.edges.forges.github.answers import CHECK, Fields
 from daypass.edges.forges.github.doctor.facts import SELF_TEST as NAME
 from daypass.edges.forges.github.founding.ground import GroundStep, told_of
 from daypass.edges.forges.github.founding.protection import BOUND, UNTOLD
-from daypass.edges.git.remote import NAMESPACE
 
 _FOLDER = f"grants/{NAME}/"
 _RESOURCE, _RULE = f"policies/resources/{NAME}.yaml", f"policies/rules/{NAME}.yaml"
@@ -83,7 +82,7 @@ class SelfTestStep(GroundStep):
     def do(self) -> str:
         """Go through it, from wherever an earlier run stopped."""
         ground = self._ground
-        self._follow()
+        ground.follow()
         me = self._me()
         self.unsafe = _LEFT
         if not self._there(_RESOURCE):
@@ -156,13 +155,6 @@ class SelfTestStep(GroundStep):
     def _there(self, path: str) -> bool:
         return self._ground.on_main(path) is not None
 
-    def _follow(self) -> None:
-        """Bring this clone's main to where it stands at GitHub."""
-        ground = self._ground
-        ground.remote.bring("main")
-        ground.place.git.run("merge", "--quiet", "--ff-only", f"{NAMESPACE}main")
-        ground.changed()
-
     def _put_on_main(self, message: str, files: dict[str, str | None]) -> None:
         """Commit on main and push, as administrators may until the last step; what is generated follows."""
         ground = self._ground
@@ -201,7 +193,7 @@ class SelfTestStep(GroundStep):
 
         self._until(merged, f"#{number} was not merged (see {address})")
         ground.talk.tell(f"#{number} is merged")
-        self._follow()
+        ground.follow()
 
     def _open(self, branch: str) -> int:
         ground = self._ground
@@ -249,4 +241,5 @@ class SelfTestStep(GroundStep):
                 )
 
     def _until(self, reached: Callable[[], bool], what: str) -> None:
-        self._ground.until(lambda: "reached" if reached() else "", what=what, seconds=_SECONDS, pause=10)
+        ground, see = self._ground, f"see what its runs say ({self._ground.page}/actions), then "
+        ground.until(lambda: "reached" if reached() else "", what=what, seconds=_SECONDS, pause=10, see=see)

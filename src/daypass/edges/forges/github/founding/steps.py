@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from daypass.edges.forges.founding import Stage
-from daypass.edges.forges.github.founding.app import AppStep, InstallationStep, SecretsStep
+from daypass.edges.forges.github.founding.app import AppStep, InstallationStep
+from daypass.edges.forges.github.founding.credentials import SecretsStep
 from daypass.edges.forges.github.founding.ground import Ground
 from daypass.edges.forges.github.founding.leavers import LeaversStep
 from daypass.edges.forges.github.founding.people import PeopleStep
