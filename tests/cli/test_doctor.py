@@ -84,6 +84,13 @@ def test_a_repository_set_up_as_recommended_gives_no_complaint(hub):
 
 Spoil = Callable[[Hub], None]
 CHECKS = "required_status_checks"
+
+
+def reviewed(hub: Hub) -> None:
+    """Somebody has to approve each run."""
+    environment(hub).reviewers = [hub.people["bob"]]
+
+
 MENDED: list[tuple[str, Spoil, str]] = [
     ("main-pull-request", without(main, "pull_request"), "main takes changes without a pull request"),
     ("main-approvals", asking(required_approving_review_count=0), "main takes pull requests without any approval"),
@@ -118,6 +125,8 @@ MENDED: list[tuple[str, Spoil, str]] = [
     ("environment-open", of_environment(custom=False, protected=True), "open to the set of all protected branches"),
     ("environment-open", of_environment(policies={1: ("main", "branch"), 2: ("v*", "tag")}), "is open to the tag v*"),
     ("environment-open", of_environment(policies={}), "no branch may use the environment daypass"),
+    ("environment-waits", of_environment(wait=30), "each run that gives or takes access waits for 30 minutes: the environment"),
+    ("environment-waits", reviewed, "waits for somebody's approval: the environment daypass asks for it"),
     ("team-secret", team("dba", privacy="secret"), "the team acme/dba is secret, and GitHub asks no secret team to review"),
     ("team-cannot-write", team("dba", role="read"), "the team acme/dba may not write here"),
     ("team-cannot-write", team("dba", role=""), "the team acme/dba may not write here"),

@@ -209,3 +209,13 @@ def test_a_pause_that_github_asks_for_is_said(olga, access):
     said = olga.run("setup", folder=access, answers=["", "n"], expect=14)
     assert "  GitHub asks for a pause of 60 s\n  done: repository: " in said.err
     assert olga.waited == 60
+
+
+def test_an_environment_that_lets_runs_wait_is_mended_and_what_it_was_is_said(olga, access):
+    olga.run("setup", folder=access, answers=["", "n"], expect=14)
+    olga.environment.wait, olga.environment.reviewers = 30, [olga.me]
+    said = olga.run("setup", folder=access, answers=["", "n"], expect=14)
+    told = "each run that gives or takes access waits for 30 minutes and somebody's approval: the environment daypass"
+    assert f"environment: mend this: {told} asks for it [environment-waits]" in said.err
+    assert (olga.environment.wait, olga.environment.reviewers) == (0, [])
+    assert list(olga.environment.policies.values()) == [("main", "branch")]

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from github_double.registry import Reply, Request, invalid, not_found, nothing, ok, paged, route
-from github_double.shapes import stamp
-from github_double.state import Repo
+from github_double.shapes import simple_user, stamp
+from github_double.state import Repo, User
 
 _BASE = "/repos/{owner}/{repo}/environments"
 _ONE = f"{_BASE}/{{name}}"
@@ -27,6 +27,8 @@ class Environment:
     custom: bool = False
     policies: dict[int, tuple[str, str]] = field(default_factory=dict)
     wait: int = 0
+    reviewers: list[User] = field(default_factory=list)
+    """Who has to approve each run."""
     secrets: list[str] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
     """What secrets hold, of those that were sent here sealed."""
@@ -51,6 +53,10 @@ def _body(request: Request, one: Environment) -> dict[str, Any]:
     gates: list[dict[str, Any]] = []
     if one.wait:
         gates.append({"id": one.id + 1, "node_id": f"GA_{one.id + 1}", "type": "wait_timer", "wait_timer": one.wait})
+    if one.reviewers:
+        people = [{"type": "User", "reviewer": simple_user(request.hub, who)} for who in one.reviewers]
+        named = {"id": one.id + 2, "node_id": f"GA_{one.id + 2}", "type": "required_reviewers"}
+        gates.append({**named, "prevent_self_review": False, "reviewers": people})
     if limited:
         gates.append({"id": one.id, "node_id": f"GA_{one.id}", "type": "branch_policy"})
     policy = {"protected_branches": one.protected, "custom_branch_policies": one.custom}
@@ -86,6 +92,7 @@ def put(request: Request) -> Reply:
         raise invalid("Validation Failed")
     found.protected, found.custom = protected, custom
     found.wait = request.value("wait_timer", int, default=0)
+    found.reviewers = [request.hub.accounts[row["id"]] for row in request.value("reviewers", list, default=[]) or ()]
     if not custom:
         found.policies.clear()
     return ok(_body(request, found))

@@ -205,6 +205,9 @@ TOPICS = (
         Check("environment-missing", f"there is no environment {ENVIRONMENT}: its name alone protects no secret",
               lambda _, found: found is None, fix=repository.mend_environment),
         Check("environment-open", "{found}", repository.environment_open, fix=repository.mend_environment),
+        Check("environment-waits",
+              f"each run that gives or takes access waits for {{found}}: the environment {ENVIRONMENT} asks for it",
+              repository.environment_waits, fix=repository.mend_environment),
     )),
     Topic(repository.exposed_secrets, "secret-exposed",
           "whether secrets lie where every branch's workflow can read them", SECRETS, (

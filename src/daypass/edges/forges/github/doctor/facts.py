@@ -111,11 +111,12 @@ class BranchRules(Struct, frozen=True):
 class Environment(Struct, frozen=True):
     """``branches`` are the rules for who deploys, as (number, kind, name), 0 for one that GitHub keeps itself.
 
-    None: any branch may. ``secrets`` are names.
+    None: any branch may. ``secrets`` are names. ``waits`` are what each run waits for before it may use it.
     """
 
     branches: tuple[tuple[int, str, str], ...] | UntoldError | None
     secrets: frozenset[str] | UntoldError
+    waits: tuple[str, ...] = ()
 
 
 class Teams(Struct, frozen=True):

@@ -105,17 +105,23 @@ def environment_open(_: Setup, found: Environment | None) -> str:
     return others and f"the environment {ENVIRONMENT} is open to {others}"
 
 
+def environment_waits(_: Setup, found: Environment | None) -> str:
+    """Return what every run waits for."""
+    return listed(found.waits) if found is not None else ""
+
+
 def mend_environment(case: Setup, found: Environment | None) -> Remedy:
     """Return what lets main alone use the environment."""
     path = f"{case.root}/environments/{ENVIRONMENT}"
     rules = found.branches if found is not None and isinstance(found.branches, tuple) else ()
     policies = f"{path}/deployment-branch-policies"
-    body = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
+    branches = {"protected_branches": False, "custom_branch_policies": True}
+    body = {"wait_timer": 0, "reviewers": None, "deployment_branch_policy": branches}
     steps = [Call("PUT", path, body)]
     if not any((kind, name) == _MAIN_RULE for _, kind, name in rules):
         steps.append(Call("POST", policies, {"name": MAIN, "type": "branch"}))
     steps += [Call("DELETE", f"{policies}/{number}") for number, *rule in rules if number and tuple(rule) != _MAIN_RULE]
-    return Remedy(f"let main alone use the environment {ENVIRONMENT}", tuple(steps))
+    return Remedy(f"let main alone use the environment {ENVIRONMENT}, at once", tuple(steps))
 
 
 def exposed_secrets(case: Setup) -> tuple[list[str]]:

@@ -143,7 +143,11 @@ class GitHubSettings:
         if answer is None:
             return None
         found = Fields(f"the environment {ENVIRONMENT}", answer)
-        return Environment(told(lambda: self._branches(found, path)), told(lambda: self._secrets(path)))
+        listed = found.data.get("protection_rules")
+        rules = [Fields("a rule of the environment", one) for one in (listed if isinstance(listed, list) else [])]
+        waits = [f"{rule.number('wait_timer')} minutes" for rule in rules if rule.text("type") == "wait_timer"]
+        waits += ["somebody's approval" for rule in rules if rule.text("type") == "required_reviewers"]
+        return Environment(told(lambda: self._branches(found, path)), told(lambda: self._secrets(path)), tuple(waits))
 
     def _branches(self, environment: Fields, path: str) -> tuple[tuple[int, str, str], ...] | None:
         if environment.value("deployment_branch_policy") is None:

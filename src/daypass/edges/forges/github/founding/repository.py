@@ -72,7 +72,7 @@ class EnvironmentStep(GroundStep):
     """Make the environment and keep it for main, before any secret is in it."""
 
     name = "environment"
-    codes = ("environment-missing", "environment-open")
+    codes = ("environment-missing", "environment-open", "environment-waits")
 
     def look(self) -> str:
         """Return that main alone may use it."""
@@ -84,8 +84,13 @@ class EnvironmentStep(GroundStep):
         return "" if found else f"{ENVIRONMENT}, for main alone"
 
     def say(self) -> list[str]:
-        """Tell whom it is kept for."""
-        return [f"make the environment {ENVIRONMENT}, whose secrets main's workflows alone can read"]
+        """Tell whom it is kept for, or what of it is not so yet."""
+        ground = self._ground
+        found = (
+            () if ground.repository_there() is None else ground.complaints(("environment-open", "environment-waits"))
+        )
+        made = f"make the environment {ENVIRONMENT}, whose secrets main's workflows alone can read"
+        return [f"mend this: {said}" for said in told_of(found)] or [made]
 
     def do(self) -> str:
         """Carry out what the doctor says."""
@@ -93,7 +98,7 @@ class EnvironmentStep(GroundStep):
         said = self.look()
         if not said:
             raise EdgeError(
-                f"the environment {ENVIRONMENT} is not for main alone",
+                f"the environment {ENVIRONMENT} is not for main alone, at once",
                 hint="no secret is put there; see `daypass doctor`",
             )
         return said
