@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -219,3 +221,79 @@ def test_an_environment_that_lets_runs_wait_is_mended_and_what_it_was_is_said(ol
     assert f"environment: mend this: {told} asks for it [environment-waits]" in said.err
     assert (olga.environment.wait, olga.environment.reviewers) == (0, [])
     assert list(olga.environment.policies.values()) == [("main", "branch")]
+
+
+@pytest.mark.parametrize("stop", range(1, 5))
+def test_a_self_test_that_is_killed_at_each_wait_in_turn_is_gone_through_in_the_end(olga, access, stop):
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    waits: list[str] = []
+
+    def breaks_off() -> None:
+        waits.append("")
+        olga.pipeline()
+        if len(waits) == stop:
+            raise KeyboardInterrupt
+
+    olga.meanwhile = breaks_off
+    first = olga.run("setup", folder=access, expect=None)
+    assert (first.code == 1) == (len(waits) >= stop)
+    olga.meanwhile = olga.pipeline
+    assert "Nothing unsafe was found" in olga.run("setup", folder=access).out
+    assert "daypass-self-test" not in git(olga.repo.path, "ls-tree", "-r", "--name-only", "main")
+    assert git(access, "status", "--short") == ""
+
+
+def test_a_self_test_that_is_run_again_soon_after_it_passed_is_not_denied(olga, access):
+    olga.meanwhile = olga.pipeline
+    fault = olga.double.faults.add("PUT", f"/repos/{REPOSITORY}/rulesets/.*", status=500, times=99)
+    olga.run("setup", folder=access, expect=1)
+    assert fault.hits
+    assert "done: self-test: asked for" in olga.run("setup", folder=access, expect=1).err
+    olga.double.faults.clear()
+    assert "Nothing unsafe was found" in olga.run("setup", folder=access).out
+
+
+def test_changes_here_that_stand_in_the_way_of_what_others_pushed_are_told(olga, access):
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    git(olga.top, "clone", "-q", str(olga.repo.path), "other")
+    for place in (olga.top / "other", access):
+        path = place / "policies/daypass.yaml"
+        path.write_text(f"{path.read_text(encoding='utf-8')}# of {place.name}\n", encoding="utf-8")
+    git(olga.top / "other", "commit", "-q", "-a", "-m", "Say more")
+    git(olga.top / "other", "push", "-q", "origin", "main")
+    said = olga.run("setup", "--people", f"acme/{TEAM}", folder=access, expect=1)
+    assert "what is changed here stands in the way of what main has at GitHub: policies/daypass.yaml\n" in said.err
+    assert "hint: commit or stash it (git stash), and run the command again" in said.err
+
+
+def test_a_key_that_github_cannot_be_sent_is_said_to_be_lost(olga, access):
+    odd = {"key": "no key", "key_id": "1"}
+    olga.double.faults.add("GET", ".*/secrets/public-key", status=200, body=odd, times=9)
+    said = olga.run("setup", folder=access, expect=1)
+    assert (
+        "an App was made, and its key is kept nowhere: GitHub's key for secrets is no key\n  hint: delete it"
+        in said.err
+    )
+
+
+def test_a_request_of_the_self_test_that_is_refused_says_how_to_go_on(olga, access):
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    rule = "version: 1\nrules:\n  - {id: never, when: 'true', deny_unless: 'false', message: Not now.}\n"
+    (access / "policies/rules/never.yaml").write_text(rule, encoding="utf-8")
+    git(access, "add", "-A")
+    git(access, "commit", "-q", "-m", "Let nobody in")
+    olga.meanwhile = olga.pipeline
+    said = olga.run("setup", folder=access, expect=1)
+    assert "daypass: #1 is refused: denied by policy\n  hint: see http" in said.err
+    assert "/pull/1; put it right, close this one, and run the command again" in said.err
+
+
+def test_without_a_terminal_a_question_says_that_nobody_answers(olga, access):
+    told = {"GH_TOKEN": olga.token, "GITHUB_API_URL": olga.double.url, "GITHUB_SERVER_URL": olga.double.server_url}
+    done = subprocess.run(
+        [sys.executable, "-m", "daypass", "setup"], cwd=access, env={**os.environ, **told}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "\ndaypass: a question was asked, and the input has ended; nothing was written at the forge" in done.stderr
+    assert "hint: answer at a terminal, or see `--help` for what is asked without one" in done.stderr

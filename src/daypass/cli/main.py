@@ -282,7 +282,12 @@ def failed(error: BaseException, written: Mapping[object, str] = MappingProxyTyp
     else:
         from daypass.cli.verb import interrupted
 
-        click.echo("\n".join(interrupted(written)), err=True)
+        first, *more = interrupted(written)
+        if isinstance(error.__context__, EOFError):  # as click has it
+            hint = "  hint: answer at a terminal, or see `--help` for what is asked without one"
+            first = f"\n{first.replace('interrupted', 'a question was asked, and the input has ended')}"
+            more = [*more, hint]
+        click.echo("\n".join([first, *more]), err=True)
     return ExitCode.FAILED
 
 

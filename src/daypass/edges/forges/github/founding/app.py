@@ -121,7 +121,7 @@ class AppStep(GroundStep):
         ground = self._ground
         try:
             put_secret(ground.api, APP_KEY, made.key)
-        except ApiError as error:
+        except EdgeError as error:
             if APP_KEY not in secrets_there(ground.api):  # which it was not before: the answer alone may be lost
                 raise self._keyless(made.slug, error) from error
         put_variable(ground.api, APP_ID, str(made.number))

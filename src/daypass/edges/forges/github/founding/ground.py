@@ -169,7 +169,14 @@ class Ground:
         self._hold_main()
         if self.remote.heads("main"):
             self.remote.bring("main")
-            self.place.git.run("merge", "--quiet", "--ff-only", f"{NAMESPACE}main")
+            done = self.place.git.attempt("merge", "--quiet", "--ff-only", f"{NAMESPACE}main")
+            if done.returncode != 0:
+                lines = done.stderr.decode("utf-8", "replace").splitlines()
+                named = ", ".join(line.strip() for line in lines if line.startswith("\t"))
+                raise EdgeError(
+                    shown(f"what is changed here stands in the way of what main has at GitHub: {named or lines[-1:]}"),
+                    hint="commit or stash it (git stash), and run the command again",
+                )
             self.changed()
 
     def _hold_main(self) -> None:

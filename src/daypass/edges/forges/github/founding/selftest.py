@@ -31,7 +31,7 @@ environment: {environment}
 classification: {classification}
 owners: [{owners}]
 roles:
-  look: {{title: Nothing that anybody could use, max_duration: 1h}}
+  look: {{title: Nothing that anybody could use, max_duration: 1h, max_total: 1d}}
 """
 _PASSES = f"""\
 # yaml-language-server: $schema=../../.schemas/rules.schema.json
@@ -237,7 +237,8 @@ class SelfTestStep(GroundStep):
         for run in (Fields("a check run", row) for row in rows):
             if run.text("app.slug") == ground.slug and run.data.get("conclusion") == "failure":
                 raise EdgeError(
-                    f"#{number} is refused: {run.text('output.title')}", hint=f"see {ground.page}/pull/{number}"
+                    f"#{number} is refused: {run.text('output.title')}",
+                    hint=f"see {ground.page}/pull/{number}; put it right, close this one, and run the command again",
                 )
 
     def _until(self, reached: Callable[[], bool], what: str) -> None:
