@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from administrator import REPOSITORY, TEAM, Administrator
+from github_double.state import Rule
 from hub import git
 
 FIRST_FIVE = ["", "", "", "", "", "n"]
@@ -297,3 +298,38 @@ def test_without_a_terminal_a_question_says_that_nobody_answers(olga, access):
     assert done.returncode == 1
     assert "\ndaypass: a question was asked, and the input has ended; nothing was written at the forge" in done.stderr
     assert "hint: answer at a terminal, or see `--help` for what is asked without one" in done.stderr
+
+
+def test_an_app_that_is_made_anew_keeps_its_number_until_main_names_it(olga, access):
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    (old,) = olga.double.apps.values()
+    olga.deletes_the_app()
+    olga.environment.secrets.remove("DAYPASS_APP_KEY")
+    for _ in range(2):
+        said = olga.run("setup", folder=access, expect=2)
+        (app,) = olga.double.apps.values()
+        assert app.id != old.id
+        assert f'app: {app.id}, bot: {{login: "daypass-acme[bot]", id: {app.bot.id}}}' in said.err
+        assert olga.repo.extras["variables"]["DAYPASS_APP_ID"] == str(app.id)
+
+
+def test_an_app_that_lacks_something_is_said_before_the_self_test_waits_for_it(olga, access):
+    olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+    (app,) = olga.double.apps.values()
+    del app.permissions["statuses"]
+    said = olga.run("setup", folder=access, expect=1)
+    assert "daypass: the App daypass-acme lacks statuses: write [app-narrow]\n  hint: give it that (" in said.err
+    assert not olga.repo.pulls
+    assert not olga.waited
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_branches_of_the_self_test_go_with_it_as_far_as_they_may(olga, access, kept):
+    olga.meanwhile = olga.pipeline
+    if kept:
+        olga.run("setup", folder=access, answers=FIRST_FIVE, expect=14)
+        olga.double.ruleset(olga.repo, "all", [Rule("deletion")], include=["~ALL"])
+    olga.run("setup", folder=access)
+    heads = git(olga.repo.path, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
+    tests = ["daypass-self-test-end", "daypass-self-test-try"]
+    assert heads == ["daypass-ledger", *(tests if kept else []), "main"]

@@ -149,7 +149,8 @@ class AppStep(GroundStep):
             return ""
         number = variables_there(ground.api).get(APP_ID, "")
         if number and ground.slug:
-            if number != (self._pinned() or number):
+            found = self._owned(ground.slug) if number != (self._pinned() or number) else None
+            if found is not None and self._pinned() == str(found.number("id")):  # else it was made anew, by this name
                 put_variable(ground.api, APP_ID, self._pinned())
             return ground.slug
         found = self._owned(ground.slug or app_name(ground.owner)) if number or ground.slug else None

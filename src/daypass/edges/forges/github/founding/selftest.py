@@ -8,6 +8,7 @@ the same on every machine: what a hosted runner writes beside its clone is gone 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from daypass.core.errors import EdgeError
@@ -51,6 +52,8 @@ role: look
 reason: The self-test of daypass setup sees a request through to its receipts.
 window: {{{{duration: 1h}}}}
 """
+_WORDS = ("try", "end")
+"""How the titles of the two requests begin, in small letters: their branches end so."""
 _SECONDS = 1200.0
 _LEFT = f"main has the resource {NAME} and a rule that lets your requests for it pass"
 
@@ -84,6 +87,12 @@ class SelfTestStep(GroundStep):
         ground = self._ground
         ground.follow()
         me = self._me()
+        narrow = told_of(ground.complaints(("app-narrow",)))
+        if narrow:
+            where = f"{ground.account_page}/apps/{ground.slug}/permissions"
+            raise EdgeError(
+                narrow[0], hint=f"give it that ({where}), accept it where it is installed, and run the command again"
+            )
         self.unsafe = _LEFT
         if not self._there(_RESOURCE):
             self._put_on_main("Add what the self-test needs", self._needs(me))
@@ -96,6 +105,7 @@ class SelfTestStep(GroundStep):
             self._merge("End the try", dict.fromkeys(self._asked()))
         self._until(lambda: not self._given(), "no receipt says that access was taken away")
         ground.talk.tell("taken away: the ledger has its receipt")
+        self._delete_branches()
         self._put_on_main("Take out what the self-test needed", self._before())
         self.unsafe = ""
         return "asked for, merged, given and taken away"
@@ -229,6 +239,13 @@ class SelfTestStep(GroundStep):
             git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environment=index)
         tree = git.text("write-tree", environment=index).strip()
         return Oid(git.text("commit-tree", tree, "-p", "refs/heads/main", "-m", message).strip())
+
+    def _delete_branches(self) -> None:
+        """Delete those of the requests, as far as GitHub lets them go."""
+        remote = self._ground.remote
+        for branch, head in remote.heads(*(f"{NAME}-{word}" for word in _WORDS)).items():
+            with suppress(EdgeError):
+                remote.delete(branch, old=head)
 
     def _refused(self, head: Oid, number: int) -> None:
         """Stop waiting where the check says that this will never be merged."""
