@@ -333,3 +333,12 @@ def test_the_branches_of_the_self_test_go_with_it_as_far_as_they_may(olga, acces
     heads = git(olga.repo.path, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
     tests = ["daypass-self-test-end", "daypass-self-test-try"]
     assert heads == ["daypass-ledger", *(tests if kept else []), "main"]
+
+
+def test_a_limit_and_a_fence_are_not_taken_for_a_repository_that_may_not_be_made(olga, access):
+    olga.double.faults.primary_limit("POST", "/orgs/acme/repos", resets_in=1800)
+    said = olga.run("setup", folder=access, expect=1)
+    assert "daypass: GitHub's rate limit turns away POST /orgs/acme/repos until " in said.err
+    words = {"message": "Resource protected by organization SAML enforcement."}
+    olga.double.faults.add("POST", "/orgs/acme/repos", status=403, body=words)
+    assert "hint: authorise this token for the organisation" in olga.run("setup", folder=access, expect=1).err

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from daypass.core.errors import EdgeError
 from daypass.core.ids import ABSENT
-from daypass.edges.forges.github.answers import ApiError, Fields
+from daypass.edges.forges.github.answers import ApiError, Fields, fence_of
 from daypass.edges.forges.github.doctor.facts import ENVIRONMENT
 from daypass.edges.forges.github.founding.ground import GroundStep, remedies_of, told_of
 from daypass.edges.git.remote import NAMESPACE
@@ -60,7 +60,8 @@ class RepositoryStep(GroundStep):
         try:
             made = Fields("the repository", ground.send("POST", path, body))
         except ApiError as error:
-            if error.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
+            refused = error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+            if not refused or error.limited or fence_of(error.said):
                 raise
             raise EdgeError(f"you cannot make {ground.repository}: {error.said}", hint=_BY_OWNER) from error
         if made.text("full_name").lower() != ground.repository.lower():
