@@ -92,7 +92,7 @@ class HostedPlace:
             "GITHUB_SERVER_URL": double.server_url,
             "GITHUB_REPOSITORY": HOSTED,
             "GITHUB_TOKEN": issue_installation_token(double, app, None, None).value,
-            "FOLDERS": ".github/daypass",
+            "FOLDERS": ".github/daypass policies",
             "DAYPASS_APP_ID": str(app.id),
             "DAYPASS_APP_KEY": app.private_key,
             "DAYPASS_APP_INSTALLATION": str(app.installation),
