@@ -4,8 +4,7 @@ The file stands beside the clone (``<git folder>/daypass/standing.sqlite``) and 
 alone: it is believed the way the program itself is. It remembers the ledger's commit, the last receipt's number and
 digest, and whose keys were believed. When the branch has grown, only what is new is verified; when it no longer
 contains what was verified before, that is refused: the ledger was rewritten. A file of another version, or one that
-cannot be read, is made anew, and that is said. Everything is written in one transaction, so a crash leaves the old
-state or the new one.
+cannot be read, is made anew, and that is said. All is written in one transaction: a crash leaves the old or the new.
 
 Where there is no file yet, and the ledger has a snapshot that fits, what stands before it is not verified here: whoever
 signed the snapshot answers for it (see `daypass.core.ledger.snapshot`).
@@ -61,8 +60,7 @@ class SignedLedger:
 
     ``receipts`` is the branch, and ``path`` the file of what was verified, which several processes may use at once.
     ``keys`` maps a file's name below policies/ to its public key, PEM, and ``limits`` to how far the key's word reaches;
-    ``find_signer`` is asked once, when something is to be signed, and raises EdgeError, LedgerError where there is no key
-    here that may sign.
+    ``find_signer`` is asked once, when something is to be signed; EdgeError, LedgerError: no key here may sign.
     """
 
     def __init__(
@@ -83,8 +81,7 @@ class SignedLedger:
         """How many receipts the last load verified."""
         self.began = 0
         """At which snapshot the file began where it was made by the last load; what stands before it was not verified."""
-        self._rested = 0
-        self._refreshed = False
+        self._rested, self._refreshed = 0, False
         self.rebuilt = ""
         """Why the file was made anew, and the receipts read again, on the last load, "" when it was not."""
 
@@ -197,8 +194,7 @@ class SignedLedger:
     def snapshot(self, *, at: datetime, main: str, run: str) -> Standing | None:
         """Append a snapshot where many receipts have come since the last one; return the new state, None where not.
 
-        The branch is taken as it stands in this clone. What has signed nothing leaves none: it added nothing, and whoever runs
-        it may have no key. Raises as `append` does.
+        The branch is taken as it stands here. What has signed nothing adds none, and may have no key. Raises as `append` does.
         """
         if "_signer" not in vars(self):
             return None
